@@ -1,0 +1,154 @@
+//! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
+
+use crate::certificate::QuadraticForm;
+use crate::dual::Recovery;
+use crate::lower::{pattern_bound, search_inputs};
+use crate::network::Network;
+use crate::observer::{Event, Observer};
+use crate::options::{Options, OptionsError};
+use crate::problem::{Functional, ProblemError};
+use crate::relaxation::{PatternRules, VectorNetwork, search_patterns};
+use crate::report::{Bound, Report};
+use crate::solve::{Context, Outcome};
+use rayon::prelude::*;
+use std::time::Instant;
+
+/// Why no report can be given.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BoundError {
+    /// The question makes no sense for this network.
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+    /// An option is outside its range.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The numbers overflow.
+    #[error("the bound of output {output} overflows double precision; scale the weights down")]
+    Overflow {
+        /// The functional.
+        output: String,
+    },
+    /// No multipliers were accepted by the checker.
+    #[error(
+        "no bound of output {output} could be certified; its relaxation is about {relaxation}; \
+             a longer time limit, or rescaling layers of very different size, may help"
+    )]
+    NotCertified {
+        /// The functional.
+        output: String,
+        /// The uncertified value.
+        relaxation: f64,
+    },
+    /// The worker threads cannot be started.
+    #[error("cannot start {threads} threads: {reason}")]
+    Threads {
+        /// How many.
+        threads: usize,
+        /// What the system says.
+        reason: String,
+    },
+}
+
+/// Bounds a network: certified from above, attained from below.
+///
+/// **Claim.** Every [`Bound`] of the report has passed [`crate::certificate::check()`]: its upper bound is at least the
+/// formal global Lipschitz constant of that output, for the network's weights as real numbers. Lower bounds are rounded
+/// down. The result depends on network, options and seed, not on the number of threads (a time limit or cancellation
+/// may end it at different sweeps).
+///
+/// ```
+/// use geolip::network::{Activation, LinearMap, NetworkBuilder};
+/// use geolip::{Matrix, Options, Silent, bound};
+///
+/// // y = relu(x₁ + x₂) − relu(x₁ − x₂): at most |x₁ + x₂| or |x₁ − x₂| or their difference can move it, so Lip = 2 in ℓ∞
+/// let mut b = NetworkBuilder::new(2)?;
+/// let w = Matrix::from_vec(2, 2, vec![1.0, 1.0, 1.0, -1.0]);
+/// let h = b.affine("fc1", vec![(b.input(), LinearMap::Dense(w))], None)?;
+/// let z = b.activate("relu", h, Activation::Relu)?;
+/// let y = b.affine("fc2", vec![(z, LinearMap::Dense(Matrix::from_vec(1, 2, vec![1.0, -1.0])))], None)?;
+/// let report = bound(&b.finish(y), &Options::default(), &Silent)?;
+/// let bound = &report.bounds[0];
+/// assert!(bound.pattern_lower <= 2.0 && 2.0 <= bound.upper());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Report, BoundError> {
+    options.validate()?;
+    let functionals = options.outputs.functionals(network)?;
+    match options.threads {
+        None => run(network, options, &functionals, observer),
+        Some(threads) => rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .map_err(|e| BoundError::Threads { threads, reason: e.to_string() })?
+            .install(|| run(network, options, &functionals, observer)),
+    }
+}
+
+/// Problems side by side in one batch: enough columns for a fast matrix product, few enough to share out between cores.
+const BATCH: usize = 5;
+/// The pattern search at the end.
+const PATTERN_TRIES: usize = 8;
+const PATTERN_SWEEPS: usize = 30;
+
+fn run(
+    network: &Network,
+    options: &Options,
+    functionals: &[Functional],
+    observer: &dyn Observer,
+) -> Result<Report, BoundError> {
+    let started = Instant::now();
+    observer.event(Event::Started { bounds: functionals.len() });
+
+    let vector_network = VectorNetwork::new(network, options.norm);
+    let form = QuadraticForm::new(network);
+    let recovery = Recovery::new(&vector_network, functionals);
+    let context = Context { network: &vector_network, form: &form, recovery: &recovery, options, observer, started };
+
+    let problems: Vec<(usize, Functional)> = functionals.iter().copied().enumerate().collect();
+    let mut outcomes: Vec<(usize, Outcome)> =
+        batches(&problems).into_par_iter().flat_map_iter(|batch| context.solve(batch)).collect();
+    outcomes.sort_by_key(|(index, _)| *index);
+
+    observer.event(Event::Lower);
+    let rules = PatternRules { tries: PATTERN_TRIES, sweeps: PATTERN_SWEEPS, seed: options.seed };
+    let patterns: Vec<_> = outcomes
+        .par_iter()
+        .map(|(_, outcome)| search_patterns(&vector_network, outcome.functional, &outcome.solution, rules))
+        .collect();
+    let witnesses = search_inputs(network, options.norm, functionals, &patterns, options.seed);
+
+    let bounds: Result<Vec<Bound>, BoundError> = outcomes
+        .into_par_iter()
+        .zip(patterns)
+        .zip(witnesses)
+        .map(|(((_, outcome), pattern), witness)| {
+            let output = outcome.functional.to_string();
+            if !outcome.relaxation.is_finite() {
+                return Err(BoundError::Overflow { output });
+            }
+            let Some(certificate) = outcome.certificate else {
+                return Err(BoundError::NotCertified { output, relaxation: outcome.relaxation });
+            };
+            let found = pattern_bound(network, options.norm, outcome.functional, &pattern.slopes);
+            Ok(Bound {
+                functional: outcome.functional,
+                certificate,
+                relaxation: outcome.relaxation,
+                pattern_lower: found.max(witness.lower),
+                witness,
+                stop: outcome.stop,
+                iterations: outcome.iterations,
+                rank: outcome.solution.k,
+                time: outcome.time,
+            })
+        })
+        .collect();
+    Ok(Report { norm: options.norm, tol: options.tol, bounds: bounds?, time: started.elapsed() })
+}
+
+/// Cuts the problems into batches of nearly equal size, at most [`BATCH`] each: by their number alone.
+fn batches(problems: &[(usize, Functional)]) -> Vec<&[(usize, Functional)]> {
+    let count = problems.len().div_ceil(BATCH);
+    (0..count).map(|b| &problems[b * problems.len() / count..(b + 1) * problems.len() / count]).collect()
+}

@@ -1,0 +1,24 @@
+//! Certificates and the trusted checker.
+//!
+//! This folder is what has to be right for an upper bound to be true. It imports the network's definition and a matrix
+//! product, and nothing of how bounds are found; the solver ([`crate::dual`]) uses it, never the other way round.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `format.rs` | the certificate file: data, unchecked |
+//! | `check.rs` | the checker, and the only constructor of [`Certificate`] |
+//! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
+//! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
+//! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
+//! | `rounding.rs` | directed rounding |
+
+mod check;
+mod cholesky;
+mod coefficients;
+mod form;
+mod format;
+mod rounding;
+
+pub use check::{Certificate, Rejection, check, check_file, proved_bound};
+pub use form::{Multipliers, QuadraticForm};
+pub use format::{CertificateFile, Claim, FormatError, NoRegion};

@@ -1,0 +1,11 @@
+//! From the ascent's last sweep to multipliers that prove a bound.
+//!
+//! At an optimum of the vector network the dual multipliers come for nothing (`multipliers.rs`); away from it they are
+//! feasible only up to the ascent's error, and a graded shrinking repairs them (`tilt.rs`). What results is a proposal:
+//! only [`crate::certificate::check()`] turns it into a bound.
+
+mod multipliers;
+mod tilt;
+
+pub use multipliers::Recovery;
+pub use tilt::{Repair, Repaired};

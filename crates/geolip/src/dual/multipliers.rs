@@ -1,0 +1,67 @@
+//! Multipliers from a sweep's norms.
+//!
+//! At a stationary point of the Lagrangian, G_j = λ_j (z_j − c_j h_j) and (G_x)_i = γ_i x_i, so
+//! λ_j = ‖G_j‖ / (r_j ‖h_j‖), γ_i = ‖(G_x)_i‖ (one γ = ‖G_x‖_F for ℓ2), and ζ = Σγ: all up to one common factor, which
+//! the bound √(ζ·Σγ) does not see once ζ is chosen as small as the rest allows.
+
+use crate::certificate::Multipliers;
+use crate::matrix::Matrix;
+use crate::network::Slope;
+use crate::problem::{Functional, InputNorm};
+use crate::relaxation::{Sweep, VectorNetwork};
+
+/// ‖h_j‖ and ‖G_j‖ count as at least this fraction of the largest they could be, neuron by neuron, so that dead neurons
+/// and vanishing gradients get usable multipliers.
+const FLOOR: f64 = 1e-9;
+/// Likewise for γ_i, against Σγ.
+const GAMMA_FLOOR: f64 = 1e-14;
+
+/// What turns sweeps into multipliers: the network, and how large ‖h‖ and ‖G‖ could be.
+#[derive(Clone, Debug)]
+pub struct Recovery<'a> {
+    network: &'a VectorNetwork<'a>,
+    /// Per activation layer, the largest conceivable |h_j| for |x_i| ≤ 1.
+    h_limits: Vec<Matrix>,
+    /// Per activation layer, the largest conceivable |G_j|: one column per functional.
+    g_limits: Vec<Matrix>,
+}
+
+impl<'a> Recovery<'a> {
+    /// Prepares for these functionals.
+    pub fn new(network: &'a VectorNetwork<'a>, functionals: &[Functional]) -> Self {
+        let inner = network.network();
+        let mut outputs = Matrix::zeros(inner.outputs(), functionals.len());
+        for (p, functional) in functionals.iter().enumerate() {
+            functional.entries().for_each(|(i, u)| *outputs.at_mut(i, p) = u.abs());
+        }
+        let sizes = inner.abs_forward(&Matrix::from_fn(inner.inputs(), 1, |_, _| 1.0));
+        let grads = inner.abs_adjoint(&outputs);
+        let limits = inner.activations().map(|(z, h, _)| (sizes.of(h).clone(), grads.of(z).clone()));
+        let (h_limits, g_limits) = limits.unzip();
+        Self { network, h_limits, g_limits }
+    }
+
+    /// The multipliers of the one problem in `sweep`, that of functional number `index`; ζ = Σγ.
+    pub fn multipliers(&self, index: usize, sweep: &Sweep) -> Multipliers {
+        let layer = |(a, slopes): (usize, &Vec<Slope>)| {
+            let multiplier = |(j, slope): (usize, &Slope)| {
+                let g = sweep.g_norms[a].at(j, 0).max(FLOOR * self.g_limits[a].at(j, index));
+                let h = sweep.h_norms[a].at(j, 0).max(FLOOR * self.h_limits[a].at(j, 0));
+                let multiplier = g / (slope.radius() * h);
+                // a neuron that is fixed, dead or unseen is no variable of the form; its number is never read
+                if multiplier.is_finite() { multiplier } else { 0.0 }
+            };
+            slopes.iter().enumerate().map(multiplier).collect()
+        };
+        let total = sweep.value[0];
+        let gamma = match self.network.norm() {
+            InputNorm::Linf => {
+                let floor = GAMMA_FLOOR * total;
+                (0..self.network.inputs()).map(|i| sweep.x_norms.at(i, 0).max(floor)).collect()
+            }
+            InputNorm::L2 => vec![total],
+        };
+        let lambda = self.network.slopes().iter().enumerate().map(layer).collect();
+        Multipliers { zeta: total, gamma, lambda }
+    }
+}

@@ -1,0 +1,97 @@
+//! Repair: from multipliers that are optimal up to the ascent's error to multipliers that are feasible.
+//!
+//! Multiplying λ_a by θ^depth(a), θ = 1/(1+δ), is the same as shrinking every pre-activation by √θ while enlarging the
+//! output by θ^{−depth/2}: the form gains definiteness in proportion to δ in every direction at once, whatever the scale
+//! of the layers, and the bound loses about depth·δ/2. So the smallest δ that works is looked for, on a logarithmic grid.
+
+use crate::certificate::{Claim, Multipliers, QuadraticForm, proved_bound};
+use crate::problem::{Functional, InputNorm};
+
+/// One problem's multipliers, to be repaired.
+#[derive(Clone, Debug)]
+pub struct Repair<'a> {
+    form: &'a QuadraticForm<'a>,
+    norm: InputNorm,
+    functional: Functional,
+    multipliers: Multipliers,
+    depths: Vec<usize>,
+}
+
+/// Multipliers that the form proves (the checker has yet to agree), and the bound they give.
+#[derive(Clone, Debug)]
+pub struct Repaired {
+    /// The multipliers, with the smallest ζ.
+    pub multipliers: Multipliers,
+    /// The bound they prove.
+    pub upper: f64,
+}
+
+impl Repaired {
+    /// The claim to be checked.
+    pub fn claim(self, functional: Functional) -> Claim {
+        let Multipliers { zeta, gamma, lambda } = self.multipliers;
+        Claim { output: functional.to_string(), upper: self.upper, zeta, gamma, lambda }
+    }
+}
+
+/// How much smaller a tilt is tried once one has met the target: it makes the bound tighter, and the certificate brittle
+/// to tampering, for the price of one more elimination.
+const REFINEMENT: f64 = 1e-2;
+/// The tilts of the full search.
+const TILTS: [f64; 14] = [1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0];
+
+impl<'a> Repair<'a> {
+    /// Prepares a repair.
+    pub fn new(form: &'a QuadraticForm<'a>, norm: InputNorm, functional: Functional, multipliers: Multipliers) -> Self {
+        let all = form.network().depths();
+        let depths = form.network().activations().map(|(node, _, _)| all[node.index()]).collect();
+        Self { form, norm, functional, multipliers, depths }
+    }
+
+    /// The repair with a bound of at most `target`, if a tilt small enough for it suffices. Costs one elimination to fail.
+    pub fn within(&self, target: f64, value: f64) -> Option<Repaired> {
+        if value == 0.0 {
+            return Some(self.zero());
+        }
+        let depth = self.depths.iter().copied().max().unwrap_or(0).max(1);
+        let tilt = (target / value - 1.0) / depth as f64;
+        let coarse = self.with_tilt(tilt).filter(|r| r.upper <= target)?;
+        Some(self.with_tilt(tilt * REFINEMENT).filter(|fine| fine.upper < coarse.upper).unwrap_or(coarse))
+    }
+
+    /// The best repair of a search over all tilts: none only if even the largest fails.
+    pub fn best(&self) -> Option<Repaired> {
+        if self.multipliers.zeta == 0.0 {
+            return Some(self.zero());
+        }
+        let mut best: Option<Repaired> = None;
+        for tilt in TILTS {
+            match (self.with_tilt(tilt), &best) {
+                (Some(repaired), None) => best = Some(repaired),
+                (Some(repaired), Some(known)) if repaired.upper < known.upper => best = Some(repaired),
+                (Some(_), Some(_)) => break, // past the best tilt the bound only grows
+                (None, _) => {}
+            }
+        }
+        best
+    }
+
+    /// All multipliers zero: what proves that an output does not depend on the input at all.
+    fn zero(&self) -> Repaired {
+        let Multipliers { gamma, lambda, .. } = &self.multipliers;
+        let lambda = lambda.iter().map(|l| vec![0.0; l.len()]).collect();
+        Repaired { multipliers: Multipliers { zeta: 0.0, gamma: vec![0.0; gamma.len()], lambda }, upper: 0.0 }
+    }
+
+    fn with_tilt(&self, delta: f64) -> Option<Repaired> {
+        let theta = 1.0 / (1.0 + delta);
+        let mut multipliers = self.multipliers.clone();
+        for (lambda, depth) in multipliers.lambda.iter_mut().zip(&self.depths) {
+            let factor = theta.powi(i32::try_from(*depth).unwrap_or(i32::MAX));
+            lambda.iter_mut().for_each(|l| *l *= factor);
+        }
+        multipliers.zeta = self.form.smallest_zeta(self.norm, self.functional, &multipliers)?;
+        let upper = proved_bound(&multipliers);
+        upper.is_finite().then_some(Repaired { multipliers, upper })
+    }
+}

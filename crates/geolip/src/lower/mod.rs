@@ -1,0 +1,13 @@
+//! Bounds from below: what is attained.
+//!
+//! * A *pattern* bound: slopes v, each in its interval, with ‖J(v)ᵀu‖ computed and rounded down. FGL ≥ it.
+//! * A *real* bound: an input x whose gradient has that norm, rounded down. The Lipschitz constant is at least it.
+//!
+//! Both are lower bounds of the FGL whatever the search that found them did, because every slope used lies in its interval
+//! and the evaluation (`gradient.rs`) subtracts a bound on its own rounding.
+
+mod gradient;
+mod sample;
+
+pub use gradient::pattern_bound;
+pub use sample::{Witness, search_inputs};

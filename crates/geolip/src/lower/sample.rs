@@ -1,0 +1,190 @@
+//! Real inputs with steep gradients: sampled, steered towards the best activation pattern, then improved by small steps.
+
+use super::gradient::pattern_bound;
+use crate::matrix::Matrix;
+use crate::network::{Activation, Network, NodeId, Values};
+use crate::problem::{Functional, InputNorm};
+use crate::relaxation::{Pattern, gaussian};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// An input and the norm of the gradient there: feed it to the network and check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Witness {
+    /// The input.
+    pub input: Vec<f64>,
+    /// ‖∇(uᵀy)(x)‖ in the dual norm, rounded down: the Lipschitz constant is at least this.
+    pub lower: f64,
+}
+
+/// Inputs sampled for all functionals together.
+const SAMPLES: usize = 64;
+/// Steps towards the pattern, one input per functional.
+const STEERING_STEPS: usize = 30;
+/// Rounds of small random steps, and inputs per functional in each.
+const CLIMBING_ROUNDS: usize = 12;
+const CLIMBERS: usize = 4;
+
+/// The best real input found for every functional. `patterns` (one per functional) is where steep gradients may be.
+///
+/// Deterministic for a seed. At a kink of an activation the derivative is taken from the right, so a witness lies in the
+/// closure of a linear region with this gradient; generic inputs have no kinks.
+pub fn search_inputs(
+    network: &Network,
+    norm: InputNorm,
+    functionals: &[Functional],
+    patterns: &[Pattern],
+    seed: u64,
+) -> Vec<Witness> {
+    let mut search = Search::new(network, norm, functionals, seed);
+    search.sample();
+    search.steer(patterns);
+    search.climb();
+    search.witnesses()
+}
+
+struct Search<'a> {
+    network: &'a Network,
+    norm: InputNorm,
+    functionals: &'a [Functional],
+    rng: ChaCha8Rng,
+    /// The best input per functional, and its gradient norm in plain floating point.
+    best: Vec<(Vec<f64>, f64)>,
+}
+
+impl<'a> Search<'a> {
+    fn new(network: &'a Network, norm: InputNorm, functionals: &'a [Functional], seed: u64) -> Self {
+        let best = vec![(vec![0.0; network.inputs()], 0.0); functionals.len()];
+        Self { network, norm, functionals, rng: ChaCha8Rng::seed_from_u64(seed), best }
+    }
+
+    /// Normal samples at scales from a hundredth to a hundred, and the origin.
+    fn sample(&mut self) {
+        let rng = &mut self.rng;
+        let x = Matrix::from_fn(self.network.inputs(), SAMPLES, |_, j| match j {
+            0 => 0.0,
+            _ => 10f64.powi(j as i32 % 5 - 2) * gaussian(rng),
+        });
+        let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+        for p in 0..self.functionals.len() {
+            self.offer(&x, &slopes, &[p; SAMPLES]);
+        }
+    }
+
+    /// Takes every column of x that is better than what is known for the functional it is offered to.
+    fn offer(&mut self, x: &Matrix, slopes: &[Matrix], functionals: &[usize]) {
+        let mut seed = Matrix::zeros(self.network.outputs(), x.cols());
+        for (j, p) in functionals.iter().enumerate() {
+            self.functionals[*p].entries().for_each(|(i, u)| *seed.at_mut(i, j) = u);
+        }
+        let gradients = self.network.adjoint(slopes, &seed);
+        let gradient = gradients.of(NodeId::INPUT);
+        for (j, p) in functionals.iter().enumerate() {
+            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
+            if norm > self.best[*p].1 {
+                self.best[*p] = (x.column(j), norm);
+            }
+        }
+    }
+
+    /// The derivatives of every activation layer at the evaluated inputs.
+    fn slopes(&self, values: &Values) -> Vec<Matrix> {
+        let layers = self.network.activations();
+        layers
+            .map(|(_, parent, activation)| {
+                let h = values.of(parent);
+                Matrix::from_fn(h.rows(), h.cols(), |i, j| derivative(activation, i, h.at(i, j)))
+            })
+            .collect()
+    }
+
+    /// Moves one input per functional so that more neurons are on the side of their kink that its pattern asks for:
+    /// a perceptron-like step along the adjoint of the neurons that are on the wrong side.
+    fn steer(&mut self, patterns: &[Pattern]) {
+        let m = self.functionals.len();
+        let own: Vec<usize> = (0..m).collect();
+        let nothing = Matrix::zeros(self.network.outputs(), m);
+        let wanted = self.wanted_sides(patterns);
+        let mut x = Matrix::from_fn(self.network.inputs(), m, |i, p| self.best[p].0[i]);
+        for step in 0..STEERING_STEPS {
+            let values = self.network.evaluate_batch(x.clone());
+            let slopes = self.slopes(&values);
+            self.offer(&x, &slopes, &own);
+            let layers = self.network.activations().zip(&wanted);
+            let pushes: Vec<Matrix> = layers
+                .map(|((_, parent, _), wanted)| {
+                    let h = values.of(parent);
+                    Matrix::from_fn(h.rows(), m, |i, p| {
+                        let side = wanted.at(i, p);
+                        if side * h.at(i, p) <= 0.0 { side } else { 0.0 }
+                    })
+                })
+                .collect();
+            let pulled = self.network.adjoint_with(&slopes, &nothing, &pushes);
+            let direction = pulled.of(NodeId::INPUT);
+            let (length, size) = (column_lengths(direction), column_lengths(&x));
+            let pace =
+                |p: usize| 0.3 * size[p].max(1.0) / (1.0 + step as f64).sqrt() / length[p].max(f64::MIN_POSITIVE);
+            x = Matrix::from_fn(x.rows(), m, |i, p| x.at(i, p) + pace(p) * direction.at(i, p));
+        }
+    }
+
+    /// Per layer and functional: +1 where the pattern's slope is the one far to the right, −1 far to the left, 0 where
+    /// the two do not differ (smooth bumps).
+    fn wanted_sides(&self, patterns: &[Pattern]) -> Vec<Matrix> {
+        const FAR: f64 = 1e3;
+        let layers = self.network.activations().enumerate();
+        layers
+            .map(|(a, (node, _, activation))| {
+                Matrix::from_fn(self.network.node(node).len, patterns.len(), |i, p| {
+                    let v = patterns[p].slopes[a][i];
+                    let (left, right) = (activation.derivative(i, -FAR), activation.derivative(i, FAR));
+                    match (v - left).abs().total_cmp(&(v - right).abs()) {
+                        std::cmp::Ordering::Less => -1.0,
+                        std::cmp::Ordering::Greater => 1.0,
+                        std::cmp::Ordering::Equal => 0.0,
+                    }
+                })
+            })
+            .collect()
+    }
+
+    /// Random steps around the best inputs, kept where they help, shorter where they do not.
+    fn climb(&mut self) {
+        let (n, m) = (self.network.inputs(), self.functionals.len());
+        let own: Vec<usize> = (0..m * CLIMBERS).map(|j| j / CLIMBERS).collect();
+        let mut radius = vec![0.1; m];
+        for _ in 0..CLIMBING_ROUNDS {
+            let before: Vec<f64> = self.best.iter().map(|b| b.1).collect();
+            let size = |p: usize| (self.best[p].0.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt().max(1e-2);
+            let scale: Vec<f64> = (0..m).map(|p| radius[p] * size(p)).collect();
+            let (rng, best) = (&mut self.rng, &self.best);
+            let x = Matrix::from_fn(n, own.len(), |i, j| best[own[j]].0[i] + scale[own[j]] * gaussian(rng));
+            let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+            self.offer(&x, &slopes, &own);
+            for (p, radius) in radius.iter_mut().enumerate() {
+                *radius *= if self.best[p].1 > before[p] { 1.5 } else { 0.6 };
+            }
+        }
+    }
+
+    fn witnesses(self) -> Vec<Witness> {
+        let columns = Matrix::from_fn(self.network.inputs(), self.best.len(), |i, p| self.best[p].0[i]);
+        let slopes = self.slopes(&self.network.evaluate_batch(columns));
+        let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
+            let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
+            Witness { input: input.clone(), lower: pattern_bound(self.network, self.norm, self.functionals[p], &own) }
+        };
+        self.best.iter().enumerate().map(witness).collect()
+    }
+}
+
+fn column_lengths(m: &Matrix) -> Vec<f64> {
+    (0..m.cols()).map(|j| (0..m.rows()).map(|i| m.at(i, j).powi(2)).sum::<f64>().sqrt()).collect()
+}
+
+/// φ'(s), kept inside the slope interval whatever its rounding.
+fn derivative(activation: &Activation, index: usize, s: f64) -> f64 {
+    let slope = activation.slope(index);
+    activation.derivative(index, s).clamp(slope.lower, slope.upper)
+}

@@ -1,0 +1,38 @@
+//! How a caller watches, and stops, a computation. The library itself never prints.
+
+/// Something that happened on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// Work begins on this many bounds.
+    Started {
+        /// How many.
+        bounds: usize,
+    },
+    /// One bound is as good as it gets.
+    Finished {
+        /// Its place in the report.
+        index: usize,
+    },
+    /// Every upper bound is done; lower bounds are being searched.
+    Lower,
+}
+
+/// Gets events, from any thread, and can ask the computation to stop.
+pub trait Observer: Sync {
+    /// Called when something happened.
+    fn event(&self, event: Event) {
+        let _ = event;
+    }
+
+    /// Asked between sweeps; once it says yes, the computation ends with the best certified bounds so far.
+    fn cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Watches nothing and never cancels.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {}

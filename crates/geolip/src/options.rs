@@ -1,0 +1,81 @@
+//! What a user can choose: plain data, one definition for the library, the command line and any binding.
+
+use crate::problem::{InputNorm, Outputs};
+use std::time::Duration;
+
+/// The options of [`crate::bound()`].
+///
+/// | name | default | purpose | range |
+/// | --- | --- | --- | --- |
+/// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2 |
+/// | `outputs` | each | what to bound | each, I, I-J, pairs |
+/// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
+/// | `time_limit` | none | stop improving after this long; what is certified by then is reported | > 0 |
+/// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
+/// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
+/// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The norm of input perturbations.
+    pub norm: InputNorm,
+    /// What to bound.
+    pub outputs: Outputs,
+    /// The relative gap between bound and relaxation at which a problem is done.
+    pub tol: f64,
+    /// Stop improving after this long.
+    pub time_limit: Option<Duration>,
+    /// Worker threads; none means one per core.
+    pub threads: Option<usize>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Sweeps per problem after which it stops.
+    pub sweep_limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            norm: InputNorm::Linf,
+            outputs: Outputs::Each,
+            tol: 1e-6,
+            time_limit: None,
+            threads: None,
+            seed: 0,
+            sweep_limit: 20_000,
+        }
+    }
+}
+
+/// An option outside its range.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// The tolerance.
+    #[error("the tolerance is {given}; it must be a positive number, such as 1e-6")]
+    Tolerance {
+        /// What was given.
+        given: f64,
+    },
+    /// The number of threads.
+    #[error("0 threads can do nothing; give at least 1, or leave it out for one per core")]
+    Threads,
+    /// The sweep limit.
+    #[error("a limit of 0 sweeps allows no bound; give at least 1")]
+    SweepLimit,
+}
+
+impl Options {
+    /// Checks every range.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        if !(self.tol > 0.0 && self.tol.is_finite()) {
+            return Err(OptionsError::Tolerance { given: self.tol });
+        }
+        if self.threads == Some(0) {
+            return Err(OptionsError::Threads);
+        }
+        if self.sweep_limit == 0 {
+            return Err(OptionsError::SweepLimit);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Accelerated alternating maximisation: sweeps with Nesterov extrapolation, restarted per problem when its value falls.
+
+use super::point::Point;
+use super::rows;
+use super::sweep::{Sweep, VectorNetwork};
+use crate::problem::Functional;
+
+/// The ascent of a batch of problems that share the network. Every problem keeps its own momentum, so what happens to one
+/// does not depend on its neighbours.
+#[derive(Debug)]
+pub struct Ascent<'a> {
+    network: &'a VectorNetwork<'a>,
+    functionals: Vec<Functional>,
+    /// The last accepted iterate.
+    current: Point,
+    /// The extrapolated point from which the next sweep starts.
+    ahead: Point,
+    next: Point,
+    work: Sweep,
+    pace: Vec<Pace>,
+    momentum: Vec<f64>,
+}
+
+/// The progress of one problem.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    /// Nesterov's sequence t ← (1 + √(1 + 4t²))/2.
+    t: f64,
+    /// The value of the last accepted sweep.
+    value: f64,
+    /// Whether the next sweep starts from the last iterate without momentum, and is accepted whatever it gives.
+    fresh: bool,
+    /// The relative changes of the value in the last three accepted sweeps, newest first.
+    gains: [f64; 3],
+    sweeps: usize,
+}
+
+impl Pace {
+    const START: Self = Self { t: 1.0, value: 0.0, fresh: true, gains: [f64::INFINITY; 3], sweeps: 0 };
+
+    /// Takes the value a sweep reached; returns the momentum for the next one, or NaN to restart.
+    fn advance(&mut self, value: f64) -> f64 {
+        self.sweeps += 1;
+        if value < self.value && !self.fresh {
+            *self = Self { t: 1.0, fresh: true, ..*self };
+            return f64::NAN;
+        }
+        let gain = (value - self.value).abs() / value.abs().max(f64::MIN_POSITIVE);
+        let t = 0.5 * (1.0 + (1.0 + 4.0 * self.t * self.t).sqrt());
+        let momentum = (self.t - 1.0) / t;
+        *self = Self { t, value, fresh: false, gains: [gain, self.gains[0], self.gains[1]], sweeps: self.sweeps };
+        momentum
+    }
+}
+
+impl<'a> Ascent<'a> {
+    /// Starts from `start`, with one functional per problem of it.
+    ///
+    /// # Panics
+    /// When the counts differ.
+    pub fn new(network: &'a VectorNetwork<'a>, functionals: Vec<Functional>, start: Point) -> Self {
+        let (k, problems) = (start.k, start.problems);
+        assert_eq!(functionals.len(), problems, "one functional per problem");
+        Self {
+            network,
+            functionals,
+            ahead: start.clone(),
+            next: Point::empty(network, k, problems),
+            current: start,
+            work: network.workspace(k, problems),
+            pace: vec![Pace::START; problems],
+            momentum: vec![0.0; problems],
+        }
+    }
+
+    /// One sweep of every problem.
+    pub fn step(&mut self) {
+        let k = self.current.k;
+        self.network.sweep(&self.ahead, &self.functionals, &mut self.work, &mut self.next);
+        for ((momentum, pace), value) in self.momentum.iter_mut().zip(&mut self.pace).zip(&self.work.value) {
+            *momentum = pace.advance(*value);
+        }
+        rows::extrapolate(k, &self.momentum, &self.current.x, &self.next.x, &mut self.ahead.x);
+        rows::accept(k, &self.momentum, &mut self.current.x, &self.next.x);
+        for layer in 0..self.current.s.len() {
+            let (old, new) = (&mut self.current.s[layer], &self.next.s[layer]);
+            rows::extrapolate(k, &self.momentum, old, new, &mut self.ahead.s[layer]);
+            rows::accept(k, &self.momentum, old, new);
+        }
+        self.ahead.normalise(self.network.norm());
+    }
+
+    /// How many problems run.
+    pub fn problems(&self) -> usize {
+        self.current.problems
+    }
+
+    /// The largest relative change of problem `p`'s value in its last three accepted sweeps.
+    pub fn recent_gain(&self, p: usize) -> f64 {
+        self.pace[p].gains.iter().copied().fold(0.0, f64::max)
+    }
+
+    /// The sweeps problem `p` has made.
+    pub fn sweeps(&self, p: usize) -> usize {
+        self.pace[p].sweeps
+    }
+
+    /// The point of problem `p` after one plain sweep from its last iterate, with the norms of that sweep (what the
+    /// multipliers are made of).
+    pub fn settle(&self, p: usize) -> (Point, Sweep) {
+        let start = self.current.select(&[p]);
+        let mut end = Point::empty(self.network, start.k, 1);
+        let mut work = self.network.workspace(start.k, 1);
+        self.network.sweep(&start, &self.functionals[p..=p], &mut work, &mut end);
+        (end, work)
+    }
+
+    /// Goes on with the given problems alone.
+    pub fn keep(&mut self, problems: &[usize]) {
+        if problems.len() == self.problems() {
+            return;
+        }
+        self.current = self.current.select(problems);
+        self.ahead = self.ahead.select(problems);
+        self.next = Point::empty(self.network, self.current.k, problems.len());
+        self.work = self.network.workspace(self.current.k, problems.len());
+        self.functionals = problems.iter().map(|&p| self.functionals[p]).collect();
+        self.pace = problems.iter().map(|&p| self.pace[p]).collect();
+        self.momentum = vec![0.0; problems.len()];
+    }
+}

@@ -1,0 +1,92 @@
+//! Activation patterns by hyperplane rounding and local search: the vector network with k = 1.
+//!
+//! A random direction g turns the vectors of a solution into signs, sign⟨xᵢ, g⟩ and sign⟨sⱼ, g⟩. From there plain sweeps
+//! with one feature climb to a fixed point: a pattern of slopes, each at an end of its interval, whose Jacobian norm is a
+//! lower bound of the FGL (its rigorous value is [`crate::lower`]'s business).
+
+use super::point::{Point, gaussian};
+use super::sweep::VectorNetwork;
+use crate::matrix::Matrix;
+use crate::problem::Functional;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// How hard to search.
+#[derive(Clone, Copy, Debug)]
+pub struct PatternRules {
+    /// Random directions per problem.
+    pub tries: usize,
+    /// Sweeps per start at most.
+    pub sweeps: usize,
+    /// Seed of the directions.
+    pub seed: u64,
+}
+
+/// A slope for every neuron, one list per activation layer, each at an end of the neuron's interval; and the input signs
+/// (or unit vector) that go with them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern {
+    /// The slopes.
+    pub slopes: Vec<Vec<f64>>,
+    /// The direction x that attains the value, one number per input.
+    pub direction: Vec<f64>,
+    /// The value found, in plain floating point.
+    pub value: f64,
+}
+
+/// The best pattern found for one problem from its solution (a point with one problem).
+pub fn search_patterns(
+    network: &VectorNetwork<'_>,
+    functional: Functional,
+    solution: &Point,
+    rules: PatternRules,
+) -> Pattern {
+    let mut at = round(network, solution, rules);
+    let mut next = Point::empty(network, 1, rules.tries);
+    let mut work = network.workspace(1, rules.tries);
+    let functionals = vec![functional; rules.tries];
+    let mut best = 0.0;
+    for _ in 0..rules.sweeps {
+        network.sweep(&at, &functionals, &mut work, &mut next);
+        std::mem::swap(&mut at, &mut next);
+        let value = work.value.iter().copied().fold(0.0, f64::max);
+        if value <= best * (1.0 + 1e-12) {
+            break;
+        }
+        best = value;
+    }
+    // one more sweep: its h and s belong together
+    network.sweep(&at, &functionals, &mut work, &mut next);
+    let winner = (0..rules.tries).max_by(|a, b| work.value[*a].total_cmp(&work.value[*b])).unwrap_or(0);
+    let slopes = network.slopes().iter().enumerate().map(|(a, slopes)| {
+        let h = work.pre_activation(network, a);
+        let steep = |j: usize| (h.at(j, winner) >= 0.0) == (next.s[a].at(j, winner) >= 0.0);
+        slopes.iter().enumerate().map(|(j, s)| if steep(j) { s.upper } else { s.lower }).collect()
+    });
+    Pattern { slopes: slopes.collect(), direction: next.x.column(winner), value: work.value[winner] }
+}
+
+/// `tries` problems of one feature: the solution seen from random directions.
+fn round(network: &VectorNetwork<'_>, solution: &Point, rules: PatternRules) -> Point {
+    let mut rng = ChaCha8Rng::seed_from_u64(rules.seed);
+    let directions: Vec<Vec<f64>> = (0..rules.tries)
+        .map(|t| match t {
+            0 => (0..solution.k).map(|c| if c == 0 { 1.0 } else { 0.0 }).collect(), // e₁ itself, the output's direction
+            _ => (0..solution.k).map(|_| gaussian(&mut rng)).collect(),
+        })
+        .collect();
+    let project =
+        |m: &Matrix, i: usize, t: usize| -> f64 { m.row(i).iter().zip(&directions[t]).map(|(v, g)| v * g).sum() };
+    let sign = |v: f64| if v >= 0.0 { 1.0 } else { -1.0 };
+    let mut point = Point {
+        k: 1,
+        problems: rules.tries,
+        x: Matrix::from_fn(solution.x.rows(), rules.tries, |i, t| project(&solution.x, i, t)),
+        s: solution.s.iter().map(|s| Matrix::from_fn(s.rows(), rules.tries, |j, t| sign(project(s, j, t)))).collect(),
+    };
+    if network.norm() == crate::problem::InputNorm::Linf {
+        point.x.data_mut().iter_mut().for_each(|v| *v = sign(*v));
+    }
+    point.normalise(network.norm());
+    point
+}

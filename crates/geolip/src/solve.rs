@@ -1,0 +1,226 @@
+//! One batch of problems from random directions to checked certificates: ascent, repair, rank escalation, when to stop.
+
+use crate::certificate::{Certificate, QuadraticForm, check};
+use crate::dual::{Recovery, Repair, Repaired};
+use crate::observer::{Event, Observer};
+use crate::options::Options;
+use crate::problem::Functional;
+use crate::relaxation::{Ascent, Point, VectorNetwork};
+use crate::report::Stop;
+use std::time::{Duration, Instant};
+
+/// What all batches share.
+pub(crate) struct Context<'a> {
+    pub network: &'a VectorNetwork<'a>,
+    pub form: &'a QuadraticForm<'a>,
+    pub recovery: &'a Recovery<'a>,
+    pub options: &'a Options,
+    pub observer: &'a dyn Observer,
+    pub started: Instant,
+}
+
+/// How one problem ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub functional: Functional,
+    /// None if no multipliers were found that the checker accepts.
+    pub certificate: Option<Certificate>,
+    pub relaxation: f64,
+    pub solution: Point,
+    pub stop: Stop,
+    pub iterations: usize,
+    pub time: Duration,
+}
+
+/// Features at first, and at most (see [`Context::last_rank`]).
+const FIRST_RANK: usize = 8;
+const LAST_RANK: usize = 64;
+/// The gap aimed at, as a fraction of the tolerance.
+const TARGET: f64 = 0.25;
+/// The first repair is tried when the value moves less than this, relatively, per sweep.
+const FIRST_CALM: f64 = 1e-10;
+/// A value that moves less than this has stopped.
+const STILL: f64 = 2e-15;
+/// The multipliers settle later than the value: sweeps allowed after it has stopped before the rank is raised, as a
+/// multiple of those made until then, and at least.
+const PATIENCE: usize = 3;
+const LEAST_PATIENCE: usize = 200;
+
+/// A problem on its way.
+struct Track {
+    index: usize,
+    functional: Functional,
+    /// Try a repair when the value moves less than this …
+    calm: f64,
+    /// … and at least this many sweeps are made.
+    not_before: usize,
+    /// The sweep at which the value had stopped.
+    still_since: Option<usize>,
+    /// Sweeps made at lower ranks.
+    earlier_sweeps: usize,
+}
+
+impl Context<'_> {
+    /// Solves the problems (index in the report, functional) side by side.
+    pub fn solve(&self, problems: &[(usize, Functional)]) -> Vec<(usize, Outcome)> {
+        let starts: Vec<Point> = problems
+            .iter()
+            .map(|(index, _)| Point::random(self.network, FIRST_RANK, self.options.seed, *index as u64))
+            .collect();
+        let tracks = problems.iter().map(|(index, functional)| Track::new(*index, *functional, 0)).collect();
+        let mut done = Vec::new();
+        let mut waiting = self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), &mut done);
+        while let Some((tracks, point)) = waiting {
+            waiting = self.at_one_rank(tracks, point, &mut done);
+        }
+        done
+    }
+
+    /// Runs until every problem is done or needs a higher rank; returns the latter, already widened.
+    fn at_one_rank(
+        &self,
+        mut tracks: Vec<Track>,
+        start: Point,
+        done: &mut Vec<(usize, Outcome)>,
+    ) -> Option<(Vec<Track>, Point)> {
+        let rank = start.k;
+        let functionals = tracks.iter().map(|t| t.functional).collect();
+        let mut ascent = Ascent::new(self.network, functionals, start);
+        let mut wider: Vec<(Track, Point)> = Vec::new();
+        while !tracks.is_empty() {
+            if let Some(stop) = self.stopped() {
+                for (p, track) in tracks.drain(..).enumerate() {
+                    done.push((track.index, self.finish(&ascent, p, &track, stop)));
+                }
+                break;
+            }
+            ascent.step();
+            let mut kept = Vec::new();
+            let mut left = Vec::new();
+            for (p, mut track) in tracks.drain(..).enumerate() {
+                match self.judge(&ascent, p, &mut track) {
+                    Verdict::GoOn => {
+                        kept.push(p);
+                        left.push(track);
+                    }
+                    Verdict::Done(outcome) => done.push((track.index, *outcome)),
+                    Verdict::Widen if rank < self.last_rank() => wider.push((track, ascent.settle(p).0)),
+                    Verdict::Widen => done.push((track.index, self.finish(&ascent, p, &track, Stop::Stalled))),
+                }
+            }
+            tracks = left;
+            if !tracks.is_empty() {
+                ascent.keep(&kept);
+            }
+        }
+        if wider.is_empty() {
+            return None;
+        }
+        let point = Point::concat(&wider.iter().map(|(_, point)| point).collect::<Vec<_>>());
+        let point = point.widen(self.network.norm(), 2 * rank, 1e-2, self.options.seed);
+        let tracks = wider.into_iter().map(|(t, _)| Track::new(t.index, t.functional, t.earlier_sweeps)).collect();
+        Some((tracks, point))
+    }
+
+    /// The largest rank worth trying: a semidefinite program with n constraints has an optimum of rank r with
+    /// r(r+1)/2 ≤ n (Barvinok 1995, Pataki 1998), and the relaxation has one constraint per input and neuron.
+    fn last_rank(&self) -> usize {
+        let constraints = self.network.inputs() + self.network.layer_sizes().sum::<usize>() + 1;
+        LAST_RANK.min(((2 * constraints) as f64).sqrt().ceil() as usize)
+    }
+
+    /// Looks at problem `p` after a sweep: repairs it if it is calm enough for that to succeed.
+    fn judge(&self, ascent: &Ascent<'_>, p: usize, track: &mut Track) -> Verdict {
+        let (gain, sweeps) = (ascent.recent_gain(p), ascent.sweeps(p));
+        if sweeps + track.earlier_sweeps >= self.options.sweep_limit {
+            return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::IterationLimit)));
+        }
+        if gain > track.calm || sweeps < track.not_before {
+            return Verdict::GoOn;
+        }
+        let (solution, sweep) = ascent.settle(p);
+        let value = sweep.value[0];
+        if !value.is_finite() {
+            return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)));
+        }
+        let multipliers = self.recovery.multipliers(track.index, &sweep);
+        let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
+        let target = value * (1.0 + TARGET * self.options.tol);
+        if let Some(certificate) = repair.within(target, value).and_then(|r| self.certify(track.functional, r)) {
+            return Verdict::Done(Box::new(self.outcome(
+                ascent,
+                p,
+                track,
+                Some(certificate),
+                value,
+                solution,
+                Stop::Converged,
+            )));
+        }
+        track.not_before = sweeps + 3 + sweeps / 8;
+        track.calm = (0.1 * track.calm).max(STILL);
+        if gain <= STILL {
+            let since = *track.still_since.get_or_insert(sweeps);
+            if sweeps >= since + (PATIENCE * since).max(LEAST_PATIENCE) {
+                track.earlier_sweeps += sweeps;
+                return Verdict::Widen;
+            }
+        }
+        Verdict::GoOn
+    }
+
+    /// The best that can be certified for problem `p` as it stands.
+    fn finish(&self, ascent: &Ascent<'_>, p: usize, track: &Track, stop: Stop) -> Outcome {
+        let (solution, sweep) = ascent.settle(p);
+        let value = sweep.value[0];
+        let multipliers = self.recovery.multipliers(track.index, &sweep);
+        let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
+        let certificate =
+            if value.is_finite() { repair.best().and_then(|r| self.certify(track.functional, r)) } else { None };
+        self.outcome(ascent, p, track, certificate, value, solution, stop)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "it only gathers what the two callers found")]
+    fn outcome(
+        &self,
+        ascent: &Ascent<'_>,
+        p: usize,
+        track: &Track,
+        certificate: Option<Certificate>,
+        relaxation: f64,
+        solution: Point,
+        stop: Stop,
+    ) -> Outcome {
+        self.observer.event(Event::Finished { index: track.index });
+        let iterations = track.earlier_sweeps + ascent.sweeps(p);
+        let functional = track.functional;
+        Outcome { functional, certificate, relaxation, solution, stop, iterations, time: self.started.elapsed() }
+    }
+
+    /// Hands a proposal to the checker.
+    fn certify(&self, functional: Functional, repaired: Repaired) -> Option<Certificate> {
+        check(self.form, self.network.norm(), &repaired.claim(functional)).ok()
+    }
+
+    fn stopped(&self) -> Option<Stop> {
+        if self.observer.cancelled() {
+            Some(Stop::Interrupted)
+        } else if self.options.time_limit.is_some_and(|limit| self.started.elapsed() >= limit) {
+            Some(Stop::TimeLimit)
+        } else {
+            None
+        }
+    }
+}
+
+enum Verdict {
+    GoOn,
+    Done(Box<Outcome>),
+    Widen,
+}
+
+impl Track {
+    fn new(index: usize, functional: Functional, earlier_sweeps: usize) -> Self {
+        Self { index, functional, calm: FIRST_CALM, not_before: 5, still_since: None, earlier_sweeps }
+    }
+}

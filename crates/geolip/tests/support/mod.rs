@@ -1,0 +1,154 @@
+//! Random small networks of every kind the library accepts, and their FGL by brute force: shared by the test files.
+#![allow(dead_code, reason = "every test file uses a part of it")]
+
+use geolip::matrix::Matrix;
+use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId};
+use geolip::{Functional, InputNorm};
+use proptest::prelude::*;
+
+/// Most neurons for which every pattern is tried.
+pub const BRUTE_FORCE_NEURONS: usize = 12;
+
+/// Every activation, with ordinary and with odd parameters.
+pub fn activations() -> Vec<Activation> {
+    let mut all: Vec<Activation> = Activation::NAMES.iter().filter_map(|name| Activation::from_name(name)).collect();
+    all.extend([
+        Activation::LeakyRelu { slope: -0.4 },
+        Activation::LeakyRelu { slope: 1.0 }, // linear
+        Activation::LeakyRelu { slope: 2.5 },
+        Activation::Elu { alpha: 1.7 },
+        Activation::Selu { alpha: 0.5, gamma: 1.3 },
+        Activation::HardSigmoid { slope: 0.2, offset: 0.5 },
+        Activation::Clip { min: -1.0, max: 1.0 },
+    ]);
+    all
+}
+
+/// What a random layer looks like.
+#[derive(Clone, Debug)]
+pub struct LayerPlan {
+    width: usize,
+    activation: usize,
+    /// Powers of ten by which the layer's weights are scaled.
+    scale: i32,
+    /// Which defects the weights have.
+    zero_row: bool,
+    duplicate_row: bool,
+    zero_column: bool,
+    /// Whether the layer also reads the input directly.
+    skip: bool,
+    /// Whether a second affine map follows at once (weights composed by the checker).
+    doubled: bool,
+    seed: u64,
+}
+
+fn layer_plan() -> impl Strategy<Value = LayerPlan> {
+    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
+    let shape = (prop::bool::weighted(0.15), prop::bool::weighted(0.1));
+    let scale = prop_oneof![6 => Just(0), 1 => Just(6), 1 => Just(-6), 1 => -3..3_i32];
+    (1..6_usize, 0..activations().len(), scale, flags, shape, any::<u64>()).prop_map(
+        |(width, activation, scale, (zero_row, duplicate_row, zero_column), (skip, doubled), seed)| LayerPlan {
+            width,
+            activation,
+            scale,
+            zero_row,
+            duplicate_row,
+            zero_column,
+            skip,
+            doubled,
+            seed,
+        },
+    )
+}
+
+/// A network of at most [`BRUTE_FORCE_NEURONS`] neurons: one to four activation layers, sizes from one up, layers scaled by
+/// powers of ten, dead neurons, unused inputs, duplicated neurons, skip connections, consecutive affine maps.
+pub fn network() -> impl Strategy<Value = Network> {
+    let plans = prop::collection::vec(layer_plan(), 0..5);
+    (1..5_usize, 1..4_usize, plans, any::<u64>()).prop_map(|(inputs, outputs, mut plans, seed)| {
+        let mut neurons = 0;
+        plans.retain(|plan| {
+            let fits = neurons + plan.width <= BRUTE_FORCE_NEURONS;
+            neurons += if fits { plan.width } else { 0 };
+            fits
+        });
+        build(inputs, outputs, &plans, seed)
+    })
+}
+
+fn build(inputs: usize, outputs: usize, plans: &[LayerPlan], seed: u64) -> Network {
+    let mut b = NetworkBuilder::new(inputs).expect("at least one input");
+    let mut at = b.input();
+    for plan in plans {
+        let width = b.len_of(at);
+        let mut weights = random(plan.width, width, plan.seed);
+        weights.data_mut().iter_mut().for_each(|v| *v *= 10f64.powi(plan.scale));
+        if plan.zero_row {
+            weights.row_mut(0).fill(0.0);
+        }
+        if plan.duplicate_row && plan.width > 1 {
+            let copy = weights.row(0).to_vec();
+            weights.row_mut(plan.width - 1).copy_from_slice(&copy);
+        }
+        if plan.zero_column {
+            (0..plan.width).for_each(|i| *weights.at_mut(i, 0) = 0.0);
+        }
+        let mut terms = vec![(at, LinearMap::Dense(weights))];
+        if plan.skip {
+            terms.push((NodeId::INPUT, LinearMap::Dense(random(plan.width, inputs, plan.seed ^ 1))));
+        }
+        let bias = random(plan.width, 1, plan.seed ^ 2).data().to_vec();
+        let mut h = b.affine("affine", terms, Some(bias)).expect("shapes fit");
+        if plan.doubled {
+            let again = LinearMap::Dense(random(plan.width, plan.width, plan.seed ^ 3));
+            h = b.affine("affine again", vec![(h, again)], None).expect("shapes fit");
+            let scale = LinearMap::Scale(random(plan.width, 1, plan.seed ^ 4).data().to_vec());
+            h = b.affine("scale", vec![(h, scale)], None).expect("shapes fit");
+        }
+        let activation = activations().swap_remove(plan.activation);
+        at = b.activate("activation", h, activation).expect("parameters fit");
+    }
+    let last = random(outputs, b.len_of(at), seed);
+    let y = b.affine("output", vec![(at, LinearMap::Dense(last))], None).expect("shapes fit");
+    b.finish(y)
+}
+
+/// Numbers around one, by a small generator of their own (splitmix64).
+pub fn random(rows: usize, cols: usize, seed: u64) -> Matrix {
+    let mut state = seed;
+    Matrix::from_fn(rows, cols, |_, _| {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) as f64 / u64::MAX as f64 - 0.5) * 3.0
+    })
+}
+
+/// max over all slope patterns (each slope at an end of its interval) of ‖J(v)ᵀu‖ in the dual norm, by trying all of
+/// them, rounded down far more than its own rounding.
+pub fn brute_force(network: &Network, norm: InputNorm, functional: Functional) -> f64 {
+    let intervals = network.slopes();
+    let neurons: usize = intervals.iter().map(Vec::len).sum();
+    assert!(neurons <= BRUTE_FORCE_NEURONS, "{neurons} neurons have too many patterns");
+    let count = 1_usize << neurons;
+    let mut neuron = 0;
+    let slopes: Vec<Matrix> = intervals
+        .iter()
+        .map(|layer| {
+            let first = neuron;
+            neuron += layer.len();
+            Matrix::from_fn(layer.len(), count, |i, pattern| {
+                if pattern >> (first + i) & 1 == 0 { layer[i].lower } else { layer[i].upper }
+            })
+        })
+        .collect();
+    let mut seed = Matrix::zeros(network.outputs(), count);
+    functional.entries().for_each(|(i, u)| seed.row_mut(i).fill(u));
+    let grads = network.adjoint(&slopes, &seed);
+    let g = grads.of(NodeId::INPUT);
+    let size: f64 =
+        network.abs_adjoint(&Matrix::from_fn(network.outputs(), 1, |_, _| 1.0)).of(NodeId::INPUT).data().iter().sum();
+    let best = (0..count).map(|j| norm.dual((0..g.rows()).map(|i| g.at(i, j)))).fold(0.0, f64::max);
+    (best - 1e-13 * size).max(0.0)
+}
