@@ -7,7 +7,7 @@ use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, ProblemError};
-use crate::relaxation::{PatternRules, VectorNetwork, search_patterns};
+use crate::relaxation::{Pattern, PatternRules, VectorNetwork, search_patterns};
 use crate::report::{Bound, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
@@ -87,7 +87,7 @@ pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> R
 
 /// Problems side by side in one batch: enough columns for a fast matrix product, few enough to share out between cores.
 const BATCH: usize = 5;
-/// The pattern search at the end.
+/// How hard patterns are searched for: random directions and sweeps from each.
 const PATTERN_TRIES: usize = 8;
 const PATTERN_SWEEPS: usize = 30;
 
@@ -106,45 +106,46 @@ fn run(
     let context = Context { network: &vector_network, form: &form, recovery: &recovery, options, observer, started };
 
     let problems: Vec<(usize, Functional)> = functionals.iter().copied().enumerate().collect();
-    let mut outcomes: Vec<(usize, Outcome)> =
-        batches(&problems).into_par_iter().flat_map_iter(|batch| context.solve(batch)).collect();
-    outcomes.sort_by_key(|(index, _)| *index);
-
-    observer.event(Event::Lower);
-    let rules = PatternRules { tries: PATTERN_TRIES, sweeps: PATTERN_SWEEPS, seed: options.seed };
-    let patterns: Vec<_> = outcomes
-        .par_iter()
-        .map(|(_, outcome)| search_patterns(&vector_network, outcome.functional, &outcome.solution, rules))
-        .collect();
-    let witnesses = search_inputs(network, options.norm, functionals, &patterns, options.seed);
-
-    let bounds: Result<Vec<Bound>, BoundError> = outcomes
+    let found: Result<Vec<Vec<(usize, Bound)>>, BoundError> = batches(&problems)
         .into_par_iter()
-        .zip(patterns)
-        .zip(witnesses)
-        .map(|(((_, outcome), pattern), witness)| {
-            let output = outcome.functional.to_string();
-            if !outcome.relaxation.is_finite() {
-                return Err(BoundError::Overflow { output });
-            }
-            let Some(certificate) = outcome.certificate else {
-                return Err(BoundError::NotCertified { output, relaxation: outcome.relaxation });
-            };
-            let found = pattern_bound(network, options.norm, outcome.functional, &pattern.slopes);
-            Ok(Bound {
-                functional: outcome.functional,
-                certificate,
-                relaxation: outcome.relaxation,
-                pattern_lower: found.max(witness.lower),
-                witness,
-                stop: outcome.stop,
-                iterations: outcome.iterations,
-                rank: outcome.solution.k,
-                time: outcome.time,
-            })
+        .map(|batch| {
+            let outcomes = context.solve(batch);
+            let indices = outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>();
+            let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+            Ok(indices.into_iter().zip(complete(&vector_network, options, outcomes)?).collect())
         })
         .collect();
-    Ok(Report { norm: options.norm, tol: options.tol, bounds: bounds?, time: started.elapsed() })
+    let mut bounds: Vec<(usize, Bound)> = found?.into_iter().flatten().collect();
+    bounds.sort_by_key(|(index, _)| *index);
+    let bounds = bounds.into_iter().map(|(_, bound)| bound).collect();
+    Ok(Report { norm: options.norm, tol: options.tol, bounds, time: started.elapsed() })
+}
+
+/// Adds what is known from below to what was found from above.
+fn complete(
+    network: &VectorNetwork<'_>,
+    options: &Options,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Bound>, BoundError> {
+    if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
+        return Err(BoundError::Overflow { output: outcome.functional.to_string() });
+    }
+    let rules = PatternRules { tries: PATTERN_TRIES, sweeps: PATTERN_SWEEPS, seed: options.seed };
+    let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional).collect();
+    let patterns: Vec<Pattern> =
+        outcomes.iter().map(|o| search_patterns(network, o.functional, &o.solution, rules)).collect();
+    let witnesses = search_inputs(network.network(), options.norm, &functionals, &patterns, options.seed);
+    let all = outcomes.into_iter().zip(&patterns).zip(witnesses);
+    all.map(|((outcome, pattern), witness)| {
+        let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
+        let Some(certificate) = outcome.certificate else {
+            return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
+        };
+        let found = pattern_bound(network.network(), options.norm, functional, &pattern.slopes);
+        let (pattern_lower, rank) = (found.max(witness.lower), solution.k);
+        Ok(Bound { functional, certificate, relaxation, pattern_lower, witness, stop, iterations, rank, time })
+    })
+    .collect()
 }
 
 /// Cuts the problems into batches of nearly equal size, at most [`BATCH`] each: by their number alone.

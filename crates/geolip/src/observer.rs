@@ -9,13 +9,11 @@ pub enum Event {
         /// How many.
         bounds: usize,
     },
-    /// One bound is as good as it gets.
+    /// One upper bound is as good as it gets.
     Finished {
         /// Its place in the report.
         index: usize,
     },
-    /// Every upper bound is done; lower bounds are being searched.
-    Lower,
 }
 
 /// Gets events, from any thread, and can ask the computation to stop.

@@ -38,7 +38,7 @@ const LAST_RANK: usize = 64;
 /// The gap aimed at, as a fraction of the tolerance.
 const TARGET: f64 = 0.25;
 /// The first repair is tried when the value moves less than this, relatively, per sweep.
-const FIRST_CALM: f64 = 1e-10;
+const FIRST_CALM: f64 = 1e-11;
 /// A value that moves less than this has stopped.
 const STILL: f64 = 2e-15;
 /// The multipliers settle later than the value: sweeps allowed after it has stopped before the rank is raised, as a

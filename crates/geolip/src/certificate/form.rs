@@ -31,7 +31,7 @@ use crate::matrix::{Matrix, Store, multiply};
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
 
-/// The numbers that make a bound: see the [claim](self).
+/// The numbers that make a bound: see the [module](crate::certificate::form) for the claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multipliers {
     /// ζ ≥ 0, of the homogenising variable.
@@ -139,8 +139,9 @@ impl<'a> QuadraticForm<'a> {
             error[block] = vec![UNDERFLOW + 4.0 * UNIT; self.sizes[block]]; // the diagonal's own few roundings
         }
         for (a, (layer, weights)) in self.layers.iter().zip(&weights).enumerate() {
-            fill_layer(&mut matrix, a + 1, layer, weights, &scales);
-            bound_layer(&mut error, a + 1, layer, weights, &scales, self.layers.len());
+            let parts: Vec<ScaledPart> = layer.h.iter().map(|part| ScaledPart::new(part, &scales)).collect();
+            fill_layer(&mut matrix, a + 1, &parts, weights, &scales[a + 1]);
+            bound_layer(&mut error, a + 1, &parts, weights, &scales[a + 1], self.layers.len());
         }
         for (block, (row, row_error)) in target.iter().enumerate().filter(|(_, (row, _))| !row.is_empty()) {
             let t = scales[last][0];
@@ -269,34 +270,57 @@ impl LayerWeights {
     }
 }
 
-/// Adds layer `a`'s coupling and curvature to the scaled matrix.
-fn fill_layer(matrix: &mut BlockMatrix, a: usize, layer: &LayerForm<'_>, weights: &LayerWeights, scales: &[Vec<f64>]) {
-    let scaled: Vec<(usize, Matrix)> = layer.h.iter().map(|part| (part.block, scale_columns(part, scales))).collect();
-    for (block, h) in &scaled {
-        let target = matrix.block_mut(a, *block);
-        for (j, (coupling, s)) in weights.coupling.iter().zip(&scales[a]).enumerate() {
-            let w = coupling * s;
-            if w != 0.0 {
-                target.row_mut(j).iter_mut().zip(h.row(j)).for_each(|(t, v)| *t -= w * v);
+/// One part of a pre-activation with its columns scaled (exactly), and its error likewise.
+struct ScaledPart {
+    block: usize,
+    values: Matrix,
+    error: Option<Matrix>,
+}
+
+impl ScaledPart {
+    fn new(part: &Part<'_>, scales: &[Vec<f64>]) -> Self {
+        let s = &scales[part.block];
+        let values = match &part.matrix {
+            Coefficient::Dense(m) => scale_columns(m, s),
+            Coefficient::Diagonal(d) => {
+                Matrix::from_fn(d.len(), d.len(), |i, j| if i == j { d[i] * s[i] } else { 0.0 })
             }
-        }
-    }
-    if weights.curved {
-        for (at, (row, left)) in scaled.iter().enumerate() {
-            let weighted = Matrix::from_fn(left.rows(), left.cols(), |j, k| weights.curvature[j] * left.at(j, k));
-            for (col, right) in &scaled[..=at] {
-                multiply(matrix.block_mut(*row, *col), Store::Add, 1.0, weighted.t(), right.view());
-            }
-        }
+        };
+        Self { block: part.block, values, error: part.error.as_ref().map(|e| scale_columns(e, s)) }
     }
 }
 
-/// part · diag(scales of its block): exact.
-fn scale_columns(part: &Part<'_>, scales: &[Vec<f64>]) -> Matrix {
-    let s = &scales[part.block];
-    match &part.matrix {
-        Coefficient::Diagonal(d) => Matrix::from_fn(d.len(), d.len(), |i, j| if i == j { d[i] * s[i] } else { 0.0 }),
-        Coefficient::Dense(m) => Matrix::from_fn(m.rows(), m.cols(), |i, j| m.at(i, j) * s[j]),
+fn scale_columns(m: &Matrix, s: &[f64]) -> Matrix {
+    let mut scaled = m.clone();
+    for i in 0..scaled.rows() {
+        scaled.row_mut(i).iter_mut().zip(s).for_each(|(v, s)| *v *= s);
+    }
+    scaled
+}
+
+/// Adds layer `a`'s coupling and curvature to the scaled matrix.
+fn fill_layer(matrix: &mut BlockMatrix, a: usize, parts: &[ScaledPart], weights: &LayerWeights, scales: &[f64]) {
+    for part in parts {
+        let target = matrix.block_mut(a, part.block);
+        for (j, (coupling, s)) in weights.coupling.iter().zip(scales).enumerate() {
+            let w = coupling * s;
+            if w != 0.0 {
+                target.row_mut(j).iter_mut().zip(part.values.row(j)).for_each(|(t, v)| *t -= w * v);
+            }
+        }
+    }
+    if !weights.curved {
+        return;
+    }
+    for (at, left) in parts.iter().enumerate() {
+        let mut weighted = left.values.clone();
+        for (j, d) in weights.curvature.iter().enumerate() {
+            weighted.row_mut(j).iter_mut().for_each(|v| *v *= d);
+        }
+        for right in &parts[..=at] {
+            let target = matrix.block_mut(left.block, right.block);
+            multiply(target, Store::Add, 1.0, weighted.t(), right.values.view());
+        }
     }
 }
 
@@ -308,27 +332,18 @@ fn scale_columns(part: &Part<'_>, scales: &[Vec<f64>]) -> Matrix {
 fn bound_layer(
     error: &mut [Vec<f64>],
     a: usize,
-    layer: &LayerForm<'_>,
+    parts: &[ScaledPart],
     weights: &LayerWeights,
-    scales: &[Vec<f64>],
+    scales: &[f64],
     layers: usize,
 ) {
     let per_entry = (8 + layers) as f64 * UNIT;
-    let per_sum = gamma_up(layer.free.len() + 8 + layers);
-    let parts: Vec<(usize, Matrix, Option<Matrix>)> = layer
-        .h
-        .iter()
-        .map(|part| {
-            let s = &scales[part.block];
-            let carried = part.error.as_ref().map(|e| Matrix::from_fn(e.rows(), e.cols(), |i, j| e.at(i, j) * s[j]));
-            (part.block, scale_columns(part, scales).abs(), carried)
-        })
-        .collect();
-    for j in 0..layer.free.len() {
-        let value_sum: f64 = parts.iter().map(|(_, m, _)| m.row(j).iter().sum::<f64>()).sum();
-        let error_sum: f64 =
-            parts.iter().filter_map(|(_, _, e)| e.as_ref()).map(|e| e.row(j).iter().sum::<f64>()).sum();
-        let w = weights.coupling[j].abs() * scales[a][j];
+    let per_sum = gamma_up(scales.len() + 8 + layers);
+    let sum_abs = |values: &[f64]| values.iter().map(|v| v.abs()).sum::<f64>();
+    for (j, s) in scales.iter().enumerate() {
+        let value_sum: f64 = parts.iter().map(|p| sum_abs(p.values.row(j))).sum();
+        let error_sum: f64 = parts.iter().filter_map(|p| p.error.as_ref()).map(|e| sum_abs(e.row(j))).sum();
+        let w = weights.coupling[j].abs() * s;
         error[a][j] += w * (per_entry * value_sum + error_sum);
         let v = weights.curvature[j].abs();
         if w == 0.0 && v == 0.0 {
@@ -336,10 +351,10 @@ fn bound_layer(
         }
         let per_value = w * per_entry + v * (per_sum * value_sum + error_sum);
         let per_error = w + v * (value_sum + error_sum);
-        for (block, values, carried) in &parts {
-            error[*block].iter_mut().zip(values.row(j)).for_each(|(e, m)| *e += per_value * m);
-            if let Some(carried) = carried {
-                error[*block].iter_mut().zip(carried.row(j)).for_each(|(e, c)| *e += per_error * c);
+        for part in parts {
+            error[part.block].iter_mut().zip(part.values.row(j)).for_each(|(e, m)| *e += per_value * m.abs());
+            if let Some(carried) = &part.error {
+                error[part.block].iter_mut().zip(carried.row(j)).for_each(|(e, c)| *e += per_error * c);
             }
         }
     }

@@ -13,11 +13,11 @@
 //! | `rounding.rs` | directed rounding |
 
 mod check;
-mod cholesky;
+pub mod cholesky;
 mod coefficients;
-mod form;
+pub mod form;
 mod format;
-mod rounding;
+pub mod rounding;
 
 pub use check::{Certificate, Rejection, check, check_file, proved_bound};
 pub use form::{Multipliers, QuadraticForm};

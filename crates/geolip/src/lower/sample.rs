@@ -5,7 +5,7 @@ use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
 use crate::relaxation::{Pattern, gaussian};
-use rand::SeedableRng;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 /// An input and the norm of the gradient there: feed it to the network and check.
@@ -159,7 +159,14 @@ impl<'a> Search<'a> {
             let size = |p: usize| (self.best[p].0.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt().max(1e-2);
             let scale: Vec<f64> = (0..m).map(|p| radius[p] * size(p)).collect();
             let (rng, best) = (&mut self.rng, &self.best);
-            let x = Matrix::from_fn(n, own.len(), |i, j| best[own[j]].0[i] + scale[own[j]] * gaussian(rng));
+            let mut x = Matrix::zeros(n, own.len());
+            for i in 0..n {
+                let mut signs: u64 = rng.random();
+                for (x, &p) in x.row_mut(i).iter_mut().zip(&own) {
+                    *x = best[p].0[i] + if signs & 1 == 0 { scale[p] } else { -scale[p] };
+                    signs = signs.rotate_right(1); // a batch has far fewer columns than 64
+                }
+            }
             let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
             self.offer(&x, &slopes, &own);
             for (p, radius) in radius.iter_mut().enumerate() {

@@ -60,6 +60,12 @@ impl LinearMap {
         match self {
             Self::Identity(_) => scale_rows(|_| 1.0, x, into, y),
             Self::Scale(s) => scale_rows(|i| s[i].abs(), x, into, y),
+            Self::Dense(w) if x.cols() == 1 => {
+                for (i, y) in y.data_mut().iter_mut().enumerate() {
+                    let sum: f64 = w.row(i).iter().zip(x.data()).map(|(w, x)| w.abs() * x).sum();
+                    *y = if into == Store::Add { *y + sum } else { sum };
+                }
+            }
             Self::Dense(w) => multiply(y, into, 1.0, w.abs().view(), x.view()),
         }
     }
@@ -69,6 +75,14 @@ impl LinearMap {
         match self {
             Self::Identity(_) => scale_rows(|_| 1.0, y, into, x),
             Self::Scale(s) => scale_rows(|i| s[i].abs(), y, into, x),
+            Self::Dense(w) if y.cols() == 1 => {
+                if into == Store::Replace {
+                    x.fill(0.0);
+                }
+                for (i, y) in y.data().iter().enumerate() {
+                    x.data_mut().iter_mut().zip(w.row(i)).for_each(|(x, w)| *x += w.abs() * y);
+                }
+            }
             Self::Dense(w) => multiply(x, into, 1.0, w.abs().t(), y.view()),
         }
     }
@@ -150,13 +164,13 @@ mod tests {
 
     #[test]
     fn absolute_maps_dominate_and_are_adjoint_to_each_other() {
-        for map in maps() {
-            let (x, y) = (batch(map.cols(), 2).abs(), batch(map.rows(), 2).abs());
-            let (mut ax, mut abs_ax) = (Matrix::zeros(map.rows(), 2), Matrix::zeros(map.rows(), 2));
+        for (map, k) in maps().into_iter().flat_map(|map| [(map.clone(), 1), (map, 2)]) {
+            let (x, y) = (batch(map.cols(), k).abs(), batch(map.rows(), k).abs());
+            let (mut ax, mut abs_ax) = (Matrix::zeros(map.rows(), k), Matrix::zeros(map.rows(), k));
             map.forward(&x, Store::Replace, &mut ax);
             map.abs_forward(&x, Store::Replace, &mut abs_ax);
             assert!(ax.data().iter().zip(abs_ax.data()).all(|(a, b)| a.abs() <= b + 1e-15), "{}", map.name());
-            let mut abs_aty = Matrix::zeros(map.cols(), 2);
+            let mut abs_aty = Matrix::zeros(map.cols(), k);
             map.abs_adjoint(&y, Store::Replace, &mut abs_aty);
             assert!((dot(&abs_ax, &y) - dot(&x, &abs_aty)).abs() < 1e-12, "{}", map.name());
         }

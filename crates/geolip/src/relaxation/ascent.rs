@@ -95,6 +95,11 @@ impl<'a> Ascent<'a> {
         self.current.problems
     }
 
+    /// The value of problem `p`'s last accepted sweep.
+    pub fn value(&self, p: usize) -> f64 {
+        self.pace[p].value
+    }
+
     /// The largest relative change of problem `p`'s value in its last three accepted sweeps.
     pub fn recent_gain(&self, p: usize) -> f64 {
         self.pace[p].gains.iter().copied().fold(0.0, f64::max)

@@ -60,7 +60,8 @@ pub fn search_patterns(
     let winner = (0..rules.tries).max_by(|a, b| work.value[*a].total_cmp(&work.value[*b])).unwrap_or(0);
     let slopes = network.slopes().iter().enumerate().map(|(a, slopes)| {
         let h = work.pre_activation(network, a);
-        let steep = |j: usize| (h.at(j, winner) >= 0.0) == (next.s[a].at(j, winner) >= 0.0);
+        // (at h = 0 a sweep goes on with the upper slope)
+        let steep = |j: usize| h.at(j, winner) * next.s[a].at(j, winner) >= 0.0;
         slopes.iter().enumerate().map(|(j, s)| if steep(j) { s.upper } else { s.lower }).collect()
     });
     Pattern { slopes: slopes.collect(), direction: next.x.column(winner), value: work.value[winner] }

@@ -49,7 +49,8 @@ fn activate_k<const K: usize>(k: usize, slopes: &[Slope], h: &Matrix, s: &Matrix
 }
 
 /// From G, the gradient with respect to z: the maximising unit vectors s = G/‖G‖ (`fallback`, the previous s, where
-/// G = 0), ‖G‖, and the gradient with respect to h, c G + r ‖G‖ h/‖h‖, written over `g`.
+/// G = 0), ‖G‖, and the gradient with respect to h, c G + r ‖G‖ h/‖h‖, written over `g`. At h = 0 the function
+/// c⟨G, h⟩ + r‖G‖‖h‖ has many subgradients; (c + r) G is the one that leads away from there along G.
 pub(super) fn deactivate(
     k: usize,
     slopes: &[Slope],
@@ -86,8 +87,12 @@ fn deactivate_k<const K: usize>(
             } else {
                 s.copy_from_slice(old);
             }
-            let t = if *h_norm > 0.0 { r * *g_norm / *h_norm } else { 0.0 };
-            g.iter_mut().zip(h).for_each(|(g, h)| *g = c * *g + t * h);
+            if *h_norm > 0.0 {
+                let t = r * *g_norm / *h_norm;
+                g.iter_mut().zip(h).for_each(|(g, h)| *g = c * *g + t * h);
+            } else {
+                g.iter_mut().for_each(|g| *g *= c + r);
+            }
         }
     }
 }

@@ -1,0 +1,129 @@
+//! What can be typed. Ranges that depend on the network are the library's to check.
+
+use clap::{Args, Parser, Subcommand};
+use geolip::network::Activation;
+use geolip::{InputNorm, Options, Outputs};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Certified Lipschitz bounds of neural networks: a number from above that is proved, a number from below that is attained.
+#[derive(Debug, Parser)]
+#[command(name = "geolip", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bound how much the outputs can change when the input changes
+    Bound(BoundArguments),
+    /// Check a certificate against a network: exit code 0 if it proves its bounds, 1 if not
+    Check(CheckArguments),
+    /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
+    Info(InfoArguments),
+}
+
+/// The network file, and how to read it.
+#[derive(Debug, Args)]
+pub struct NetworkArguments {
+    /// The network: .onnx, or .npz with W1..Wd (out x in) and b1..bd
+    pub network: PathBuf,
+
+    /// Activation between the layers of a weight list (.npz) [default: relu]
+    #[arg(long, value_name = "NAME", value_parser = activation)]
+    pub activation: Option<Activation>,
+}
+
+#[derive(Debug, Args)]
+pub struct BoundArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+
+    /// Norm of input changes: linf (largest entry) or l2 (Euclidean)
+    #[arg(long, default_value = "linf", value_parser = text::<InputNorm>)]
+    pub norm: InputNorm,
+
+    /// What to bound: each output, one output I (from 0), a margin I-J, or all pairs
+    #[arg(long, default_value = "each", value_parser = text::<Outputs>)]
+    pub output: Outputs,
+
+    /// Relative gap between the certified bound and the relaxation at which an output is done
+    #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
+    pub tol: f64,
+
+    /// Stop improving after this long; what is certified by then is reported
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<Duration>,
+
+    /// Worker threads; the result does not depend on it [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = Options::default().seed)]
+    pub seed: u64,
+
+    /// Write the certificates to this file, for `geolip check`
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BoundArguments {
+    /// What the library is asked for.
+    pub fn options(&self) -> Options {
+        Options {
+            norm: self.norm,
+            outputs: self.output,
+            tol: self.tol,
+            time_limit: self.time_limit,
+            threads: self.threads,
+            seed: self.seed,
+            ..Options::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    /// The certificate, as written by `geolip bound --certificate`
+    pub certificate: PathBuf,
+
+    #[command(flatten)]
+    pub network: NetworkArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn text<T: FromStr>(given: &str) -> Result<T, T::Err> {
+    given.parse()
+}
+
+fn positive(given: &str) -> Result<f64, String> {
+    match given.parse::<f64>() {
+        Ok(v) if v > 0.0 && v.is_finite() => Ok(v),
+        _ => Err("it must be a positive number".to_owned()),
+    }
+}
+
+fn seconds(given: &str) -> Result<Duration, String> {
+    let seconds = positive(given)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "it is too long".to_owned())
+}
+
+fn activation(given: &str) -> Result<Activation, String> {
+    Activation::from_name(given).ok_or_else(|| format!("known activations: {}", Activation::NAMES.join(", ")))
+}

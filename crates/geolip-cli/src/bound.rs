@@ -1,0 +1,129 @@
+//! `geolip bound`: bounds as a table or JSON, certificates to a file.
+
+use crate::arguments::BoundArguments;
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{numbers, table};
+use geolip::import::{ImportOptions, Imported, load};
+use geolip::{Report, Stop};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
+    let options = ImportOptions { activation: arguments.network.activation.clone() };
+    let imported = load(&arguments.network.network, &options)?;
+    let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
+    let progress = Progress::start();
+    let report = geolip::bound(&imported.network, &arguments.options(), &progress);
+    progress.finish();
+    let report = report?;
+    if arguments.json {
+        println!("{}", to_json(&arguments.network.network, &imported, &report));
+    } else {
+        print_table(&arguments.network.network, &imported, &report);
+    }
+    if let Some(destination) = destination {
+        destination.write(&report.certificate_file(&imported.network).to_json())?;
+    }
+    Ok(())
+}
+
+/// A file that will be written: opened before the work, so that an unwritable path is known at once, and put in place
+/// only when complete.
+struct Destination {
+    path: PathBuf,
+    partial: PathBuf,
+}
+
+impl Destination {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        if path.is_dir() {
+            return Err(Failure::write(path)(std::io::ErrorKind::IsADirectory.into()));
+        }
+        fs::write(&partial, "").map_err(Failure::write(path))?;
+        Ok(Self { path: path.to_owned(), partial })
+    }
+
+    fn write(self, text: &str) -> Result<(), Failure> {
+        let written = fs::write(&self.partial, text).and_then(|()| fs::rename(&self.partial, &self.path));
+        written.map_err(Failure::write(&self.path))
+    }
+}
+
+impl Drop for Destination {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.partial); // already renamed after a success
+    }
+}
+
+fn print_table(path: &Path, imported: &Imported, report: &Report) {
+    let network = &imported.network;
+    println!(
+        "{}: {} inputs, {} outputs, {} neurons; input norm {}\n",
+        path.display(),
+        network.inputs(),
+        network.outputs(),
+        network.neurons(),
+        report.norm
+    );
+    let rows = report.bounds.iter().map(|bound| {
+        vec![
+            bound.functional.to_string(),
+            numbers::down(bound.witness.lower),
+            numbers::down(bound.pattern_lower),
+            numbers::up(bound.upper()),
+            if report.is_exact(bound) { "exact".to_owned() } else { numbers::percent(bound.gap()) },
+            match bound.stop {
+                Stop::Converged => "verified".to_owned(),
+                stop => format!("verified ({stop})"),
+            },
+            numbers::seconds(bound.time.as_secs_f64()),
+        ]
+    });
+    println!("{}", table::table(&["output", "lower", "pattern", "upper", "gap", "certificate", "time"], 1, rows));
+    println!("\nlower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}", numbers::up(report.upper()));
+}
+
+fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
+    let network = &imported.network;
+    let bounds: Vec<Value> = report
+        .bounds
+        .iter()
+        .map(|bound| {
+            json!({
+                "output": bound.functional.to_string(),
+                "upper": bound.upper(),
+                "certificate": "verified",
+                "failure_probability": 0.0,
+                "relaxation": bound.relaxation,
+                "pattern_lower": bound.pattern_lower,
+                "lower": bound.witness.lower,
+                "exact": report.is_exact(bound),
+                "stop": bound.stop,
+                "iterations": bound.iterations,
+                "rank": bound.rank,
+                "seconds": bound.time.as_secs_f64(),
+            })
+        })
+        .collect();
+    json!({
+        "network": {
+            "path": path.display().to_string(),
+            "sha256": imported.sha256,
+            "inputs": network.inputs(),
+            "outputs": network.outputs(),
+            "neurons": network.neurons(),
+            "parameters": network.parameters(),
+        },
+        "norm": report.norm,
+        "region": null,
+        "bounds": bounds,
+        "upper": report.upper(),
+        "seconds": report.time.as_secs_f64(),
+    })
+}

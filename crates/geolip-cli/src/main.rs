@@ -1,0 +1,29 @@
+//! The `geolip` command line: what was typed, what is done, how it is shown. All mathematics is in the library.
+//!
+//! Exit codes: 0 done; 1 a certificate was rejected, or no bound could be certified; 2 bad usage, or unreadable or
+//! unsupported input (also what clap uses).
+
+mod arguments;
+mod bound;
+mod check;
+mod failure;
+mod info;
+mod numbers;
+mod progress;
+mod table;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Bound(arguments) => bound::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Info(arguments) => info::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,66 @@
+//! A progress bar on standard error, on a terminal only, and only when the work takes longer than a moment; and Ctrl-C.
+
+use geolip::{Event, Observer};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a moment is.
+const MOMENT: Duration = Duration::from_millis(500);
+
+/// Watches a computation for the person in front of the screen.
+pub struct Progress {
+    bar: ProgressBar,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Progress {
+    /// Starts watching. From now on Ctrl-C asks the computation to end with what it has; a second one ends the program.
+    pub fn start() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} bounds certified  {elapsed}  {msg}");
+        bar.set_style(style.expect("the template is valid"));
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        // without a handler Ctrl-C ends the program as it always does; nothing else depends on it
+        let _ = ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::SeqCst) {
+                std::process::exit(130);
+            }
+        });
+        let later = bar.downgrade();
+        let started = Instant::now();
+        std::thread::spawn(move || {
+            std::thread::sleep(MOMENT.saturating_sub(started.elapsed()));
+            if let Some(bar) = later.upgrade() {
+                bar.set_draw_target(ProgressDrawTarget::stderr());
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
+        });
+        Self { bar, interrupted }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event) {
+        match event {
+            Event::Started { bounds } => self.bar.set_length(bounds as u64),
+            Event::Finished { .. } => self.bar.inc(1),
+            _ => {}
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        let interrupted = self.interrupted.load(Ordering::SeqCst);
+        if interrupted {
+            self.bar.set_message("interrupted: certifying what there is");
+        }
+        interrupted
+    }
+}
