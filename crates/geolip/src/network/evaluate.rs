@@ -1,4 +1,4 @@
-//! Running a network on real inputs, many at once, with a bound on the rounding of another float32 run.
+//! Running a network on real inputs, many at once.
 
 use super::{Network, Op};
 use crate::matrix::{Matrix, Store};
@@ -52,48 +52,6 @@ impl Network {
             values.push(value);
         }
         Values(values)
-    }
-
-    /// For every node, a bound on |float32 result − exact result| at the given values, entrywise.
-    ///
-    /// **Claim.** A float32 inference that rounds every weight product and every sum once (in any order, fused or not)
-    /// and computes each activation to within `ULPS` units in the last place stays within this distance of the exact
-    /// value, to first order in 2⁻²⁴. Errors are carried by |A| through affine nodes and by max(|α|, |β|) through
-    /// activations. It serves to judge the import's comparison against another inference; no bound rests on it.
-    pub fn float32_error(&self, values: &Values) -> Values {
-        const UNIT: f64 = 1.0 / (1 << 24) as f64;
-        const ULPS: f64 = 16.0;
-        let k = values.0[0].cols();
-        let mut errors: Vec<Matrix> = Vec::with_capacity(self.nodes.len());
-        for (node, value) in self.nodes.iter().zip(&values.0) {
-            let error = match &node.op {
-                Op::Input => Matrix::zeros(node.len, k),
-                Op::Affine { terms, bias } => {
-                    let mut error = Matrix::zeros(node.len, k);
-                    let mut size = broadcast(bias.as_deref(), node.len, k).abs();
-                    let mut longest = terms.len() + 1;
-                    for term in terms {
-                        let parent = term.parent.index();
-                        term.map.abs_forward(&errors[parent], Store::Add, &mut error);
-                        term.map.abs_forward(&values.0[parent].abs(), Store::Add, &mut size);
-                        longest = longest.max(term.map.longest_sum() + terms.len() + 1);
-                    }
-                    let rounding = (longest as f64 + 2.0) * UNIT;
-                    error.data_mut().iter_mut().zip(size.data()).for_each(|(e, s)| *e += rounding * s);
-                    error
-                }
-                Op::Activate { parent, activation } => {
-                    let carried = &errors[parent.index()];
-                    let argument = &values.0[parent.index()];
-                    Matrix::from_fn(node.len, k, |i, j| {
-                        let size = value.at(i, j).abs().max(argument.at(i, j).abs() * activation.slope(i).magnitude());
-                        carried.at(i, j) * activation.slope(i).magnitude() + ULPS * UNIT * (size + 1e-30)
-                    })
-                }
-            };
-            errors.push(error);
-        }
-        Values(errors)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The linear maps between nodes. Everything linear that a file can express lowers to these few.
 //!
-//! The ascent, the certificate and the evaluation speak to a map only through [`LinearMap::forward`],
-//! [`LinearMap::adjoint`], [`LinearMap::abs_forward`] and [`LinearMap::to_matrix`]. A new map (convolution, gather) is
-//! one more variant here, and every `match` in this file fails to compile until it is handled.
+//! The ascent and the evaluation speak to a map only through [`LinearMap::forward`], [`LinearMap::adjoint`] and their
+//! absolute versions; the certificate expands it in `certificate/coefficients.rs`. A new map (convolution, gather) is one
+//! more variant here, and every `match` that has to know it fails to compile until it does.
 
 use crate::matrix::{Matrix, Store, multiply};
 

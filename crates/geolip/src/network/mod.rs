@@ -11,7 +11,7 @@
 //! multiplication with any v ∈ \[α, β\]; the formal global Lipschitz constant (FGL) is their largest norm, and is what
 //! every upper bound of this library bounds. Biases do not enter it; they are kept for evaluation and lower bounds.
 //!
-//! This module knows neither files ([`crate::onnx`], [`crate::weights`]) nor bounds.
+//! This module knows neither files ([`crate::import`]) nor bounds.
 
 mod activation;
 mod builder;

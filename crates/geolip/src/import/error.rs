@@ -1,0 +1,197 @@
+//! Why a file does not become a network. Every message is one line: what, where, and what would work.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a file does not become a network.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file cannot be read at all.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The bytes are not what a file of this kind holds.
+    #[error("{}: {reason}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An ONNX file holds things that this version does not support; all of them are listed.
+    #[error("{}: {}", path.display(), Listed(obstacles))]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// Everything that stands in the way, in the order of the file; at least one.
+        obstacles: Vec<Obstacle>,
+    },
+    /// The arrays of a weight list make no network.
+    #[error("{}: array '{key}' {reason}", path.display())]
+    WeightList {
+        /// The file.
+        path: PathBuf,
+        /// The array at fault, by its name in the file.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An activation was given for a file that states its own.
+    #[error("{}: an ONNX file states its own activations; leave out the activation '{activation}'", path.display())]
+    ActivationOfOnnx {
+        /// The file.
+        path: PathBuf,
+        /// The activation given.
+        activation: String,
+    },
+    /// The imported network and an independent inference of the same file give different outputs: a defect in one of
+    /// the two. The entry with the largest difference, relative to what float32 rounding explains, is given.
+    #[error(
+        "{}: the self-check failed: output {output} differs by {:.3e} from tract's ({found} against {expected}, while float32 rounding explains {tolerance:.1e}); please report this file",
+        path.display(), (found - expected).abs()
+    )]
+    Disagrees {
+        /// The file.
+        path: PathBuf,
+        /// The entry of the output vector, counted from 0.
+        output: usize,
+        /// Its value in the imported network.
+        found: f64,
+        /// Its value by tract.
+        expected: f64,
+        /// The largest difference that float32 rounding explains.
+        tolerance: f64,
+    },
+    /// As [`ImportError::Disagrees`], but already in the number of outputs.
+    #[error(
+        "{}: the self-check failed: the imported network has {found} outputs, tract's has {expected}; please report this file",
+        path.display()
+    )]
+    DisagreesInLength {
+        /// The file.
+        path: PathBuf,
+        /// The number of outputs of the imported network.
+        found: usize,
+        /// The number of outputs by tract.
+        expected: usize,
+    },
+}
+
+/// One thing in a file that keeps it from being read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Obstacle {
+    /// Where it is.
+    pub place: Place,
+    /// What it is and what would work.
+    pub reason: String,
+}
+
+/// A part of an ONNX file.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// The file as a whole.
+    Model,
+    /// An input of the graph.
+    Input(String),
+    /// An output of the graph.
+    Output(String),
+    /// A stored tensor.
+    Initialiser(String),
+    /// A node.
+    Node {
+        /// Its name, or `#` and its place in the file where it has none.
+        name: String,
+        /// Its operator.
+        operator: String,
+    },
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.reason)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model => f.write_str("the model"),
+            Self::Input(name) => write!(f, "input {}", Quoted(name)),
+            Self::Output(name) => write!(f, "output {}", Quoted(name)),
+            Self::Initialiser(name) => write!(f, "initialiser {}", Quoted(name)),
+            Self::Node { name, operator } => write!(f, "node {} ({})", Quoted(name), Plain(operator)),
+        }
+    }
+}
+
+/// The first obstacle, and how many more there are.
+struct Listed<'a>(&'a [Obstacle]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            [] => f.write_str("unsupported"),
+            [only] => only.fmt(f),
+            [first, second] => write!(f, "{first}; and one more: {}", second.place),
+            [first, others @ ..] => write!(f, "{first}; and {} more obstacles", others.len()),
+        }
+    }
+}
+
+/// A name from a file, in quotes, on one line and of bounded length.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}'", Plain(self.0))
+    }
+}
+
+/// Text from elsewhere, on one line and of bounded length.
+pub(crate) struct Plain<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 200;
+        for character in self.0.chars().take(LONGEST) {
+            if character.is_control() {
+                write!(f, "{}", character.escape_default())?
+            } else {
+                write!(f, "{character}")?
+            }
+        }
+        if self.0.chars().nth(LONGEST).is_some() { f.write_str("…") } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn obstacle(name: &str) -> Obstacle {
+        let place = Place::Node { name: name.to_owned(), operator: "Softmax".to_owned() };
+        Obstacle { place, reason: "is refused".to_owned() }
+    }
+
+    #[test]
+    fn the_first_obstacle_is_named_and_the_others_counted() {
+        let shown = |obstacles| ImportError::Unsupported { path: PathBuf::from("n.onnx"), obstacles }.to_string();
+        assert_eq!(shown(vec![obstacle("a")]), "n.onnx: node 'a' (Softmax): is refused");
+        let two = shown(vec![obstacle("a"), obstacle("b")]);
+        assert_eq!(two, "n.onnx: node 'a' (Softmax): is refused; and one more: node 'b' (Softmax)");
+        let three = shown(vec![obstacle("a"), obstacle("b"), obstacle("c")]);
+        assert_eq!(three, "n.onnx: node 'a' (Softmax): is refused; and 2 more obstacles");
+    }
+
+    #[test]
+    fn names_stay_on_one_line_and_short() {
+        assert_eq!(Quoted("a\nb\u{1b}").to_string(), "'a\\nb\\u{1b}'");
+        assert_eq!(Quoted(&"x".repeat(1000)).to_string().chars().count(), 203);
+    }
+}

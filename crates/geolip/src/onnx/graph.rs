@@ -1,0 +1,161 @@
+//! The graph of a model before any operator is looked at: its stored tensors, which nodes and inputs reach an output, and
+//! what the model as a whole asks for.
+
+use super::Reason;
+use super::order::Order;
+use crate::import::{Obstacle, Place, Quoted};
+use std::collections::{HashMap, HashSet};
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+
+/// The operator sets whose semantics the operators here follow.
+pub(super) const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
+
+/// A graph, reduced to what reaches its outputs.
+pub(super) struct Graph<'a> {
+    /// The version of the default operator set.
+    pub(super) opset: i64,
+    /// The nodes that reach an output, each after those it reads; the order of the file where that is one.
+    pub(super) nodes: Vec<(Place, &'a NodeProto)>,
+    /// The inputs that are not stored tensors and reach an output.
+    pub(super) inputs: Vec<&'a ValueInfoProto>,
+    /// The names of the inputs that do not.
+    pub(super) left_out: Vec<&'a str>,
+    /// The outputs.
+    pub(super) outputs: Vec<&'a str>,
+    /// The stored tensors.
+    pub(super) initialisers: HashMap<&'a str, &'a TensorProto>,
+    /// The functions the model defines, by domain and name.
+    pub(super) functions: HashSet<(&'a str, &'a str)>,
+    /// What stands in the way before any node is looked at.
+    pub(super) obstacles: Vec<Obstacle>,
+    /// The names of the tensors that reach an output.
+    tensors: HashSet<&'a str>,
+}
+
+impl<'a> Graph<'a> {
+    /// The graph of a model that has one.
+    pub(super) fn of(model: &'a ModelProto) -> Self {
+        let graph = model.graph.as_ref().expect("decoding has checked that there is a graph");
+        let (opset, obstacle) = opset(model);
+        let mut obstacles: Vec<Obstacle> = obstacle.into_iter().collect();
+        let initialisers = initialisers(graph, &mut obstacles);
+        let makers = makers(graph, &initialisers, &mut obstacles);
+        let Order { nodes, cyclic, tensors } = Order::of(graph, &makers);
+        for index in cyclic {
+            let reason = "is part of a cycle, or lies behind one; the file is damaged".to_owned();
+            obstacles.push(Obstacle { place: place(index, &graph.node[index]), reason });
+        }
+        let reached = |input: &&ValueInfoProto| tensors.contains(input.name.as_str());
+        let (inputs, others): (Vec<_>, Vec<_>) =
+            graph.input.iter().filter(|input| !initialisers.contains_key(input.name.as_str())).partition(reached);
+        let functions = model.functions.iter().map(|f| (canonical(f.domain()), f.name())).collect();
+        Self {
+            opset,
+            nodes: nodes.into_iter().map(|index| (place(index, &graph.node[index]), &graph.node[index])).collect(),
+            inputs,
+            left_out: others.iter().map(|input| input.name.as_str()).collect(),
+            outputs: graph.output.iter().map(|output| output.name.as_str()).collect(),
+            initialisers,
+            functions,
+            obstacles,
+            tensors,
+        }
+    }
+
+    /// The names of what reaches an output.
+    pub(super) fn kept(&self) -> Kept {
+        Kept(self.tensors.iter().map(|&name| name.to_owned()).collect())
+    }
+}
+
+/// The names of the tensors that reach an output.
+pub(super) struct Kept(HashSet<String>);
+
+impl Kept {
+    /// Removes everything else from the model, so that another implementation need not understand it.
+    pub(super) fn prune(&self, model: &mut ModelProto) {
+        let Some(graph) = &mut model.graph else { return };
+        graph.node.retain(|node| node.output.iter().any(|name| self.0.contains(name)));
+        graph.initializer.retain(|tensor| self.0.contains(&tensor.name));
+        graph.input.retain(|input| self.0.contains(&input.name));
+    }
+}
+
+/// What a node is called in messages.
+fn place(index: usize, node: &NodeProto) -> Place {
+    let name = if node.name.is_empty() { format!("#{index}") } else { node.name.clone() };
+    Place::Node { name, operator: node.op_type.clone() }
+}
+
+/// The node that makes each tensor. A tensor that is given twice is an obstacle.
+fn makers<'a>(
+    graph: &'a GraphProto,
+    initialisers: &HashMap<&str, &TensorProto>,
+    obstacles: &mut Vec<Obstacle>,
+) -> HashMap<&'a str, usize> {
+    let inputs: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
+    let mut makers = HashMap::new();
+    for (index, node) in graph.node.iter().enumerate() {
+        for name in node.output.iter().map(String::as_str).filter(|name| !name.is_empty()) {
+            if makers.insert(name, index).is_some() || initialisers.contains_key(name) || inputs.contains(name) {
+                let reason = format!("gives {} a second time; the file is damaged", Quoted(name));
+                obstacles.push(Obstacle { place: place(index, node), reason });
+            }
+        }
+    }
+    makers
+}
+
+fn initialisers<'a>(graph: &'a GraphProto, obstacles: &mut Vec<Obstacle>) -> HashMap<&'a str, &'a TensorProto> {
+    let mut initialisers = HashMap::new();
+    for tensor in &graph.initializer {
+        if initialisers.insert(tensor.name.as_str(), tensor).is_some() {
+            let place = Place::Initialiser(tensor.name.clone());
+            obstacles.push(Obstacle { place, reason: "is stored twice; the file is damaged".to_owned() });
+        }
+    }
+    for sparse in &graph.sparse_initializer {
+        let name = sparse.values.as_ref().map_or("", |values| values.name.as_str());
+        let place = Place::Initialiser(name.to_owned());
+        obstacles.push(Obstacle { place, reason: "is sparse, which is not supported; store it dense".to_owned() });
+    }
+    initialisers
+}
+
+/// The version of the default operator set, and what is wrong with it; for listing obstacles, a wrong one is replaced by
+/// the nearest that is supported.
+fn opset(model: &ModelProto) -> (i64, Option<Obstacle>) {
+    let mut versions = model.opset_import.iter().filter(|set| canonical(&set.domain).is_empty()).map(|set| set.version);
+    let (first, second) = (versions.next(), versions.next());
+    let (least, most) = OPSETS.into_inner();
+    let problem = match (first, second) {
+        (None, _) => Some("names no version of the default operator set".to_owned()),
+        (Some(a), Some(b)) if a != b => Some(format!("names the versions {a} and {b} of the default operator set")),
+        (Some(version), _) if version < least => {
+            Some(format!("uses operator set {version}; convert it to {least} or later (onnx.version_converter)"))
+        }
+        (Some(version), _) if version > most => {
+            Some(format!("uses operator set {version}; export with {most} or earlier"))
+        }
+        (Some(_), _) => None,
+    };
+    let obstacle = problem.map(|reason| Obstacle { place: Place::Model, reason });
+    (first.unwrap_or(most).clamp(least, most), obstacle)
+}
+
+/// The name of a domain; the standard one, which has two, is the empty one.
+fn canonical(domain: &str) -> &str {
+    if domain == "ai.onnx" { "" } else { domain }
+}
+
+/// Why a node cannot be looked up in the table of operators, if it cannot.
+pub(super) fn foreign(graph: &Graph<'_>, node: &NodeProto) -> Option<Reason> {
+    if graph.functions.contains(&(canonical(&node.domain), node.op_type.as_str())) {
+        return Some("calls a function defined in the model; inline functions before exporting".to_owned());
+    }
+    if !canonical(&node.domain).is_empty() {
+        let domain = Quoted(&node.domain);
+        return Some(format!("belongs to the domain {domain}; only the operators of ONNX itself are supported"));
+    }
+    None
+}

@@ -1,0 +1,106 @@
+//! Add, Sub, Mul, Div, Neg, and constants among themselves.
+
+use super::{output_shape, value};
+use crate::onnx::testing::{floats, integers, model, node, refusal};
+use tract_onnx::pb::ModelProto;
+
+fn with_constant(operator: &str, factors: [&str; 2], dims: &[i64], c: &[f32]) -> ModelProto {
+    model(13, &[1, 2], vec![node(operator, &factors, "y")], vec![floats("c", dims, c)])
+}
+
+#[test]
+fn a_constant_meets_a_tensor_in_either_order() {
+    let x = [10.0, 20.0];
+    for (operator, factors, expected) in [
+        ("Add", ["x", "c"], [12.0, 24.0]),
+        ("Add", ["c", "x"], [12.0, 24.0]),
+        ("Sub", ["x", "c"], [8.0, 16.0]),
+        ("Sub", ["c", "x"], [-8.0, -16.0]),
+        ("Mul", ["x", "c"], [20.0, 80.0]),
+        ("Mul", ["c", "x"], [20.0, 80.0]),
+        ("Div", ["x", "c"], [5.0, 5.0]),
+    ] {
+        for dims in [&[2][..], &[1, 2]] {
+            assert_eq!(value(&with_constant(operator, factors, dims, &[2.0, 4.0]), &x), expected, "{operator}");
+        }
+        let scalar = value(&with_constant(operator, factors, &[], &[2.0]), &x);
+        assert_eq!(scalar[0], expected[0], "{operator}");
+    }
+}
+
+#[test]
+fn constants_of_higher_rank_lift_the_shape() {
+    let lifted = with_constant("Add", ["x", "c"], &[1, 1, 1, 2], &[1.0, 2.0]);
+    assert_eq!(value(&lifted, &[0.0, 0.0]), [1.0, 2.0]);
+    assert_eq!(output_shape(&lifted), [1, 1, 1, 2]);
+    let repeated = refusal(&with_constant("Add", ["x", "c"], &[3, 2], &[0.0; 6]));
+    assert!(
+        repeated.ends_with("repeats a tensor of shape [1, 2] to fill [3, 2], which is not supported yet"),
+        "{repeated}"
+    );
+    let misfit = refusal(&with_constant("Mul", ["x", "c"], &[3], &[0.0; 3]));
+    assert!(misfit.ends_with("cannot combine the shapes [1, 2] and [3]"), "{misfit}");
+}
+
+#[test]
+fn branches_add_and_subtract() {
+    let nodes = |operator| vec![node("Relu", &["x"], "z"), node("Neg", &["x"], "n"), node(operator, &["z", "n"], "y")];
+    assert_eq!(value(&model(13, &[1, 2], nodes("Add"), vec![]), &[3.0, -2.0]), [0.0, 2.0]);
+    assert_eq!(value(&model(13, &[1, 2], nodes("Sub"), vec![]), &[3.0, -2.0]), [6.0, -2.0]);
+    let doubled = model(13, &[1, 2], vec![node("Add", &["x", "x"], "y")], vec![]);
+    assert_eq!(value(&doubled, &[3.0, -2.0]), [6.0, -4.0]);
+}
+
+#[test]
+fn what_has_no_lipschitz_constant_is_refused() {
+    for (operator, factors, expected) in [
+        ("Div", ["c", "x"], "divides by a tensor that depends on the input, which has no Lipschitz constant"),
+        ("Div", ["x", "x"], "divides by a tensor that depends on the input, which has no Lipschitz constant"),
+        ("Mul", ["x", "x"], "multiplies two tensors that depend on the input, which has no Lipschitz constant"),
+    ] {
+        let text = refusal(&with_constant(operator, factors, &[2], &[1.0, 2.0]));
+        assert!(text.ends_with(expected), "{text}");
+    }
+    let zero = refusal(&with_constant("Div", ["x", "c"], &[2], &[1.0, 0.0]));
+    assert!(zero.ends_with("node 'y_node' (Div): divides by zero"), "{zero}");
+    let subnormal = refusal(&with_constant("Div", ["x", "c"], &[2], &[1.0, f32::NAN]));
+    assert!(subnormal.ends_with("its input 'c' holds NaN; every weight must be a finite number"), "{subnormal}");
+}
+
+/// Dimensions and numbers.
+type Stored<'a> = (&'a [i64], &'a [f32]);
+
+/// x + (a ∘ b), where a ∘ b is folded while importing.
+fn folded(operator: &str, a: Stored<'_>, b: Stored<'_>) -> ModelProto {
+    let nodes = vec![node(operator, &["a", "b"], "c"), node("Add", &["x", "c"], "y")];
+    model(13, &[1, 2], nodes, vec![floats("a", a.0, a.1), floats("b", b.0, b.1)])
+}
+
+#[test]
+fn constants_combine_among_themselves() {
+    let (row, one): (Stored<'_>, Stored<'_>) = ((&[2], &[6.0, 8.0]), (&[], &[2.0]));
+    for (operator, expected) in [("Add", [8.0, 10.0]), ("Sub", [4.0, 6.0]), ("Mul", [12.0, 16.0]), ("Div", [3.0, 4.0])]
+    {
+        assert_eq!(value(&folded(operator, row, one), &[0.0, 0.0]), expected, "{operator}");
+    }
+    let negated = vec![node("Neg", &["a"], "c"), node("Add", &["x", "c"], "y")];
+    let negated = model(13, &[1, 2], negated, vec![floats("a", &[2], &[6.0, 8.0])]);
+    assert_eq!(value(&negated, &[0.0, 0.0]), [-6.0, -8.0]);
+    let infinite = refusal(&folded("Div", row, (&[], &[0.0])));
+    assert!(infinite.ends_with("its input 'c' holds inf; every weight must be a finite number"), "{infinite}");
+}
+
+#[test]
+fn integers_combine_without_overflow() {
+    let reshaped = |operator, a: &[i64], b: &[i64]| {
+        let nodes = vec![node(operator, &["a", "b"], "s"), node("Reshape", &["x", "s"], "y")];
+        model(13, &[1, 6], nodes, vec![integers("a", a), integers("b", b)])
+    };
+    assert_eq!(output_shape(&reshaped("Mul", &[1, 3], &[2, 1])), [2, 3]);
+    assert_eq!(output_shape(&reshaped("Div", &[7, 6], &[3, 2])), [2, 3]);
+    assert!(refusal(&reshaped("Mul", &[i64::MAX, 1], &[2, 1])).ends_with("overflows or divides by zero"));
+    assert!(refusal(&reshaped("Div", &[2, 1], &[0, 1])).ends_with("overflows or divides by zero"));
+    let mixed = vec![node("Add", &["a", "b"], "c"), node("Add", &["x", "c"], "y")];
+    let mixed = model(13, &[1, 2], mixed, vec![integers("a", &[1]), floats("b", &[1], &[1.0])]);
+    assert!(refusal(&mixed).ends_with("mixes integers with floating-point numbers"));
+}

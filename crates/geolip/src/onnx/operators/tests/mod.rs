@@ -1,0 +1,56 @@
+//! Every operator in every variation, against values worked out by hand, with tract's opinion of the same model.
+
+mod activations;
+mod arithmetic;
+mod graph;
+mod linear;
+mod shape;
+
+use super::{OPSETS, TABLE, find, refused};
+use crate::import::SelfCheck;
+use crate::onnx::testing::{import, node};
+use tract_onnx::pb::ModelProto;
+
+/// y(x) of a model, about which tract must agree.
+fn value(model: &ModelProto, x: &[f64]) -> Vec<f64> {
+    let parts = import(model).unwrap_or_else(|error| panic!("{error}"));
+    assert!(matches!(parts.self_check, SelfCheck::Agrees { .. }), "{:?}", parts.self_check);
+    parts.network.evaluate(x)
+}
+
+/// y(x) of a model that tract cannot run or runs differently from what ONNX defines, for the reason given.
+fn value_without_tract(model: &ModelProto, x: &[f64], why: &str) -> Vec<f64> {
+    let parts = import(model).unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        matches!(&parts.self_check, SelfCheck::NotRun { reason } if reason.contains(why)),
+        "{:?}",
+        parts.self_check
+    );
+    parts.network.evaluate(x)
+}
+
+/// The shape of the output.
+fn output_shape(model: &ModelProto) -> Vec<usize> {
+    import(model).unwrap_or_else(|error| panic!("{error}")).output.shape
+}
+
+#[test]
+fn the_table_is_sorted_and_nothing_in_it_is_refused() {
+    assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
+    for (name, since, _) in TABLE {
+        assert!(find(&node(name, &["x"], "y"), *since).is_ok(), "{name}");
+        assert!(!refused::is_listed(name), "{name} is both understood and refused");
+    }
+}
+
+#[test]
+fn the_documentation_lists_exactly_what_is_understood() {
+    let page = include_str!("../../../import.rs");
+    let rows = page.lines().skip_while(|line| !line.contains("| --- |")).skip(1).take_while(|line| line.contains('|'));
+    let mut listed: Vec<&str> = rows.flat_map(|row| row.split('`').skip(1).step_by(2)).collect();
+    listed.sort_unstable();
+    listed.dedup();
+    let understood: Vec<&str> = TABLE.iter().map(|(name, _, _)| *name).collect();
+    assert_eq!(listed, understood);
+    assert!(page.contains(&format!("operator sets {} to {}", OPSETS.start(), OPSETS.end())));
+}

@@ -1,0 +1,71 @@
+//! Operators that give what they are given: Identity, Cast, Dropout in inference mode; and Constant.
+
+use crate::onnx::call::Call;
+use crate::onnx::tensor::{Data, Tensor, USABLE, type_name};
+use crate::onnx::value::Value;
+use crate::onnx::{Lowered, Reason};
+use tract_onnx::pb::tensor_proto::DataType;
+
+pub(super) fn identity(call: &mut Call<'_>) -> Lowered {
+    Ok(vec![call.take(0)?])
+}
+
+pub(super) fn constant(call: &mut Call<'_>) -> Lowered {
+    Ok(vec![call.attributes.value()?.into()])
+}
+
+/// Between float types the network is the same function of real numbers; constants are rounded as the cast says.
+pub(super) fn cast(call: &mut Call<'_>) -> Lowered {
+    let target = i32::try_from(call.attributes.integer("to", 0)?).unwrap_or(0);
+    if call.opset >= 19 {
+        call.attributes.integer("saturate", 1)?; // of 8-bit floats only
+    }
+    if call.opset >= 24 {
+        call.attributes.text("round_mode", "up")?; // of 8-bit exponents only
+    }
+    let element_type = DataType::try_from(target).unwrap_or(DataType::Undefined);
+    match call.take(0)? {
+        Value::Constant(tensor) => Ok(vec![converted(&tensor, element_type)?.into()]),
+        value @ Value::Variable(_) => match element_type {
+            DataType::Float | DataType::Double => Ok(vec![value]),
+            _ => Err(format!("casts to {}; {USABLE}", type_name(target))),
+        },
+    }
+}
+
+fn converted(tensor: &Tensor, to: DataType) -> Result<Tensor, Reason> {
+    let shape = tensor.shape.clone();
+    match (&tensor.data, to) {
+        (Data::Float(data), DataType::Double) => Ok(Tensor::floats(shape, data.clone())),
+        (Data::Float(data), DataType::Float) => Ok(Tensor::floats(shape, data.iter().map(|&v| single(v)).collect())),
+        (Data::Integer(data), DataType::Double) => Ok(Tensor::floats(shape, data.iter().map(|&v| v as f64).collect())),
+        (Data::Integer(data), DataType::Float) => {
+            Ok(Tensor::floats(shape, data.iter().map(|&v| f64::from(v as f32)).collect()))
+        }
+        (Data::Integer(data), DataType::Int64) => Ok(Tensor::integers(shape, data.clone())),
+        (_, other) => {
+            Err(format!("casts a constant to {}, which is not supported", other.as_str_name().to_lowercase()))
+        }
+    }
+}
+
+/// The nearest float32.
+fn single(v: f64) -> f64 {
+    f64::from(v as f32)
+}
+
+/// In inference mode nothing is dropped. The ratio is then of no effect, and the mask has no meaning here.
+pub(super) fn dropout(call: &mut Call<'_>) -> Lowered {
+    if call.opset < 12 {
+        call.attributes.float("ratio", 0.5)?;
+    } else {
+        call.attributes.integer("seed", 0)?;
+        call.take_constant(1)?;
+        if let Some(training) = call.take_integers(2)?
+            && training != [0]
+        {
+            return Err("is in training mode, which is random; export in inference mode".to_owned());
+        }
+    }
+    Ok(vec![call.take(0)?])
+}

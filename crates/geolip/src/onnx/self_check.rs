@@ -1,0 +1,131 @@
+//! The imported network beside another implementation of the same file, at a few inputs.
+//!
+//! **Claim.** [`SelfCheck::Agrees`] says that at every input compared, every output of the network (in double precision)
+//! and of tract (in the file's precision, usually float32) differ by at most [`SLACK`] times what simulated rounding noise
+//! makes of it (`noise`). The inputs are the zero vector, where biases stand alone, and standard normal ones, rounded to
+//! float32; inputs and noise are the same in every run.
+//!
+//! It is evidence about the importer and about tract, not a proof; no bound rests on it.
+
+mod noise;
+
+use super::tract::{self, Mode};
+use crate::import::{ImportError, SelfCheck};
+use crate::matrix::Matrix;
+use crate::network::{Activation, Network, Values};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::path::Path;
+use tract_onnx::pb::ModelProto;
+
+/// How many inputs are compared, the zero vector among them.
+const INPUTS: usize = 5;
+/// How many times the simulated deviation a difference may be. Agreeing implementations were seen to reach 7 of 32.
+const SLACK: f64 = 32.0;
+/// The most numbers that evaluation may hold: 1 GiB.
+const LARGEST_EVALUATION: usize = 1 << 27;
+
+/// How the two differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Disagreement {
+    /// They have different numbers of outputs.
+    Length { found: usize, expected: usize },
+    /// The output that differs most, relative to its tolerance.
+    Value { output: usize, found: f64, expected: f64, tolerance: f64 },
+}
+
+impl Disagreement {
+    pub(super) fn at(self, path: &Path) -> ImportError {
+        let path = path.to_owned();
+        match self {
+            Self::Length { found, expected } => ImportError::DisagreesInLength { path, found, expected },
+            Self::Value { output, found, expected, tolerance } => {
+                ImportError::Disagrees { path, output, found, expected, tolerance }
+            }
+        }
+    }
+}
+
+/// Compares `network` with what tract makes of the model it was read from, whose input has the given shape.
+pub(super) fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfCheck, Disagreement> {
+    let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
+    if held.saturating_mul(INPUTS * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
+        return Ok(not_run("the network is too large to be evaluated beside another one"));
+    }
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let Some((inputs, values)) = usable(network, probes(network.inputs(), &mut random)) else {
+        return Ok(not_run("the network's values at the inputs compared are too large for float32"));
+    };
+    let deviation = noise::deviation(network, &values, &mut random);
+    let compared = |mode| match tract::run(model, shape, &inputs, mode) {
+        Ok(expected) => compare(values.of(network.output()), &expected, &deviation),
+        Err(reason) => Ok(SelfCheck::NotRun { reason }),
+    };
+    // a file may not mean the same with another batch: only the shape it declares can convict
+    match compared(Mode::Batch) {
+        Ok(agrees @ SelfCheck::Agrees { .. }) => Ok(agrees),
+        Ok(SelfCheck::NotRun { .. }) | Err(_) => compared(Mode::Single),
+    }
+}
+
+fn not_run(reason: &str) -> SelfCheck {
+    SelfCheck::NotRun { reason: reason.to_owned() }
+}
+
+/// The zero vector, and standard normal vectors rounded to float32, as columns.
+fn probes(len: usize, random: &mut ChaCha8Rng) -> Matrix {
+    let mut normal = || {
+        let (radius, angle): (f64, f64) = (random.random(), random.random());
+        let radius = (-2.0 * (1.0 - radius).ln()).sqrt(); // Box and Muller
+        f64::from((radius * (std::f64::consts::TAU * angle).cos()) as f32)
+    };
+    Matrix::from_fn(len, INPUTS, |_, j| if j == 0 { 0.0 } else { normal() })
+}
+
+/// The inputs at which float32 holds what the network computes, and the values there; none if there is no such input.
+fn usable(network: &Network, probes: Matrix) -> Option<(Matrix, Values)> {
+    let values = network.evaluate_batch(probes.clone());
+    let usable: Vec<usize> = (0..probes.cols()).filter(|&j| in_range(network, &values, j)).collect();
+    if usable.len() == probes.cols() {
+        return Some((probes, values));
+    }
+    let inputs = Matrix::from_fn(probes.rows(), usable.len(), |i, j| probes.at(i, usable[j]));
+    let values = network.evaluate_batch(inputs.clone());
+    (!usable.is_empty()).then_some((inputs, values))
+}
+
+/// Whether no value at input `j` is too large for float32, or for exp in float32 where a softplus is computed by it.
+fn in_range(network: &Network, values: &Values, j: usize) -> bool {
+    const LARGEST: f64 = f32::MAX as f64 / 1024.0; // room for partial sums
+    const LARGEST_EXPONENT: f64 = 80.0;
+    let below = |id, limit| (0..network.node(id).len).all(|i| values.of(id).at(i, j).abs() <= limit);
+    let softplus = |activation: &Activation| matches!(activation, Activation::Softplus);
+    network.ids().all(|id| below(id, LARGEST))
+        && network.activations().filter(|(_, _, a)| softplus(a)).all(|(_, h, _)| below(h, LARGEST_EXPONENT))
+}
+
+/// The outputs, m × k, against those of another implementation.
+fn compare(found: &Matrix, expected: &Matrix, deviation: &Matrix) -> Result<SelfCheck, Disagreement> {
+    if (found.rows(), found.cols()) != (expected.rows(), expected.cols()) {
+        return Err(Disagreement::Length { found: found.rows(), expected: expected.rows() });
+    }
+    let mut largest_ratio = 0.0;
+    let mut worst = None;
+    for (index, (&found, &expected)) in found.data().iter().zip(expected.data()).enumerate() {
+        let tolerance = SLACK * deviation.data()[index] + f64::from(f32::MIN_POSITIVE);
+        let ratio = (found - expected).abs() / tolerance;
+        if ratio > largest_ratio || ratio.is_nan() {
+            largest_ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
+            worst = Some((index, found, expected, tolerance));
+        }
+    }
+    match worst {
+        Some((index, found, expected, tolerance)) if largest_ratio > 1.0 => {
+            Err(Disagreement::Value { output: index / deviation.cols(), found, expected, tolerance })
+        }
+        _ => Ok(SelfCheck::Agrees { inputs: found.cols(), largest_ratio }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

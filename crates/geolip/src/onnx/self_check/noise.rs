@@ -1,0 +1,97 @@
+//! How far float32 rounding moves the outputs of a network: simulated, by rounding noise at every node.
+//!
+//! A bound that carries the worst case through every layer grows like the product of the
+//! layers' norms: for seven layers of 64 it is a million times what happens, and would excuse a wrong import. Here every
+//! entry of every node is moved by random noise of the size of its rounding, and the network itself carries the noise on.
+
+use crate::matrix::{Matrix, Store};
+use crate::network::{Activation, Network, Op, Values};
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+/// How often each input is run with fresh noise.
+pub(super) const SAMPLES: usize = 4;
+/// The unit roundoff of float32.
+const UNIT: f64 = 1.0 / (1 << 24) as f64;
+/// Noise of a sum of products, in units of its terms' absolute sum.
+const SUM_UNITS: f64 = 2.0;
+/// Noise of an activation: implementations are accurate to a few units, not to one.
+const ACTIVATION_UNITS: f64 = 4.0;
+
+/// The root mean square over [`SAMPLES`] noisy runs of each output's deviation from `values`, m × k for k inputs.
+pub(super) fn deviation(network: &Network, values: &Values, random: &mut ChaCha8Rng) -> Matrix {
+    let mut runs: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
+    let mut sizes: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
+    for (id, node) in network.ids().zip(network.nodes()) {
+        let (exact, k) = (values.of(id), values.of(id).cols());
+        let (run, size) = match &node.op {
+            Op::Input => (Matrix::from_fn(node.len, SAMPLES * k, |i, j| exact.at(i, j % k)), exact.abs()),
+            Op::Affine { terms, bias } => {
+                let offset = |i: usize| bias.as_ref().map_or(0.0, |bias| bias[i]);
+                let mut sum = Matrix::from_fn(node.len, SAMPLES * k, |i, _| offset(i));
+                let mut size = Matrix::from_fn(node.len, k, |i, _| offset(i).abs());
+                for term in terms {
+                    term.map.forward(&runs[term.parent.index()], Store::Add, &mut sum);
+                    term.map.abs_forward(&values.of(term.parent).abs(), Store::Add, &mut size);
+                }
+                (blur(sum, random, |i, j| SUM_UNITS * size.at(i, j)), size)
+            }
+            Op::Activate { parent, activation } => {
+                let (argument, carried) = (&runs[parent.index()], &sizes[parent.index()]);
+                let applied = Matrix::from_fn(node.len, SAMPLES * k, |i, j| activation.value(i, argument.at(i, j)));
+                // the size of the sum before, not what is left of it: so near a kink every run sees it
+                let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * activation.slope(i).magnitude());
+                (blur(applied, random, |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation))), exact.abs())
+            }
+        };
+        runs.push(run);
+        sizes.push(size);
+    }
+    root_mean_square(values.of(network.output()), &runs[network.output().index()])
+}
+
+fn root_mean_square(exact: &Matrix, runs: &Matrix) -> Matrix {
+    let k = exact.cols();
+    Matrix::from_fn(exact.rows(), k, |i, j| {
+        let squares = (0..SAMPLES).map(|sample| (runs.at(i, sample * k + j) - exact.at(i, j)).powi(2));
+        (squares.sum::<f64>() / SAMPLES as f64).sqrt()
+    })
+}
+
+/// Adds noise of root mean square `units`(i, j) roundings to entry (i, j) of each sample. The smallest normal number is
+/// added to that, for implementations that flush what is below it to zero.
+fn blur(mut matrix: Matrix, random: &mut ChaCha8Rng, units: impl Fn(usize, usize) -> f64) -> Matrix {
+    let k = matrix.cols() / SAMPLES;
+    for i in 0..matrix.rows() {
+        for (j, entry) in matrix.row_mut(i).iter_mut().enumerate() {
+            let uniform = 3_f64.sqrt() * random.random_range(-1.0..1.0); // mean square 1
+            *entry += uniform * (UNIT * units(i, j % k) + f64::from(f32::MIN_POSITIVE));
+        }
+    }
+    matrix
+}
+
+/// What an activation of the form c·(eˢ − 1) subtracts near zero: implementations lose what is below a rounding of it.
+fn saturation(activation: &Activation) -> f64 {
+    match activation {
+        Activation::Elu { alpha } | Activation::Celu { alpha } => alpha.abs(),
+        Activation::Selu { alpha, gamma } => (alpha * gamma).abs(),
+        Activation::Relu
+        | Activation::LeakyRelu { .. }
+        | Activation::PRelu { .. }
+        | Activation::Sigmoid
+        | Activation::Tanh
+        | Activation::Softsign
+        | Activation::Softplus
+        | Activation::HardSigmoid { .. }
+        | Activation::Clip { .. }
+        | Activation::Abs
+        | Activation::Silu
+        | Activation::Gelu
+        | Activation::GeluTanh
+        | Activation::HardSwish
+        | Activation::Mish
+        | Activation::Sin
+        | Activation::Cos => 0.0,
+    }
+}

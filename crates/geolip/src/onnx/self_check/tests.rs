@@ -1,0 +1,135 @@
+//! The self-check catches networks that were read wrongly, and does not cry wolf.
+
+use super::{Disagreement, run};
+use crate::import::SelfCheck;
+use crate::matrix::Matrix;
+use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Op};
+use crate::onnx::testing::{floats, model, node};
+use std::path::Path;
+use tract_onnx::pb::ModelProto;
+
+type Fallible = Result<(), Box<dyn std::error::Error>>;
+
+/// A trained network of seven hidden layers of 64, and its file.
+fn trained() -> Result<(Network, ModelProto), Box<dyn std::error::Error>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits-784-7x64-10.onnx");
+    let bytes = std::fs::read(&path)?;
+    Ok((crate::onnx::read(&bytes, &path)?.network, crate::onnx::decode(&bytes)?))
+}
+
+/// The network with `edit` applied to the matrix and bias of each affine layer, counted from 0.
+fn rebuilt(
+    network: &Network,
+    edit: impl Fn(usize, Matrix, Vec<f64>) -> (Matrix, Vec<f64>),
+) -> Result<Network, NetworkError> {
+    let mut builder = NetworkBuilder::new(network.inputs())?;
+    let mut node = builder.input();
+    let mut layer = 0;
+    for old in network.nodes() {
+        match &old.op {
+            Op::Input => {}
+            Op::Affine { terms, bias } => {
+                let LinearMap::Dense(weight) = &terms[0].map else { continue };
+                let (weight, bias) = edit(layer, weight.clone(), bias.clone().unwrap_or_default());
+                node = builder.affine(&old.name, vec![(node, LinearMap::Dense(weight))], Some(bias))?;
+                layer += 1;
+            }
+            Op::Activate { activation, .. } => node = builder.activate(&old.name, node, activation.clone())?,
+        }
+    }
+    Ok(builder.finish(node))
+}
+
+#[test]
+fn the_network_itself_agrees() -> Fallible {
+    let (network, model) = trained()?;
+    let same = rebuilt(&network, |_, weight, bias| (weight, bias))?;
+    assert_eq!(same, network);
+    let Ok(SelfCheck::Agrees { inputs: 5, largest_ratio }) = run(&same, &model, &[1, 784]) else {
+        panic!("a disagreement")
+    };
+    assert!(0.0 < largest_ratio && largest_ratio < 0.25, "{largest_ratio}");
+    Ok(())
+}
+
+#[test]
+fn a_transposed_weight_is_caught_in_every_layer() -> Fallible {
+    let (network, model) = trained()?;
+    for wrong in 1..7 {
+        let edit = |layer, weight: Matrix, bias| (if layer == wrong { weight.transposed() } else { weight }, bias);
+        assert!(run(&rebuilt(&network, edit)?, &model, &[1, 784]).is_err(), "layer {wrong}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_dropped_bias_is_caught_in_every_layer() -> Fallible {
+    let (network, model) = trained()?;
+    for wrong in 0..8 {
+        let edit = |layer, weight, bias: Vec<f64>| (weight, if layer == wrong { vec![0.0; bias.len()] } else { bias });
+        assert!(run(&rebuilt(&network, edit)?, &model, &[1, 784]).is_err(), "layer {wrong}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_single_wrong_weight_is_caught() -> Fallible {
+    let (network, model) = trained()?;
+    let edit = |layer, mut weight: Matrix, bias| {
+        if layer == 0 {
+            *weight.at_mut(17, 400) *= -1.0;
+        }
+        (weight, bias)
+    };
+    assert!(run(&rebuilt(&network, edit)?, &model, &[1, 784]).is_err());
+    Ok(())
+}
+
+#[test]
+fn another_activation_is_caught() -> Fallible {
+    let model = model(13, &[1, 3], vec![node("LeakyRelu", &["x"], "y")], vec![]);
+    let mut builder = NetworkBuilder::new(3)?;
+    let node = builder.activate("y", builder.input(), Activation::LeakyRelu { slope: 0.0101 })?;
+    let Err(Disagreement::Value { found, expected, tolerance, .. }) = run(&builder.finish(node), &model, &[1, 3])
+    else {
+        panic!("another slope")
+    };
+    assert!((found - expected).abs() > tolerance);
+    let found = Disagreement::Value { output: 2, found: 1.5, expected: 1.25, tolerance: 1e-6 };
+    let text = found.at(Path::new("n.onnx"));
+    assert_eq!(
+        text.to_string(),
+        "n.onnx: the self-check failed: output 2 differs by 2.500e-1 from tract's (1.5 against 1.25, while float32 \
+         rounding explains 1.0e-6); please report this file"
+    );
+    Ok(())
+}
+
+#[test]
+fn another_number_of_outputs_is_caught() -> Fallible {
+    let model = model(13, &[1, 3], vec![node("Relu", &["x"], "y")], vec![]);
+    let mut builder = NetworkBuilder::new(3)?;
+    let map = LinearMap::Dense(Matrix::from_vec(1, 3, vec![1.0; 3]));
+    let node = builder.affine("y", vec![(builder.input(), map)], None)?;
+    let found = run(&builder.finish(node), &model, &[1, 3]);
+    assert_eq!(found, Err(Disagreement::Length { found: 1, expected: 3 }));
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() -> Fallible {
+    let unknown = model(13, &[1, 3], vec![node("Frobnicate", &["x"], "y")], vec![]);
+    let mut builder = NetworkBuilder::new(3)?;
+    let node = builder.activate("y", builder.input(), Activation::Relu)?;
+    let network = builder.finish(node);
+    let Ok(SelfCheck::NotRun { reason }) = run(&network, &unknown, &[1, 3]) else { panic!("a comparison") };
+    assert!(reason.starts_with("tract cannot run this file: "), "{reason}");
+    let weights = vec![floats("w", &[3, 1], &[1e30; 3])];
+    let steep = model(13, &[1, 3], vec![crate::onnx::testing::node("MatMul", &["x", "w"], "y")], weights);
+    let mut builder = NetworkBuilder::new(3)?;
+    let map = LinearMap::Dense(Matrix::from_vec(1, 3, vec![1e40; 3]));
+    let node = builder.affine("y", vec![(builder.input(), map)], Some(vec![1e40]))?;
+    let Ok(SelfCheck::NotRun { reason }) = run(&builder.finish(node), &steep, &[1, 3]) else { panic!("a comparison") };
+    assert_eq!(reason, "the network's values at the inputs compared are too large for float32");
+    Ok(())
+}
