@@ -1,6 +1,8 @@
 //! Times whole runs of the release binary, from process start to exit, beside a unit that carries over between machines.
 //!
-//!     cargo build --release && cargo run --release -p geolip-benches [-- NETWORK…]
+//! ```sh
+//! cargo build --release && cargo run --release -p geolip-benches -- [NETWORK ...]
+//! ```
 //!
 //! For every network (the shipped ones, and those given): all outputs, both norms, default options, certificates checked,
 //! table printed. Shown are the median and the best of several runs, the peak memory, and the median in units of one dense

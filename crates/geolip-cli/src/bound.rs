@@ -2,6 +2,7 @@
 
 use crate::arguments::BoundArguments;
 use crate::failure::Failure;
+use crate::output::print;
 use crate::progress::Progress;
 use crate::{numbers, table};
 use geolip::import::{ImportOptions, Imported, load};
@@ -19,11 +20,12 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let report = geolip::bound(&imported.network, &arguments.options(), &progress);
     progress.finish();
     let report = report?;
-    if arguments.json {
-        println!("{}", to_json(&arguments.network.network, &imported, &report));
+    let path = &arguments.network.network;
+    print(&if arguments.json {
+        to_json(path, &imported, &report).to_string()
     } else {
-        print_table(&arguments.network.network, &imported, &report);
-    }
+        to_table(path, &imported, &report)
+    });
     if let Some(destination) = destination {
         destination.write(&report.certificate_file(&imported.network).to_json())?;
     }
@@ -61,16 +63,8 @@ impl Drop for Destination {
     }
 }
 
-fn print_table(path: &Path, imported: &Imported, report: &Report) {
+fn to_table(path: &Path, imported: &Imported, report: &Report) -> String {
     let network = &imported.network;
-    println!(
-        "{}: {} inputs, {} outputs, {} neurons; input norm {}\n",
-        path.display(),
-        network.inputs(),
-        network.outputs(),
-        network.neurons(),
-        report.norm
-    );
     let rows = report.bounds.iter().map(|bound| {
         vec![
             bound.functional.to_string(),
@@ -85,8 +79,17 @@ fn print_table(path: &Path, imported: &Imported, report: &Report) {
             numbers::seconds(bound.time.as_secs_f64()),
         ]
     });
-    println!("{}", table::table(&["output", "lower", "pattern", "upper", "gap", "certificate", "time"], 1, rows));
-    println!("\nlower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}", numbers::up(report.upper()));
+    format!(
+        "{}: {} inputs, {} outputs, {} neurons; input norm {}\n\n{}\n\n\
+         lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}",
+        path.display(),
+        network.inputs(),
+        network.outputs(),
+        network.neurons(),
+        report.norm,
+        table::table(&["output", "lower", "pattern", "upper", "gap", "certificate", "time"], 1, rows),
+        numbers::up(report.upper())
+    )
 }
 
 fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {

@@ -2,6 +2,7 @@
 
 use crate::arguments::InfoArguments;
 use crate::failure::Failure;
+use crate::output::print;
 use crate::table;
 use geolip::import::{Format, ImportError, ImportOptions, Imported, Port, SelfCheck, load};
 use geolip::network::{Network, NodeId, Op, Slope};
@@ -13,11 +14,7 @@ pub fn run(arguments: &InfoArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
     let options = ImportOptions { activation: arguments.network.activation.clone() };
     let imported = load(path, &options).inspect_err(|error| print_obstacles(error, arguments.json))?;
-    if arguments.json {
-        println!("{}", to_json(path, &imported));
-    } else {
-        print_table(path, &imported);
-    }
+    print(&if arguments.json { to_json(path, &imported).to_string() } else { to_table(path, &imported) });
     Ok(())
 }
 
@@ -25,33 +22,34 @@ pub fn run(arguments: &InfoArguments) -> Result<(), Failure> {
 fn print_obstacles(error: &ImportError, as_json: bool) {
     let ImportError::Unsupported { obstacles, .. } = error else { return };
     if as_json {
-        let list: Vec<Value> = obstacles
-            .iter()
-            .map(|o| json!({ "place": o.place.to_string(), "reason": o.reason }))
-            .collect();
-        println!("{}", json!({ "supported": false, "obstacles": list }));
+        let list: Vec<Value> =
+            obstacles.iter().map(|o| json!({ "place": o.place.to_string(), "reason": o.reason })).collect();
+        print(&json!({ "supported": false, "obstacles": list }).to_string());
     } else {
-        println!("not supported:");
-        obstacles.iter().for_each(|obstacle| println!("  {obstacle}"));
+        print("not supported:");
+        obstacles.iter().for_each(|obstacle| print(&format!("  {obstacle}")));
     }
 }
 
-fn print_table(path: &Path, imported: &Imported) {
+fn to_table(path: &Path, imported: &Imported) -> String {
     let network = &imported.network;
-    println!("{}: {}", path.display(), format_line(&imported.format));
-    println!("input   {}", port_line(&imported.input, network.inputs()));
-    println!("output  {}", port_line(&imported.output, network.outputs()));
+    let mut lines = vec![
+        format!("{}: {}", path.display(), format_line(&imported.format)),
+        format!("input   {}", port_line(&imported.input, network.inputs())),
+        format!("output  {}", port_line(&imported.output, network.outputs())),
+    ];
     if !imported.left_out.is_empty() {
-        println!("left out (cannot reach the output): {}", imported.left_out.join(", "));
+        lines.push(format!("left out (cannot reach the output): {}", imported.left_out.join(", ")));
     }
-    println!("{} neurons, {} parameters", network.neurons(), network.parameters());
-    println!("self-check: {}", check_line(&imported.self_check));
-    println!("network hash {}\n", network.hash());
+    lines.push(format!("{} neurons, {} parameters", network.neurons(), network.parameters()));
+    lines.push(format!("self-check: {}", check_line(&imported.self_check)));
+    lines.push(format!("network hash {}\n", network.hash()));
     let rows = network.ids().skip(1).map(|id| {
         let node = network.node(id);
         vec![node.name.clone(), what(network, id), node.len.to_string(), node.parameters().to_string()]
     });
-    println!("{}", table::table(&["node", "operation", "size", "parameters"], 2, rows));
+    lines.push(table::table(&["node", "operation", "size", "parameters"], 2, rows));
+    lines.join("\n")
 }
 
 fn to_json(path: &Path, imported: &Imported) -> Value {
@@ -99,7 +97,9 @@ fn port_line(port: &Port, size: usize) -> String {
 fn check_line(check: &SelfCheck) -> String {
     match check {
         SelfCheck::Agrees { inputs, largest_ratio } => {
-            format!("agrees with tract at {inputs} inputs (largest difference {largest_ratio:.2} of what float32 explains)")
+            format!(
+                "agrees with tract at {inputs} inputs (largest difference {largest_ratio:.2} of what float32 explains)"
+            )
         }
         SelfCheck::NotRun { reason } => format!("not run: {reason}"),
         other => format!("{other:?}"),
@@ -111,10 +111,8 @@ fn what(network: &Network, id: NodeId) -> String {
     match &network.node(id).op {
         Op::Input => "input".to_owned(),
         Op::Affine { terms, bias } => {
-            let mut words: Vec<String> = terms
-                .iter()
-                .map(|t| format!("{} {} x {}", t.map.name(), t.map.rows(), t.map.cols()))
-                .collect();
+            let mut words: Vec<String> =
+                terms.iter().map(|t| format!("{} {} x {}", t.map.name(), t.map.rows(), t.map.cols())).collect();
             words.extend(bias.iter().map(|_| "bias".to_owned()));
             words.join(" + ")
         }

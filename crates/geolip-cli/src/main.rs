@@ -9,6 +9,7 @@ mod check;
 mod failure;
 mod info;
 mod numbers;
+mod output;
 mod progress;
 mod table;
 

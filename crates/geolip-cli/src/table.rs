@@ -1,11 +1,12 @@
 //! Plain tables for people: aligned columns, numbers to the right.
 
+use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 
 /// A table with these headings; columns from `first_number` on are right-aligned.
 pub fn table(headings: &[&str], first_number: usize, rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_preset("     ──            ");
+    table.load_style(NOTHING);
     let align = |column: usize| if column < first_number { CellAlignment::Left } else { CellAlignment::Right };
     let cells = |texts: Vec<String>| {
         texts.into_iter().enumerate().map(|(c, text)| Cell::new(text).set_alignment(align(c))).collect::<Vec<_>>()

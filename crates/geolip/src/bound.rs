@@ -122,11 +122,7 @@ fn run(
 }
 
 /// Adds what is known from below to what was found from above.
-fn complete(
-    network: &VectorNetwork<'_>,
-    options: &Options,
-    outcomes: Vec<Outcome>,
-) -> Result<Vec<Bound>, BoundError> {
+fn complete(network: &VectorNetwork<'_>, options: &Options, outcomes: Vec<Outcome>) -> Result<Vec<Bound>, BoundError> {
     if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }

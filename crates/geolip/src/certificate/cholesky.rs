@@ -3,8 +3,8 @@
 //! # What is proved
 //!
 //! **Claim.** Let B be a symmetric matrix of doubles with diagonal entries at most 2, given by the lower triangle of its
-//! blocks. If [`BlockMatrix::eliminate`] returns a positive number then B + diag(c) is positive semidefinite, with c the
-//! vector [`BlockMatrix::backward_error`] of the same block pattern.
+//! blocks. If `BlockMatrix::eliminate` returns a positive number then B + diag(c) is positive semidefinite, with c the
+//! vector `BlockMatrix::backward_error` of the same block pattern.
 //!
 //! **Why.** The elimination computes, for every entry (i, j) of the filled pattern,
 //! ℓᵢⱼ = fl((bᵢⱼ − Σ_{k<j} ℓᵢₖ ℓⱼₖ) / ℓⱼⱼ) and ℓⱼⱼ = fl(√(bⱼⱼ − Σ ℓⱼₖ²)), with p terms in the sum, in some order, fused

@@ -20,7 +20,7 @@
 //!
 //! Rows and columns are scaled by powers of two to a diagonal in \[½, 2). Every computed entry differs from the exact one
 //! by at most a small multiple of itself (or of the sum of absolute values behind it) plus the carried error of composed
-//! weights; [`QuadraticForm::assemble`] bounds the absolute row sums ε of these differences in floating point (sums of
+//! weights; `QuadraticForm::assemble` bounds the absolute row sums ε of these differences in floating point (sums of
 //! non-negative terms, inflated by 10⁻⁶, which covers their own rounding). With c from [`super::cholesky`], a positive
 //! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
 

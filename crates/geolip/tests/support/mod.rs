@@ -1,6 +1,8 @@
 //! Random small networks of every kind the library accepts, and their FGL by brute force: shared by the test files.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
+pub mod mat;
+
 use geolip::matrix::Matrix;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId};
 use geolip::{Functional, InputNorm};
