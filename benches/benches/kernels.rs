@@ -28,7 +28,7 @@ fn kernels(c: &mut Criterion) {
         let value = sweep.value[0];
         let repair = Repair::new(&form, InputNorm::Linf, functionals[0], recovery.multipliers(0, &sweep));
         c.bench_function(&format!("{name}: repair of one output"), |b| {
-            b.iter(|| repair.within(value * (1.0 + 1e-6), value).expect("a converged problem is repaired"));
+            b.iter(|| repair.within(1e-6, value).expect("a converged problem is repaired"));
         });
     }
     let w = Matrix::from_fn(256, 784, |i, j| ((i * 7 + j) as f64).sin());

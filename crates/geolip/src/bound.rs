@@ -7,7 +7,7 @@ use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, ProblemError};
-use crate::relaxation::{Pattern, PatternRules, VectorNetwork, search_patterns};
+use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
@@ -128,8 +128,8 @@ fn complete(network: &VectorNetwork<'_>, options: &Options, outcomes: Vec<Outcom
     }
     let rules = PatternRules { tries: PATTERN_TRIES, sweeps: PATTERN_SWEEPS, seed: options.seed };
     let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional).collect();
-    let patterns: Vec<Pattern> =
-        outcomes.iter().map(|o| search_patterns(network, o.functional, &o.solution, rules)).collect();
+    let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();
+    let patterns = search_patterns(network, &functionals, &solutions, rules);
     let witnesses = search_inputs(network.network(), options.norm, &functionals, &patterns, options.seed);
     let all = outcomes.into_iter().zip(&patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {

@@ -92,6 +92,13 @@ impl Matrix {
         (0..self.rows).map(|i| self.at(i, j)).collect()
     }
 
+    /// A copy of the given columns.
+    pub fn columns(&self, columns: Range<usize>) -> Self {
+        let mut data = Vec::with_capacity(self.rows * columns.len());
+        (0..self.rows).for_each(|i| data.extend_from_slice(&self.row(i)[columns.clone()]));
+        Self { rows: self.rows, cols: columns.len(), data }
+    }
+
     /// The transpose.
     pub fn transposed(&self) -> Self {
         Self::from_fn(self.cols, self.rows, |i, j| self.at(j, i))

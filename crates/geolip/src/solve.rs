@@ -35,16 +35,19 @@ pub(crate) struct Outcome {
 /// Features at first, and at most (see [`Context::last_rank`]).
 const FIRST_RANK: usize = 8;
 const LAST_RANK: usize = 64;
-/// The gap aimed at, as a fraction of the tolerance.
+/// The gap aimed at, as a fraction of the tolerance. A repair is tried when the value's relative gain per sweep is below
+/// the square of that gap (see [`GAP_PER_ROOT_GAIN`]).
 const TARGET: f64 = 0.25;
-/// The first repair is tried when the value moves less than this, relatively, per sweep.
-const FIRST_CALM: f64 = 1e-11;
 /// A value that moves less than this has stopped.
 const STILL: f64 = 2e-15;
-/// The multipliers settle later than the value: sweeps allowed after it has stopped before the rank is raised, as a
-/// multiple of those made until then, and at least.
-const PATIENCE: usize = 3;
-const LEAST_PATIENCE: usize = 200;
+/// Where the rank suffices, the gap that multipliers can prove shrinks like the square root of the value's relative gain
+/// per sweep, with a factor below 100 on every network measured. A gap above this many times the root means that the rank
+/// does not suffice.
+const GAP_PER_ROOT_GAIN: f64 = 1e4;
+/// The multipliers settle later than the value: sweeps allowed after it has stopped, as a multiple of those made until
+/// then and at least, before the rank is raised, and before the highest rank is given up.
+const PATIENCE: (usize, usize) = (2, 100);
+const LAST_PATIENCE: (usize, usize) = (3, 200);
 
 /// A problem on its way.
 struct Track {
@@ -54,6 +57,8 @@ struct Track {
     calm: f64,
     /// … and at least this many sweeps are made.
     not_before: usize,
+    /// Repairs that failed.
+    failures: usize,
     /// The sweep at which the value had stopped.
     still_since: Option<usize>,
     /// Sweeps made at lower ranks.
@@ -67,7 +72,7 @@ impl Context<'_> {
             .iter()
             .map(|(index, _)| Point::random(self.network, FIRST_RANK, self.options.seed, *index as u64))
             .collect();
-        let tracks = problems.iter().map(|(index, functional)| Track::new(*index, *functional, 0)).collect();
+        let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional, 0)).collect();
         let mut done = Vec::new();
         let mut waiting = self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), &mut done);
         while let Some((tracks, point)) = waiting {
@@ -84,6 +89,7 @@ impl Context<'_> {
         done: &mut Vec<(usize, Outcome)>,
     ) -> Option<(Vec<Track>, Point)> {
         let rank = start.k;
+        let widest = rank >= self.last_rank();
         let functionals = tracks.iter().map(|t| t.functional).collect();
         let mut ascent = Ascent::new(self.network, functionals, start);
         let mut wider: Vec<(Track, Point)> = Vec::new();
@@ -104,7 +110,10 @@ impl Context<'_> {
                         left.push(track);
                     }
                     Verdict::Done(outcome) => done.push((track.index, *outcome)),
-                    Verdict::Widen if rank < self.last_rank() => wider.push((track, ascent.settle(p).0)),
+                    Verdict::Widen if !widest => {
+                        track.earlier_sweeps += ascent.sweeps(p);
+                        wider.push((track, ascent.settle(p).0));
+                    }
                     Verdict::Widen => done.push((track.index, self.finish(&ascent, p, &track, Stop::Stalled))),
                 }
             }
@@ -118,8 +127,13 @@ impl Context<'_> {
         }
         let point = Point::concat(&wider.iter().map(|(_, point)| point).collect::<Vec<_>>());
         let point = point.widen(self.network.norm(), 2 * rank, 1e-2, self.options.seed);
-        let tracks = wider.into_iter().map(|(t, _)| Track::new(t.index, t.functional, t.earlier_sweeps)).collect();
+        let tracks = wider.into_iter().map(|(t, _)| self.track(t.index, t.functional, t.earlier_sweeps)).collect();
         Some((tracks, point))
+    }
+
+    fn track(&self, index: usize, functional: Functional, earlier_sweeps: usize) -> Track {
+        let calm = (TARGET * self.options.tol).powi(2).max(STILL);
+        Track { index, functional, calm, not_before: 5, failures: 0, still_since: None, earlier_sweeps }
     }
 
     /// The largest rank worth trying: a semidefinite program with n constraints has an optimum of rank r with
@@ -145,8 +159,8 @@ impl Context<'_> {
         }
         let multipliers = self.recovery.multipliers(track.index, &sweep);
         let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
-        let target = value * (1.0 + TARGET * self.options.tol);
-        if let Some(certificate) = repair.within(target, value).and_then(|r| self.certify(track.functional, r)) {
+        let gap = TARGET * self.options.tol;
+        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track.functional, r)) {
             return Verdict::Done(Box::new(self.outcome(
                 ascent,
                 p,
@@ -157,16 +171,18 @@ impl Context<'_> {
                 Stop::Converged,
             )));
         }
+        track.failures += 1;
         track.not_before = sweeps + 3 + sweeps / 8;
         track.calm = (0.1 * track.calm).max(STILL);
-        if gain <= STILL {
+        let last = ascent.rank() >= self.last_rank();
+        let generous = GAP_PER_ROOT_GAIN * gain.max(STILL).sqrt();
+        let hopeless = !last && track.failures > 1 && generous > gap && repair.within(generous, value).is_none();
+        let patience = if last { LAST_PATIENCE } else { PATIENCE };
+        let settled = gain <= STILL && {
             let since = *track.still_since.get_or_insert(sweeps);
-            if sweeps >= since + (PATIENCE * since).max(LEAST_PATIENCE) {
-                track.earlier_sweeps += sweeps;
-                return Verdict::Widen;
-            }
-        }
-        Verdict::GoOn
+            sweeps >= since + (patience.0 * since).max(patience.1)
+        };
+        if hopeless || settled { Verdict::Widen } else { Verdict::GoOn }
     }
 
     /// The best that can be certified for problem `p` as it stands.
@@ -217,10 +233,4 @@ enum Verdict {
     GoOn,
     Done(Box<Outcome>),
     Widen,
-}
-
-impl Track {
-    fn new(index: usize, functional: Functional, earlier_sweeps: usize) -> Self {
-        Self { index, functional, calm: FIRST_CALM, not_before: 5, still_since: None, earlier_sweeps }
-    }
 }

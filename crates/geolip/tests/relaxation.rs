@@ -66,7 +66,7 @@ proptest! {
         let point = Point::random(&vector_network, 4, seed, 0);
         let functional = Functional::output(0);
         let rules = PatternRules { tries: 5, sweeps: 20, seed };
-        let pattern = search_patterns(&vector_network, functional, &point, rules);
+        let pattern = search_patterns(&vector_network, &[functional], &[&point], rules).remove(0);
         for (slopes, intervals) in pattern.slopes.iter().zip(network.slopes()) {
             prop_assert!(slopes.iter().zip(intervals).all(|(v, s)| *v == s.lower || *v == s.upper));
         }

@@ -42,10 +42,10 @@ pub(super) struct NotPositive {
     pub index: usize,
 }
 
-/// Columns eliminated by scalar code before the rest is updated by a matrix product.
+/// Columns eliminated by scalar code between two updates by matrix products.
 const PANEL: usize = 32;
 /// Rows of a symmetric update done by one product, so that little above the diagonal is computed in vain.
-const STRIP: usize = 96;
+const STRIP: usize = 64;
 
 impl BlockMatrix {
     /// The zero matrix with diagonal blocks of the given sizes, every diagonal block a diagonal matrix.
@@ -201,28 +201,23 @@ fn factor(a: &mut Matrix) -> Result<(), usize> {
     let n = a.rows();
     for first in (0..n).step_by(PANEL) {
         let end = (first + PANEL).min(n);
-        for i in first..n {
-            for j in first..end.min(i + 1) {
+        let done = a.columns(0..first);
+        let (left, right) = (done.block(first, n - first, 0, first), done.block(first, end - first, 0, first));
+        multiply_block(a, (first..n, first..end), Store::Add, -1.0, left, right.t());
+        for j in first..end {
+            for i in j..end {
                 let sum = a.at(i, j) - dot(&a.row(i)[first..j], &a.row(j)[first..j]);
-                let entry = if i == j {
-                    if !is_positive(sum) {
-                        return Err(i);
-                    }
-                    sum.sqrt()
+                if i > j {
+                    *a.at_mut(i, j) = sum / a.at(j, j);
+                } else if is_positive(sum) {
+                    *a.at_mut(j, j) = sum.sqrt();
                 } else {
-                    sum / a.at(j, j)
-                };
-                *a.at_mut(i, j) = entry;
+                    return Err(j);
+                }
             }
         }
-        let panel = Matrix::from_fn(n - end, end - first, |i, j| a.at(end + i, first + j));
-        for row in (0..panel.rows()).step_by(STRIP) {
-            let count = STRIP.min(panel.rows() - row);
-            let (left, right) =
-                (panel.block(row, count, 0, panel.cols()), panel.block(0, row + count, 0, panel.cols()));
-            let target = (end + row..end + row + count, end..end + row + count);
-            multiply_block(a, target, Store::Add, -1.0, left, right.t());
-        }
+        let triangle = Triangle::new(a, first, end);
+        (end..n).for_each(|i| triangle.solve(&mut a.row_mut(i)[first..end]));
     }
     Ok(())
 }
@@ -232,27 +227,37 @@ fn solve_right(b: &mut Matrix, l: &Matrix) {
     let (rows, n) = (b.rows(), l.rows());
     for first in (0..n).step_by(PANEL) {
         let end = (first + PANEL).min(n);
-        for i in 0..rows {
-            let row = b.row_mut(i);
-            for j in first..end {
-                row[j] = (row[j] - dot(&row[first..j], &l.row(j)[first..j])) / l.at(j, j);
-            }
-        }
-        let panel = Matrix::from_fn(rows, end - first, |i, j| b.at(i, first + j));
-        let right = l.block(end, n - end, first, end - first);
-        multiply_block(b, (0..rows, end..n), Store::Add, -1.0, panel.view(), right.t());
+        let done = b.columns(0..first);
+        multiply_block(b, (0..rows, first..end), Store::Add, -1.0, done.view(), l.block(first, end - first, 0, first).t());
+        let triangle = Triangle::new(l, first, end);
+        (0..rows).for_each(|i| triangle.solve(&mut b.row_mut(i)[first..end]));
     }
 }
 
-/// Σ aᵢ bᵢ with eight running sums, so that it vectorises.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let (a_chunks, b_chunks) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(s, (a, b))| *s += a * b);
+/// A small triangular block, transposed so that eliminating one unknown runs along memory.
+struct Triangle {
+    /// Row j holds column j of the block, from the diagonal on.
+    columns: Vec<Vec<f64>>,
+}
+
+impl Triangle {
+    fn new(l: &Matrix, first: usize, end: usize) -> Self {
+        Self { columns: (first..end).map(|j| (j..end).map(|i| l.at(i, j)).collect()).collect() }
     }
-    sums.iter().sum::<f64>() + rest
+
+    /// x ← x · L⁻ᵀ: every entry is its own value minus products with earlier ones, divided by the diagonal.
+    fn solve(&self, x: &mut [f64]) {
+        for (j, column) in self.columns.iter().enumerate() {
+            x[j] /= column[0];
+            let solved = x[j];
+            x[j + 1..].iter_mut().zip(&column[1..]).for_each(|(x, l)| *x -= solved * l);
+        }
+    }
+}
+
+/// Σ aᵢ bᵢ.
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

@@ -43,6 +43,18 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// Row i with column j multiplied by the power of two `scales[j]`: exact.
+    pub fn scaled_row(&self, i: usize, scales: &[f64], row: &mut Vec<f64>) {
+        row.clear();
+        match &self.matrix {
+            Coefficient::Dense(m) => row.extend(m.row(i).iter().zip(scales).map(|(v, s)| v * s)),
+            Coefficient::Diagonal(d) => {
+                row.resize(d.len(), 0.0);
+                row[i] = d[i] * scales[i];
+            }
+        }
+    }
+
     /// Whether nothing stands behind entry (i, j).
     pub fn is_zero(&self, i: usize, j: usize) -> bool {
         let value = match &self.matrix {

@@ -25,7 +25,7 @@
 //! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
 
 use super::cholesky::{BlockMatrix, NotPositive, is_positive};
-use super::coefficients::{Coefficient, LayerForm, Part, Parts, expand};
+use super::coefficients::{LayerForm, Part, Parts, expand};
 use super::rounding::{UNIT, gamma_up, unit_scale};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::Network;
@@ -139,9 +139,7 @@ impl<'a> QuadraticForm<'a> {
             error[block] = vec![UNDERFLOW + 4.0 * UNIT; self.sizes[block]]; // the diagonal's own few roundings
         }
         for (a, (layer, weights)) in self.layers.iter().zip(&weights).enumerate() {
-            let parts: Vec<ScaledPart> = layer.h.iter().map(|part| ScaledPart::new(part, &scales)).collect();
-            fill_layer(&mut matrix, a + 1, &parts, weights, &scales[a + 1]);
-            bound_layer(&mut error, a + 1, &parts, weights, &scales[a + 1], self.layers.len());
+            add_layer(&mut matrix, &mut error, a + 1, layer, weights, &scales, self.layers.len());
         }
         for (block, (row, row_error)) in target.iter().enumerate().filter(|(_, (row, _))| !row.is_empty()) {
             let t = scales[last][0];
@@ -270,92 +268,82 @@ impl LayerWeights {
     }
 }
 
-/// One part of a pre-activation with its columns scaled (exactly), and its error likewise.
-struct ScaledPart {
-    block: usize,
-    values: Matrix,
-    error: Option<Matrix>,
-}
-
-impl ScaledPart {
-    fn new(part: &Part<'_>, scales: &[Vec<f64>]) -> Self {
-        let s = &scales[part.block];
-        let values = match &part.matrix {
-            Coefficient::Dense(m) => scale_columns(m, s),
-            Coefficient::Diagonal(d) => {
-                Matrix::from_fn(d.len(), d.len(), |i, j| if i == j { d[i] * s[i] } else { 0.0 })
-            }
-        };
-        Self { block: part.block, values, error: part.error.as_ref().map(|e| scale_columns(e, s)) }
-    }
-}
-
-fn scale_columns(m: &Matrix, s: &[f64]) -> Matrix {
-    let mut scaled = m.clone();
-    for i in 0..scaled.rows() {
-        scaled.row_mut(i).iter_mut().zip(s).for_each(|(v, s)| *v *= s);
-    }
-    scaled
-}
-
-/// Adds layer `a`'s coupling and curvature to the scaled matrix.
-fn fill_layer(matrix: &mut BlockMatrix, a: usize, parts: &[ScaledPart], weights: &LayerWeights, scales: &[f64]) {
-    for part in parts {
-        let target = matrix.block_mut(a, part.block);
-        for (j, (coupling, s)) in weights.coupling.iter().zip(scales).enumerate() {
-            let w = coupling * s;
-            if w != 0.0 {
-                target.row_mut(j).iter_mut().zip(part.values.row(j)).for_each(|(t, v)| *t -= w * v);
-            }
-        }
-    }
-    if !weights.curved {
-        return;
-    }
-    for (at, left) in parts.iter().enumerate() {
-        let mut weighted = left.values.clone();
-        for (j, d) in weights.curvature.iter().enumerate() {
-            weighted.row_mut(j).iter_mut().for_each(|v| *v *= d);
-        }
-        for right in &parts[..=at] {
-            let target = matrix.block_mut(left.block, right.block);
-            multiply(target, Store::Add, 1.0, weighted.t(), right.values.view());
-        }
-    }
-}
-
-/// Adds to `error` the absolute row sums of what layer `a`'s entries may be off by.
+/// Adds layer `a` to the scaled matrix, and to `error` the absolute row sums of what its entries may be off by.
 ///
-/// Off-diagonal entries: w·(∂h/∂k) with w = ½λ(α+β) is rounded at most four times (α+β, ½λ·, ·∂h, the sum over the
-/// layers that contribute), and ∂h/∂k itself may be off by E. Curvature: γ_{n+…}-sums of |∂h|ᵀ|λαβ||∂h|, and E on
-/// either side.
-fn bound_layer(
+/// Coupling, row zⱼ: w·(∂h/∂k) with w = ½λ(α+β) is rounded at most four times (α+β, ½λ·, ·∂h, the sum over the layers
+/// that contribute), and ∂h/∂k itself may be off by E. Curvature: γ_{n+…}-sums of |∂h|ᵀ|λαβ||∂h|, and E on either side.
+fn add_layer(
+    matrix: &mut BlockMatrix,
     error: &mut [Vec<f64>],
     a: usize,
-    parts: &[ScaledPart],
+    layer: &LayerForm<'_>,
     weights: &LayerWeights,
-    scales: &[f64],
+    scales: &[Vec<f64>],
     layers: usize,
 ) {
     let per_entry = (8 + layers) as f64 * UNIT;
-    let per_sum = gamma_up(scales.len() + 8 + layers);
-    let sum_abs = |values: &[f64]| values.iter().map(|v| v.abs()).sum::<f64>();
-    for (j, s) in scales.iter().enumerate() {
-        let value_sum: f64 = parts.iter().map(|p| sum_abs(p.values.row(j))).sum();
-        let error_sum: f64 = parts.iter().filter_map(|p| p.error.as_ref()).map(|e| sum_abs(e.row(j))).sum();
-        let w = weights.coupling[j].abs() * s;
-        error[a][j] += w * (per_entry * value_sum + error_sum);
-        let v = weights.curvature[j].abs();
-        if w == 0.0 && v == 0.0 {
+    let per_sum = gamma_up(layer.free.len() + 8 + layers);
+    let mut row = Vec::new();
+    for j in 0..layer.free.len() {
+        let (coupling, curvature) = (weights.coupling[j] * scales[a][j], weights.curvature[j].abs());
+        if coupling == 0.0 && curvature == 0.0 {
             continue;
         }
-        let per_value = w * per_entry + v * (per_sum * value_sum + error_sum);
-        let per_error = w + v * (value_sum + error_sum);
-        for part in parts {
-            error[part.block].iter_mut().zip(part.values.row(j)).for_each(|(e, m)| *e += per_value * m.abs());
+        let w = coupling.abs();
+        let (mut value_sum, mut error_sum) = (0.0, 0.0);
+        for part in &layer.h {
+            part.scaled_row(j, &scales[part.block], &mut row);
+            let target = matrix.block_mut(a, part.block).row_mut(j);
+            target.iter_mut().zip(&row).for_each(|(t, v)| *t -= coupling * v);
+            value_sum += sum_abs(&row);
+            if let Some(e) = &part.error {
+                error_sum += e.row(j).iter().zip(&scales[part.block]).map(|(e, s)| e * s).sum::<f64>();
+            }
+        }
+        error[a][j] += w * (per_entry * value_sum + error_sum);
+        let per_value = w * per_entry + curvature * (per_sum * value_sum + error_sum);
+        let per_error = w + curvature * (value_sum + error_sum);
+        for part in &layer.h {
+            part.scaled_row(j, &scales[part.block], &mut row);
+            error[part.block].iter_mut().zip(&row).for_each(|(e, v)| *e += per_value * v.abs());
             if let Some(carried) = &part.error {
-                error[part.block].iter_mut().zip(carried.row(j)).for_each(|(e, c)| *e += per_error * c);
+                let entries = carried.row(j).iter().zip(&scales[part.block]);
+                error[part.block].iter_mut().zip(entries).for_each(|(e, (c, s))| *e += per_error * c * s);
             }
         }
     }
+    if weights.curved {
+        add_curvature(matrix, layer, weights, scales);
+    }
+}
+
+/// Σⱼ λⱼ αⱼ βⱼ (∂hⱼ/∂k)(∂hⱼ/∂l), scaled.
+fn add_curvature(matrix: &mut BlockMatrix, layer: &LayerForm<'_>, weights: &LayerWeights, scales: &[Vec<f64>]) {
+    let scaled = |part: &Part<'_>, factor: &dyn Fn(usize) -> f64| {
+        let mut row = Vec::new();
+        let mut data = Vec::new();
+        for j in 0..part.rows() {
+            part.scaled_row(j, &scales[part.block], &mut row);
+            data.extend(row.iter().map(|v| factor(j) * v));
+        }
+        Matrix::from_vec(part.rows(), scales[part.block].len(), data)
+    };
+    for (at, left) in layer.h.iter().enumerate() {
+        let weighted = scaled(left, &|j| weights.curvature[j]);
+        for right in &layer.h[..=at] {
+            let target = matrix.block_mut(left.block, right.block);
+            multiply(target, Store::Add, 1.0, weighted.t(), scaled(right, &|_| 1.0).view());
+        }
+    }
+}
+
+/// Σ |v|, with several running sums so that it vectorises.
+fn sum_abs(values: &[f64]) -> f64 {
+    let mut sums = [0.0; 8];
+    let chunks = values.chunks_exact(8);
+    let rest: f64 = chunks.remainder().iter().map(|v| v.abs()).sum();
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(s, v)| *s += v.abs());
+    }
+    sums.iter().sum::<f64>() + rest
 }

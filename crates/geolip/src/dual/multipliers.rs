@@ -10,8 +10,8 @@ use crate::network::Slope;
 use crate::problem::{Functional, InputNorm};
 use crate::relaxation::{Sweep, VectorNetwork};
 
-/// ‖h_j‖ and ‖G_j‖ count as at least this fraction of the largest they could be, neuron by neuron, so that dead neurons
-/// and vanishing gradients get usable multipliers.
+/// Vanishing ‖h_j‖ and ‖G_j‖ count as this fraction of what their neuron's share of the layer would be, so that they get
+/// usable multipliers; see [`floors`].
 const FLOOR: f64 = 1e-9;
 /// Likewise for γ_i, against Σγ.
 const GAMMA_FLOOR: f64 = 1e-14;
@@ -44,10 +44,10 @@ impl<'a> Recovery<'a> {
     /// The multipliers of the one problem in `sweep`, that of functional number `index`; ζ = Σγ.
     pub fn multipliers(&self, index: usize, sweep: &Sweep) -> Multipliers {
         let layer = |(a, slopes): (usize, &Vec<Slope>)| {
+            let g = floors(sweep.g_norms[a].column(0), self.g_limits[a].column(index));
+            let h = floors(sweep.h_norms[a].column(0), self.h_limits[a].column(0));
             let multiplier = |(j, slope): (usize, &Slope)| {
-                let g = sweep.g_norms[a].at(j, 0).max(FLOOR * self.g_limits[a].at(j, index));
-                let h = sweep.h_norms[a].at(j, 0).max(FLOOR * self.h_limits[a].at(j, 0));
-                let multiplier = g / (slope.radius() * h);
+                let multiplier = g[j] / (slope.radius() * h[j]);
                 // a neuron that is fixed, dead or unseen is no variable of the form; its number is never read
                 if multiplier.is_finite() { multiplier } else { 0.0 }
             };
@@ -64,4 +64,12 @@ impl<'a> Recovery<'a> {
         let lambda = self.network.slopes().iter().enumerate().map(layer).collect();
         Multipliers { zeta: total, gamma, lambda }
     }
+}
+
+/// Raises every norm to at least [`FLOOR`] times its neuron's conceivable size, measured by the most active neuron of the
+/// layer: weights of one layer may span many orders of magnitude, and conceivable sizes of deep layers are far from real.
+fn floors(norms: Vec<f64>, limits: Vec<f64>) -> Vec<f64> {
+    let ratios = norms.iter().zip(&limits).filter(|(_, limit)| **limit > 0.0);
+    let real = ratios.map(|(norm, limit)| norm / limit).fold(0.0, f64::max);
+    norms.iter().zip(&limits).map(|(norm, limit)| norm.max(FLOOR * real * limit)).collect()
 }

@@ -34,9 +34,6 @@ impl Repaired {
     }
 }
 
-/// How much smaller a tilt is tried once one has met the target: it makes the bound tighter, and the certificate brittle
-/// to tampering, for the price of one more elimination.
-const REFINEMENT: f64 = 1e-2;
 /// The tilts of the full search.
 const TILTS: [f64; 14] = [1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 10.0];
 
@@ -48,15 +45,14 @@ impl<'a> Repair<'a> {
         Self { form, norm, functional, multipliers, depths }
     }
 
-    /// The repair with a bound of at most `target`, if a tilt small enough for it suffices. Costs one elimination to fail.
-    pub fn within(&self, target: f64, value: f64) -> Option<Repaired> {
+    /// The repair by the largest tilt that costs no more than `gap`, if its bound is at most (1 + gap)·value. Costs one
+    /// elimination.
+    pub fn within(&self, gap: f64, value: f64) -> Option<Repaired> {
         if value == 0.0 {
             return Some(self.zero());
         }
         let depth = self.depths.iter().copied().max().unwrap_or(0).max(1);
-        let tilt = (target / value - 1.0) / depth as f64;
-        let coarse = self.with_tilt(tilt).filter(|r| r.upper <= target)?;
-        Some(self.with_tilt(tilt * REFINEMENT).filter(|fine| fine.upper < coarse.upper).unwrap_or(coarse))
+        self.with_tilt(gap / depth as f64).filter(|r| r.upper <= (1.0 + gap) * value)
     }
 
     /// The best repair of a search over all tilts: none only if even the largest fails.

@@ -95,6 +95,11 @@ impl<'a> Ascent<'a> {
         self.current.problems
     }
 
+    /// k.
+    pub fn rank(&self) -> usize {
+        self.current.k
+    }
+
     /// The value of problem `p`'s last accepted sweep.
     pub fn value(&self, p: usize) -> f64 {
         self.pace[p].value

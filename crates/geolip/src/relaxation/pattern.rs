@@ -5,7 +5,7 @@
 //! lower bound of the FGL (its rigorous value is [`crate::lower`]'s business).
 
 use super::point::{Point, gaussian};
-use super::sweep::VectorNetwork;
+use super::sweep::{Sweep, VectorNetwork};
 use crate::matrix::Matrix;
 use crate::problem::Functional;
 use rand::SeedableRng;
@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 /// How hard to search.
 #[derive(Clone, Copy, Debug)]
 pub struct PatternRules {
-    /// Random directions per problem.
+    /// Random directions per problem, at least 1.
     pub tries: usize,
     /// Sweeps per start at most.
     pub sweeps: usize,
@@ -34,37 +34,54 @@ pub struct Pattern {
     pub value: f64,
 }
 
-/// The best pattern found for one problem from its solution (a point with one problem).
+/// The best pattern found for every problem from its solution (a point with that one problem).
+///
+/// # Panics
+/// When the counts differ, or there are none.
 pub fn search_patterns(
     network: &VectorNetwork<'_>,
-    functional: Functional,
-    solution: &Point,
+    functionals: &[Functional],
+    solutions: &[&Point],
     rules: PatternRules,
-) -> Pattern {
-    let mut at = round(network, solution, rules);
-    let mut next = Point::empty(network, 1, rules.tries);
-    let mut work = network.workspace(1, rules.tries);
-    let functionals = vec![functional; rules.tries];
-    let mut best = 0.0;
+) -> Vec<Pattern> {
+    assert_eq!(functionals.len(), solutions.len(), "one solution per functional");
+    let starts: Vec<Point> = solutions.iter().map(|solution| round(network, solution, rules)).collect();
+    let mut at = Point::concat(&starts.iter().collect::<Vec<_>>());
+    let repeated: Vec<Functional> = functionals.iter().flat_map(|f| vec![*f; rules.tries]).collect();
+    let mut next = Point::empty(network, 1, at.problems);
+    let mut work = network.workspace(1, at.problems);
+    let mut best = vec![0.0; functionals.len()];
     for _ in 0..rules.sweeps {
-        network.sweep(&at, &functionals, &mut work, &mut next);
+        network.sweep(&at, &repeated, &mut work, &mut next);
         std::mem::swap(&mut at, &mut next);
-        let value = work.value.iter().copied().fold(0.0, f64::max);
-        if value <= best * (1.0 + 1e-12) {
+        let values = work.value.chunks(rules.tries).map(|values| values.iter().copied().fold(0.0, f64::max));
+        let mut risen = false;
+        for (best, value) in best.iter_mut().zip(values) {
+            risen |= value > *best * (1.0 + 1e-12);
+            *best = value.max(*best);
+        }
+        if !risen {
             break;
         }
-        best = value;
     }
     // one more sweep: its h and s belong together
-    network.sweep(&at, &functionals, &mut work, &mut next);
-    let winner = (0..rules.tries).max_by(|a, b| work.value[*a].total_cmp(&work.value[*b])).unwrap_or(0);
+    network.sweep(&at, &repeated, &mut work, &mut next);
+    let winner = |p: usize| {
+        let tries = p * rules.tries..(p + 1) * rules.tries;
+        tries.max_by(|a, b| work.value[*a].total_cmp(&work.value[*b])).expect("at least one try")
+    };
+    (0..functionals.len()).map(winner).map(|column| read_pattern(network, &work, &next, column)).collect()
+}
+
+/// The pattern behind one column: the slope is at the upper end where h and s have the same sign (at h = 0 a sweep goes on
+/// with the upper slope).
+fn read_pattern(network: &VectorNetwork<'_>, work: &Sweep, next: &Point, column: usize) -> Pattern {
     let slopes = network.slopes().iter().enumerate().map(|(a, slopes)| {
-        let h = work.pre_activation(network, a);
-        // (at h = 0 a sweep goes on with the upper slope)
-        let steep = |j: usize| h.at(j, winner) * next.s[a].at(j, winner) >= 0.0;
-        slopes.iter().enumerate().map(|(j, s)| if steep(j) { s.upper } else { s.lower }).collect()
+        let (h, s) = (work.pre_activation(network, a), &next.s[a]);
+        let upper = |j: usize| h.at(j, column) * s.at(j, column) >= 0.0;
+        slopes.iter().enumerate().map(|(j, slope)| if upper(j) { slope.upper } else { slope.lower }).collect()
     });
-    Pattern { slopes: slopes.collect(), direction: next.x.column(winner), value: work.value[winner] }
+    Pattern { slopes: slopes.collect(), direction: next.x.column(column), value: work.value[column] }
 }
 
 /// `tries` problems of one feature: the solution seen from random directions.
