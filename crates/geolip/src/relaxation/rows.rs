@@ -167,3 +167,19 @@ pub(super) fn accept(k: usize, momentum: &[f64], old: &mut Matrix, new: &Matrix)
         }
     }
 }
+
+/// sums[p] += Σ w ⟨a − b, b − c⟩ over the rows of problem p.
+pub(super) fn add_turn(k: usize, weights: &Matrix, points: (&Matrix, &Matrix, &Matrix), sums: &mut [f64]) {
+    by_features!(k, add_turn_k(k, weights, points, sums));
+}
+
+fn add_turn_k<const K: usize>(k: usize, weights: &Matrix, (a, b, c): (&Matrix, &Matrix, &Matrix), sums: &mut [f64]) {
+    let k = features::<K>(k);
+    for i in 0..a.rows() {
+        let rows = a.row(i).chunks_exact(k).zip(b.row(i).chunks_exact(k)).zip(c.row(i).chunks_exact(k));
+        for ((((a, b), c), w), sum) in rows.zip(weights.row(i)).zip(sums.iter_mut()) {
+            let turn: f64 = a.iter().zip(b).zip(c).map(|((a, b), c)| (a - b) * (b - c)).sum();
+            *sum += w * turn;
+        }
+    }
+}
