@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Certified Lipschitz bounds of neural networks: a number from above that is proved, a number from below that is attained.
 #[derive(Debug, Parser)]
-#[command(name = "geolip", version, about, max_term_width = 100)]
+#[command(name = "geolip", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,

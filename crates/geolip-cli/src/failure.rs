@@ -1,5 +1,6 @@
 //! How a command fails: one line on standard error, and an exit code.
 
+use clap::error::ErrorKind;
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
@@ -42,4 +43,17 @@ impl Failure {
         eprintln!("error: {self}");
         ExitCode::from(self.code())
     }
+}
+
+/// What to do where the command line itself cannot be read: help and version are no errors; everything else is one line.
+pub fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message: Vec<&str> =
+        lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
+    eprintln!("{}; try --help", message.join(" "));
+    ExitCode::from(2)
 }

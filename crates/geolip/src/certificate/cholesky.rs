@@ -228,7 +228,14 @@ fn solve_right(b: &mut Matrix, l: &Matrix) {
     for first in (0..n).step_by(PANEL) {
         let end = (first + PANEL).min(n);
         let done = b.columns(0..first);
-        multiply_block(b, (0..rows, first..end), Store::Add, -1.0, done.view(), l.block(first, end - first, 0, first).t());
+        multiply_block(
+            b,
+            (0..rows, first..end),
+            Store::Add,
+            -1.0,
+            done.view(),
+            l.block(first, end - first, 0, first).t(),
+        );
         let triangle = Triangle::new(l, first, end);
         (0..rows).for_each(|i| triangle.solve(&mut b.row_mut(i)[first..end]));
     }

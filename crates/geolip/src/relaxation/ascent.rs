@@ -119,7 +119,8 @@ impl<'a> Ascent<'a> {
         add(&self.work.x_norms, &self.ahead.x, &self.next.x, &self.current.x);
         for a in 0..self.current.s.len() {
             let (h, g) = (&self.work.h_norms[a], &self.work.g_norms[a]);
-            let weights = Matrix::from_vec(h.rows(), h.cols(), h.data().iter().zip(g.data()).map(|(h, g)| h * g).collect());
+            let weights =
+                Matrix::from_vec(h.rows(), h.cols(), h.data().iter().zip(g.data()).map(|(h, g)| h * g).collect());
             add(&weights, &self.ahead.s[a], &self.next.s[a], &self.current.s[a]);
         }
         sums.iter().zip(&self.pace).map(|(sum, pace)| *sum > 0.0 && pace.gains[0] <= WATCHED).collect()

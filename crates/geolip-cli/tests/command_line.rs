@@ -1,0 +1,171 @@
+//! Whole runs of the binary: what is printed, and the exit codes.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn geolip(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_geolip")).args(arguments).current_dir(root()).output().expect("the binary runs")
+}
+
+/// Exit code, standard output and standard error as one text, with what differs between runs masked.
+fn transcript(arguments: &[&str]) -> String {
+    let output = geolip(arguments);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().map_or("killed".to_owned(), |c| c.to_string());
+    format!("exit {code}\n{}{}", text(&output.stdout), text(&output.stderr))
+}
+
+/// Compares with `snapshots/`. Times, and digits that another processor's rounding may change, are masked.
+fn shows(name: &str, runs: &[&[&str]]) {
+    let text: Vec<String> = runs.iter().map(|run| format!("$ geolip {}\n{}", run.join(" "), transcript(run))).collect();
+    let filters = vec![
+        (r" +\d+\.\d\d s", " [time]"),
+        (r"(\d+\.\d\d)\d{3,}", "$1[..]"),
+        (r"difference \d\.\d+ of", "difference [small] of"),
+    ];
+    insta::with_settings!({ filters => filters, omit_expression => true }, {
+        insta::assert_snapshot!(name, text.join("\n"));
+    });
+}
+
+const SMALL: &str = "models/digits-784-64-10.onnx";
+
+#[test]
+fn a_bound_is_a_table() {
+    shows("table", &[&["bound", SMALL, "--output", "3-8", "--norm", "l2"]]);
+}
+
+#[test]
+fn info_lists_nodes_and_slopes() {
+    shows("info", &[&["info", SMALL]]);
+}
+
+#[test]
+fn mistakes_are_one_line_and_exit_code_2() {
+    shows(
+        "mistakes",
+        &[
+            &["bound", "missing.onnx"],
+            &["bound", "README.md"],
+            &["bound", SMALL, "--output", "10"],
+            &["bound", SMALL, "--output", "3-3"],
+            &["bound", SMALL, "--output", "x"],
+            &["bound", SMALL, "--tol", "0"],
+            &["bound", SMALL, "--tol", "NaN"],
+            &["bound", SMALL, "--norm", "l3"],
+            &["bound", SMALL, "--threads", "0"],
+            &["bound", SMALL, "--time-limit=-1"],
+            &["bound", SMALL, "--certificate", "no/such/folder/c.json"],
+            &["bound", SMALL, "--activation", "tanh"],
+            &["bound"],
+            &["bound", SMALL, "--frobnicate"],
+        ],
+    );
+}
+
+#[test]
+fn json_holds_the_fields_of_the_contract() {
+    let output = geolip(&["bound", SMALL, "--json"]);
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    for field in ["path", "sha256", "inputs", "outputs", "neurons", "parameters"] {
+        assert!(!json["network"][field].is_null(), "network.{field}");
+    }
+    assert_eq!((json["norm"].as_str(), json["region"].is_null()), (Some("linf"), true));
+    let bounds = json["bounds"].as_array().expect("a list");
+    assert_eq!(bounds.len(), 10);
+    let mut largest: f64 = 0.0;
+    for (index, bound) in bounds.iter().enumerate() {
+        let number = |field: &str| bound[field].as_f64().expect(field);
+        assert_eq!(bound["output"], index.to_string());
+        assert_eq!((bound["certificate"].as_str(), bound["stop"].as_str()), (Some("verified"), Some("converged")));
+        assert!(number("lower") <= number("pattern_lower") && number("pattern_lower") <= number("upper"));
+        assert!(number("upper") - number("relaxation") <= 1e-6 * number("upper"));
+        assert!(number("failure_probability") == 0.0 && number("iterations") > 0.0 && number("rank") >= 1.0);
+        assert!(bound["exact"].is_boolean() && number("seconds") >= 0.0);
+        largest = largest.max(number("upper"));
+    }
+    assert_eq!(json["upper"].as_f64(), Some(largest));
+}
+
+#[test]
+fn a_certificate_is_accepted_for_its_network_and_rejected_when_changed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("c.json");
+    let file = path.to_str().expect("a plain path");
+    let check = |network: &str| geolip(&["check", file, network]);
+    assert!(geolip(&["bound", SMALL, "--output", "8", "--certificate", file]).status.success());
+    assert!(check(SMALL).status.success(), "its own network");
+    assert!(check("models/digits-784-64-10.npz").status.success(), "the same function from another file");
+    assert_eq!(check("models/digits-784-256-10.onnx").status.code(), Some(1), "another network");
+
+    let honest = std::fs::read_to_string(&path).expect("written");
+    let number = |field: &str| {
+        let start = honest.find(field).expect(field) + field.len();
+        honest[start..].split([',', ']', '}']).next().expect("a number").to_owned()
+    };
+    for (field, factor) in [("\"upper\":", 0.999), ("\"zeta\":", 0.99), ("\"gamma\":[", 0.5), ("\"lambda\":[[", 3.0)] {
+        let old = number(field);
+        let new = (old.parse::<f64>().expect("a number") * factor).to_string();
+        let changed = honest.replacen(&format!("{field}{old}"), &format!("{field}{new}"), 1);
+        assert_ne!(changed, honest, "{field} was changed");
+        std::fs::write(&path, changed).expect("writable");
+        let output = check(SMALL);
+        assert_eq!(output.status.code(), Some(1), "{field}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: rejected: output '8': "), "{field}");
+    }
+    for (text, what) in [(&honest[..honest.len() / 2], "truncated"), ("", "empty"), ("{}", "no fields")] {
+        std::fs::write(&path, text).expect("writable");
+        assert_eq!(check(SMALL).status.code(), Some(2), "{what}");
+    }
+}
+
+#[test]
+fn the_same_question_writes_the_same_certificate() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, threads: &str| {
+        let path = folder.path().join(name);
+        let file = path.to_str().expect("a plain path");
+        assert!(geolip(&["bound", SMALL, "--threads", threads, "--certificate", file]).status.success());
+        std::fs::read(&path).expect("written")
+    };
+    assert_eq!(write("a", "1"), write("b", "3"));
+    let left: Vec<_> = std::fs::read_dir(folder.path()).expect("readable").collect();
+    assert_eq!(left.len(), 2, "no partial file is left behind");
+}
+
+#[test]
+fn a_time_limit_still_gives_certified_bounds() {
+    let output = geolip(&["bound", "models/digits-784-7x64-10.onnx", "--time-limit", "0.000001", "--json"]);
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    for bound in json["bounds"].as_array().expect("a list") {
+        assert_eq!((bound["stop"].as_str(), bound["certificate"].as_str()), (Some("time_limit"), Some("verified")));
+        assert!(bound["lower"].as_f64() <= bound["upper"].as_f64());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_with_the_best_certified_bounds() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_geolip"))
+        .args(["bound", "models/digits-784-256-10.onnx", "--tol", "1e-30", "--json"])
+        .current_dir(root())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    std::thread::sleep(std::time::Duration::from_millis(700));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success(), "the computation was still running");
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().expect("piped"), &mut text).expect("text");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    let bounds = json["bounds"].as_array().expect("a list");
+    assert!(bounds.iter().any(|bound| bound["stop"] == "interrupted"));
+    assert!(bounds.iter().all(|bound| bound["certificate"] == "verified"));
+}
