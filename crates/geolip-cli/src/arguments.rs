@@ -42,18 +42,18 @@ pub struct BoundArguments {
     pub network: NetworkArguments,
 
     /// Norm of input changes: linf (largest entry) or l2 (Euclidean)
-    #[arg(long, default_value = "linf", value_parser = text::<InputNorm>)]
+    #[arg(long, default_value_t = Options::default().norm, value_parser = text::<InputNorm>)]
     pub norm: InputNorm,
 
     /// What to bound: each output, one output I (from 0), a margin I-J, or all pairs
-    #[arg(long, default_value = "each", value_parser = text::<Outputs>)]
+    #[arg(long, default_value_t = Options::default().outputs, value_parser = text::<Outputs>)]
     pub output: Outputs,
 
     /// Relative gap between the certified bound and the relaxation at which an output is done
     #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
     pub tol: f64,
 
-    /// Stop improving after this long; what is certified by then is reported
+    /// Stop improving after this long; certifying what was found by then comes on top
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<Duration>,
 

@@ -2,7 +2,7 @@
 
 use crate::certificate::QuadraticForm;
 use crate::dual::Recovery;
-use crate::lower::{pattern_bound, search_inputs};
+use crate::lower::{GradientBound, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
@@ -11,6 +11,7 @@ use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
+use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 /// Why no report can be given.
@@ -103,16 +104,27 @@ fn run(
     let vector_network = VectorNetwork::new(network, options.norm);
     let form = QuadraticForm::new(network);
     let recovery = Recovery::new(&vector_network, functionals);
-    let context = Context { network: &vector_network, form: &form, recovery: &recovery, options, observer, started };
-
     let problems: Vec<(usize, Functional)> = functionals.iter().copied().enumerate().collect();
-    let found: Result<Vec<Vec<(usize, Bound)>>, BoundError> = batches(&problems)
+    let batches = batches(&problems);
+    let exact = GradientBound::new(network, options.norm);
+    let context = Context {
+        network: &vector_network,
+        form: &form,
+        recovery: &recovery,
+        options,
+        observer,
+        started,
+        batches: batches.len(),
+        begun: AtomicUsize::new(0),
+    };
+
+    let found: Result<Vec<Vec<(usize, Bound)>>, BoundError> = batches
         .into_par_iter()
         .map(|batch| {
             let outcomes = context.solve(batch);
             let indices = outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>();
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-            Ok(indices.into_iter().zip(complete(&vector_network, options, outcomes)?).collect())
+            Ok(indices.into_iter().zip(complete(&vector_network, &exact, options, outcomes)?).collect())
         })
         .collect();
     let mut bounds: Vec<(usize, Bound)> = found?.into_iter().flatten().collect();
@@ -122,7 +134,12 @@ fn run(
 }
 
 /// Adds what is known from below to what was found from above.
-fn complete(network: &VectorNetwork<'_>, options: &Options, outcomes: Vec<Outcome>) -> Result<Vec<Bound>, BoundError> {
+fn complete(
+    network: &VectorNetwork<'_>,
+    exact: &GradientBound<'_>,
+    options: &Options,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Bound>, BoundError> {
     if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }
@@ -130,14 +147,14 @@ fn complete(network: &VectorNetwork<'_>, options: &Options, outcomes: Vec<Outcom
     let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional).collect();
     let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();
     let patterns = search_patterns(network, &functionals, &solutions, rules);
-    let witnesses = search_inputs(network.network(), options.norm, &functionals, &patterns, options.seed);
+    let witnesses = search_inputs(network.network(), options.norm, exact, &functionals, &patterns, options.seed);
     let all = outcomes.into_iter().zip(&patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
         let Some(certificate) = outcome.certificate else {
             return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
         };
-        let found = pattern_bound(network.network(), options.norm, functional, &pattern.slopes);
+        let found = exact.lower(functional, &pattern.slopes);
         let (pattern_lower, rank) = (found.max(witness.lower), solution.k);
         Ok(Bound { functional, certificate, relaxation, pattern_lower, witness, stop, iterations, rank, time })
     })

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2 |
 /// | `outputs` | each | what to bound | each, I, I-J, pairs |
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
-/// | `time_limit` | none | stop improving after this long; what is certified by then is reported | > 0 |
+/// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
 /// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |

@@ -18,11 +18,19 @@ pub enum InputNorm {
 }
 
 impl InputNorm {
-    /// ‖g‖ in the dual norm, in ordinary floating point: the Lipschitz constant of x ↦ ⟨g, x⟩.
-    pub fn dual(self, g: impl Iterator<Item = f64>) -> f64 {
+    /// ‖g‖ in the dual norm, in ordinary floating point: the Lipschitz constant of x ↦ ⟨g, x⟩. The relative error is at
+    /// most (n + 4)u: squares are taken after scaling by a power of two, so they neither overflow nor underflow.
+    pub fn dual(self, g: impl Iterator<Item = f64> + Clone) -> f64 {
         match self {
             Self::Linf => g.map(f64::abs).sum(),
-            Self::L2 => g.map(|v| v * v).sum::<f64>().sqrt(),
+            Self::L2 => {
+                let largest = g.clone().map(f64::abs).fold(0.0, f64::max);
+                if largest == 0.0 || !largest.is_finite() {
+                    return largest;
+                }
+                let scale = 2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32);
+                scale * g.map(|v| (v / scale) * (v / scale)).sum::<f64>().sqrt()
+            }
         }
     }
 }
@@ -196,6 +204,16 @@ pub enum ProblemError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dual_norms_do_not_underflow_or_overflow() {
+        for size in [1.0, 1e-170, 1e170, 1e-300] {
+            let g = [3.0 * size, -4.0 * size];
+            assert!((InputNorm::L2.dual(g.into_iter()) / (5.0 * size) - 1.0).abs() < 1e-15, "{size}");
+            assert!((InputNorm::Linf.dual(g.into_iter()) / (7.0 * size) - 1.0).abs() < 1e-15, "{size}");
+        }
+        assert_eq!(InputNorm::L2.dual([0.0, 0.0].into_iter()), 0.0);
+    }
 
     #[test]
     fn outputs_read_back_as_they_are_written() {

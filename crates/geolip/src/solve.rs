@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::problem::Functional;
 use crate::relaxation::{Ascent, Point, VectorNetwork};
 use crate::report::Stop;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// What all batches share.
@@ -17,6 +18,9 @@ pub(crate) struct Context<'a> {
     pub options: &'a Options,
     pub observer: &'a dyn Observer,
     pub started: Instant,
+    /// How many batches there are, and how many have begun.
+    pub batches: usize,
+    pub begun: AtomicUsize,
 }
 
 /// How one problem ended.
@@ -72,11 +76,13 @@ impl Context<'_> {
             .iter()
             .map(|(index, _)| Point::random(self.network, FIRST_RANK, self.options.seed, *index as u64))
             .collect();
+        let deadline = self.deadline();
         let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional, 0)).collect();
         let mut done = Vec::new();
-        let mut waiting = self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), &mut done);
+        let mut waiting =
+            self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), deadline, &mut done);
         while let Some((tracks, point)) = waiting {
-            waiting = self.at_one_rank(tracks, point, &mut done);
+            waiting = self.at_one_rank(tracks, point, deadline, &mut done);
         }
         done
     }
@@ -86,6 +92,7 @@ impl Context<'_> {
         &self,
         mut tracks: Vec<Track>,
         start: Point,
+        deadline: Option<Instant>,
         done: &mut Vec<(usize, Outcome)>,
     ) -> Option<(Vec<Track>, Point)> {
         let rank = start.k;
@@ -94,7 +101,7 @@ impl Context<'_> {
         let mut ascent = Ascent::new(self.network, functionals, start);
         let mut wider: Vec<(Track, Point)> = Vec::new();
         while !tracks.is_empty() {
-            if let Some(stop) = self.stopped() {
+            if let Some(stop) = self.stopped(deadline) {
                 for (p, track) in tracks.drain(..).enumerate() {
                     done.push((track.index, self.finish(&ascent, p, &track, stop)));
                 }
@@ -218,10 +225,18 @@ impl Context<'_> {
         check(self.form, self.network.norm(), &repaired.claim(functional)).ok()
     }
 
-    fn stopped(&self) -> Option<Stop> {
+    /// When a batch that begins now has to end, so that the batches still to come get their share of the time limit.
+    fn deadline(&self) -> Option<Instant> {
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        let rounds = (self.batches - begun).div_ceil(rayon::current_num_threads()).max(1);
+        let left = self.options.time_limit?.saturating_sub(self.started.elapsed());
+        Instant::now().checked_add(left / u32::try_from(rounds).unwrap_or(u32::MAX))
+    }
+
+    fn stopped(&self, deadline: Option<Instant>) -> Option<Stop> {
         if self.observer.cancelled() {
             Some(Stop::Interrupted)
-        } else if self.options.time_limit.is_some_and(|limit| self.started.elapsed() >= limit) {
+        } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             Some(Stop::TimeLimit)
         } else {
             None

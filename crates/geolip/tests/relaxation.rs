@@ -2,7 +2,7 @@
 
 mod support;
 
-use geolip::lower::pattern_bound;
+use geolip::lower::GradientBound;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId, Op};
 use geolip::relaxation::{Ascent, PatternRules, Point, VectorNetwork, search_patterns};
 use geolip::{Functional, InputNorm, Matrix, Options, Silent, bound};
@@ -70,7 +70,7 @@ proptest! {
         for (slopes, intervals) in pattern.slopes.iter().zip(network.slopes()) {
             prop_assert!(slopes.iter().zip(intervals).all(|(v, s)| *v == s.lower || *v == s.upper));
         }
-        let found = pattern_bound(&network, norm, functional, &pattern.slopes);
+        let found = GradientBound::new(&network, norm).lower(functional, &pattern.slopes);
         let exact = brute_force(&network, norm, functional);
         prop_assert!(found <= exact.above, "{found:e} against {exact:?}");
         prop_assert!((found - pattern.value).abs() <= 1e-9 * pattern.value, "{found:e} against {:e}", pattern.value);

@@ -224,7 +224,7 @@ fn describe(network: &Network, defect: Defect) -> String {
     match defect {
         Defect::Diagonal { block, index } => format!("{} has no positive multiplier", variable(block, index)),
         Defect::Range { block, index } => {
-            format!("the multiplier of {} is too small to compute with", variable(block, index))
+            format!("the multiplier of {} is out of the range to compute with", variable(block, index))
         }
         Defect::Pivot(at) => {
             format!("its matrix is not positive semidefinite (found at {})", variable(at.block, at.index))

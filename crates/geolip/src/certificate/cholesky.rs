@@ -79,6 +79,19 @@ impl BlockMatrix {
         }
     }
 
+    /// The place of a diagonal entry that is more than 2 (or NaN), the largest for which [`Self::backward_error`] holds.
+    pub fn oversized(&self) -> Option<(usize, usize)> {
+        let fits = |v: f64| v <= 2.0;
+        let find = |block: usize| match self.diagonal.get(&block) {
+            Some(diagonal) => diagonal.iter().position(|v| !fits(*v)),
+            None => {
+                let dense = &self.dense[&(block, block)];
+                (0..dense.rows()).find(|i| !fits(dense.at(*i, *i)))
+            }
+        };
+        (0..self.sizes.len()).find_map(|block| find(block).map(|index| (block, index)))
+    }
+
     /// Whether block (row, col) is present.
     fn has(&self, row: usize, col: usize) -> bool {
         self.dense.contains_key(&(row, col))

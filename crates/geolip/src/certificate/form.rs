@@ -47,7 +47,7 @@ pub struct Multipliers {
 pub(super) enum Defect {
     /// A variable with a zero (or negative) diagonal entry occurs elsewhere in the form.
     Diagonal { block: usize, index: usize },
-    /// An entry is so far from the others that scaling would lose its meaning.
+    /// A multiplier is so small, or cancels so badly, that scaling would lose its meaning.
     Range { block: usize, index: usize },
     /// The elimination met a pivot that is not positive.
     Pivot(NotPositive),
@@ -156,7 +156,10 @@ impl<'a> QuadraticForm<'a> {
         for (block, errors) in error.iter().enumerate() {
             matrix.add_diagonal(block, errors.iter().map(|e| -(e * 1.000_001 + backward[block])));
         }
-        Ok((matrix, scales[last][0]))
+        match matrix.oversized() {
+            Some((block, index)) => Err(Defect::Range { block, index }),
+            None => Ok((matrix, scales[last][0])),
+        }
     }
 
     /// ∂(uᵀy)/∂block with an entrywise error bound, per block; empty where the output does not read the block.

@@ -4,10 +4,11 @@
 //! * A *real* bound: an input x whose gradient has that norm, rounded down. The Lipschitz constant is at least it.
 //!
 //! Both are lower bounds of the FGL whatever the search that found them did, because every slope used lies in its interval
-//! and the evaluation (`gradient.rs`) subtracts a bound on its own rounding.
+//! and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
 mod gradient;
 mod sample;
+mod spectral;
 
-pub use gradient::pattern_bound;
+pub use gradient::GradientBound;
 pub use sample::{Witness, search_inputs};

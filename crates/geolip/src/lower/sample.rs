@@ -1,6 +1,6 @@
 //! Real inputs with steep gradients: sampled, steered towards the best activation pattern, then improved by small steps.
 
-use super::gradient::pattern_bound;
+use super::gradient::GradientBound;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
@@ -25,13 +25,15 @@ const STEERING_STEPS: usize = 30;
 const CLIMBING_ROUNDS: usize = 12;
 const CLIMBERS: usize = 4;
 
-/// The best real input found for every functional. `patterns` (one per functional) is where steep gradients may be.
+/// The best real input found for every functional, its gradient norm evaluated by `exact` (of the same network and norm).
+/// `patterns` (one per functional) is where steep gradients may be.
 ///
 /// Deterministic for a seed. At a kink of an activation the derivative is taken from the right, so a witness lies in the
 /// closure of a linear region with this gradient; generic inputs have no kinks.
 pub fn search_inputs(
     network: &Network,
     norm: InputNorm,
+    exact: &GradientBound<'_>,
     functionals: &[Functional],
     patterns: &[Pattern],
     seed: u64,
@@ -40,7 +42,7 @@ pub fn search_inputs(
     search.sample();
     search.steer(patterns);
     search.climb();
-    search.witnesses()
+    search.witnesses(exact)
 }
 
 struct Search<'a> {
@@ -175,12 +177,12 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn witnesses(self) -> Vec<Witness> {
+    fn witnesses(self, exact: &GradientBound<'_>) -> Vec<Witness> {
         let columns = Matrix::from_fn(self.network.inputs(), self.best.len(), |i, p| self.best[p].0[i]);
         let slopes = self.slopes(&self.network.evaluate_batch(columns));
         let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
             let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
-            Witness { input: input.clone(), lower: pattern_bound(self.network, self.norm, self.functionals[p], &own) }
+            Witness { input: input.clone(), lower: exact.lower(self.functionals[p], &own) }
         };
         self.best.iter().enumerate().map(witness).collect()
     }
