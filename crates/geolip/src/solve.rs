@@ -67,6 +67,8 @@ struct Track {
     still_since: Option<usize>,
     /// Sweeps made at lower ranks.
     earlier_sweeps: usize,
+    /// What was certified at lower ranks.
+    known: Option<Certificate>,
 }
 
 impl Context<'_> {
@@ -77,7 +79,7 @@ impl Context<'_> {
             .map(|(index, _)| Point::random(self.network, FIRST_RANK, self.options.seed, *index as u64))
             .collect();
         let deadline = self.deadline();
-        let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional, 0)).collect();
+        let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional)).collect();
         let mut done = Vec::new();
         let mut waiting =
             self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), deadline, &mut done);
@@ -117,10 +119,7 @@ impl Context<'_> {
                         left.push(track);
                     }
                     Verdict::Done(outcome) => done.push((track.index, *outcome)),
-                    Verdict::Widen if !widest => {
-                        track.earlier_sweeps += ascent.sweeps(p);
-                        wider.push((track, ascent.settle(p).0));
-                    }
+                    Verdict::Widen if !widest => wider.push(self.widened(&ascent, p, track)),
                     Verdict::Widen => done.push((track.index, self.finish(&ascent, p, &track, Stop::Stalled))),
                 }
             }
@@ -134,13 +133,20 @@ impl Context<'_> {
         }
         let point = Point::concat(&wider.iter().map(|(_, point)| point).collect::<Vec<_>>());
         let point = point.widen(self.network.norm(), 2 * rank, 1e-2, self.options.seed);
-        let tracks = wider.into_iter().map(|(t, _)| self.track(t.index, t.functional, t.earlier_sweeps)).collect();
-        Some((tracks, point))
+        Some((wider.into_iter().map(|(track, _)| track).collect(), point))
     }
 
-    fn track(&self, index: usize, functional: Functional, earlier_sweeps: usize) -> Track {
+    /// Problem `p` as it goes on at a higher rank, with what can be certified without it: the work may be stopped any time.
+    fn widened(&self, ascent: &Ascent<'_>, p: usize, track: Track) -> (Track, Point) {
+        let best = self.best(ascent, p, &track);
+        let fresh = self.track(track.index, track.functional);
+        let earlier_sweeps = track.earlier_sweeps + ascent.sweeps(p);
+        (Track { earlier_sweeps, known: best.certificate, ..fresh }, best.solution)
+    }
+
+    fn track(&self, index: usize, functional: Functional) -> Track {
         let calm = (TARGET * self.options.tol).powi(2).max(STILL);
-        Track { index, functional, calm, not_before: 5, failures: 0, still_since: None, earlier_sweeps }
+        Track { index, functional, calm, not_before: 5, failures: 0, still_since: None, earlier_sweeps: 0, known: None }
     }
 
     /// The largest rank worth trying: a semidefinite program with n constraints has an optimum of rank r with
@@ -168,15 +174,8 @@ impl Context<'_> {
         let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
         let gap = TARGET * self.options.tol;
         if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track.functional, r)) {
-            return Verdict::Done(Box::new(self.outcome(
-                ascent,
-                p,
-                track,
-                Some(certificate),
-                value,
-                solution,
-                Stop::Converged,
-            )));
+            let best = Best { solution, value, certificate: Some(certificate) };
+            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
         }
         track.failures += 1;
         track.not_before = sweeps + 3 + sweeps / 8;
@@ -192,32 +191,35 @@ impl Context<'_> {
         if hopeless || settled { Verdict::Widen } else { Verdict::GoOn }
     }
 
-    /// The best that can be certified for problem `p` as it stands.
-    fn finish(&self, ascent: &Ascent<'_>, p: usize, track: &Track, stop: Stop) -> Outcome {
+    /// Problem `p` as it stands, with the best that can be certified for it.
+    fn best(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> Best {
         let (solution, sweep) = ascent.settle(p);
         let value = sweep.value[0];
         let multipliers = self.recovery.multipliers(track.index, &sweep);
         let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
-        let certificate =
-            if value.is_finite() { repair.best().and_then(|r| self.certify(track.functional, r)) } else { None };
-        self.outcome(ascent, p, track, certificate, value, solution, stop)
+        let found = if value.is_finite() { repair.best() } else { None };
+        let found = found.and_then(|repaired| self.certify(track.functional, repaired));
+        let certificates = found.into_iter().chain(track.known.clone());
+        let certificate = certificates.min_by(|a, b| a.upper().total_cmp(&b.upper()));
+        Best { solution, value, certificate }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "it only gathers what the two callers found")]
-    fn outcome(
-        &self,
-        ascent: &Ascent<'_>,
-        p: usize,
-        track: &Track,
-        certificate: Option<Certificate>,
-        relaxation: f64,
-        solution: Point,
-        stop: Stop,
-    ) -> Outcome {
+    /// Ends work on problem `p`.
+    fn finish(&self, ascent: &Ascent<'_>, p: usize, track: &Track, stop: Stop) -> Outcome {
+        self.outcome(ascent, p, track, self.best(ascent, p, track), stop)
+    }
+
+    fn outcome(&self, ascent: &Ascent<'_>, p: usize, track: &Track, best: Best, stop: Stop) -> Outcome {
         self.observer.event(Event::Finished { index: track.index });
-        let iterations = track.earlier_sweeps + ascent.sweeps(p);
-        let functional = track.functional;
-        Outcome { functional, certificate, relaxation, solution, stop, iterations, time: self.started.elapsed() }
+        Outcome {
+            functional: track.functional,
+            certificate: best.certificate,
+            relaxation: best.value,
+            solution: best.solution,
+            stop,
+            iterations: track.earlier_sweeps + ascent.sweeps(p),
+            time: self.started.elapsed(),
+        }
     }
 
     /// Hands a proposal to the checker.
@@ -242,6 +244,13 @@ impl Context<'_> {
             None
         }
     }
+}
+
+/// The state of one problem.
+struct Best {
+    solution: Point,
+    value: f64,
+    certificate: Option<Certificate>,
 }
 
 enum Verdict {
