@@ -126,6 +126,6 @@ fn what(network: &Network, id: NodeId) -> String {
 /// The hull of an activation node's slope intervals.
 fn slopes(network: &Network, id: NodeId) -> Option<Slope> {
     let Op::Activate { activation, .. } = &network.node(id).op else { return None };
-    let all = (0..network.node(id).len).map(|i| activation.slope(i));
-    all.reduce(|a, b| Slope::new(a.lower.min(b.lower), a.upper.max(b.upper)))
+    let all = activation.slopes(network.node(id).len);
+    all.into_iter().reduce(|a, b| Slope::new(a.lower.min(b.lower), a.upper.max(b.upper)))
 }

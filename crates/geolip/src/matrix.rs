@@ -114,13 +114,6 @@ impl Matrix {
         self.data.fill(value);
     }
 
-    /// Makes this a rows × cols matrix, reusing the allocation. The entries are unspecified (but initialised).
-    pub fn resize(&mut self, rows: usize, cols: usize) {
-        self.data.resize(rows * cols, 0.0);
-        self.rows = rows;
-        self.cols = cols;
-    }
-
     /// The transpose as a view to multiply by.
     pub fn t(&self) -> View<'_> {
         View { transposed: true, ..self.view() }
@@ -137,6 +130,11 @@ impl Matrix {
         let start = (row * self.cols + col).min(self.data.len());
         View { data: &self.data[start..], rows, cols, stride: self.cols, transposed: false }
     }
+}
+
+/// A power of two near the positive number `v`: dividing by it is exact and brings `v` to order one.
+pub(crate) fn power_of_two_near(v: f64) -> f64 {
+    2f64.powi(v.log2().floor().clamp(-1000.0, 1000.0) as i32)
 }
 
 /// A read-only, possibly transposed block of a row-major matrix.

@@ -1,5 +1,6 @@
 //! What is asked of a network: the input norm, and the outputs whose change is to be bounded.
 
+use crate::matrix::power_of_two_near;
 use crate::network::Network;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,7 +29,7 @@ impl InputNorm {
                 if largest == 0.0 || !largest.is_finite() {
                     return largest;
                 }
-                let scale = 2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32);
+                let scale = power_of_two_near(largest);
                 scale * g.map(|v| (v / scale) * (v / scale)).sum::<f64>().sqrt()
             }
         }

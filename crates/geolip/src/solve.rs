@@ -165,13 +165,10 @@ impl Context<'_> {
         if gain > track.calm || sweeps < track.not_before {
             return Verdict::GoOn;
         }
-        let (solution, sweep) = ascent.settle(p);
-        let value = sweep.value[0];
+        let (solution, value, repair) = self.repair(ascent, p, track);
         if !value.is_finite() {
             return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)));
         }
-        let multipliers = self.recovery.multipliers(track.index, &sweep);
-        let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
         let gap = TARGET * self.options.tol;
         if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track.functional, r)) {
             let best = Best { solution, value, certificate: Some(certificate) };
@@ -191,12 +188,17 @@ impl Context<'_> {
         if hopeless || settled { Verdict::Widen } else { Verdict::GoOn }
     }
 
-    /// Problem `p` as it stands, with the best that can be certified for it.
-    fn best(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> Best {
+    /// Problem `p` as it stands: its solution and value, and its multipliers ready for repair.
+    fn repair(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> (Point, f64, Repair<'_>) {
         let (solution, sweep) = ascent.settle(p);
-        let value = sweep.value[0];
         let multipliers = self.recovery.multipliers(track.index, &sweep);
         let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
+        (solution, sweep.value[0], repair)
+    }
+
+    /// Problem `p` as it stands, with the best that can be certified for it.
+    fn best(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> Best {
+        let (solution, value, repair) = self.repair(ascent, p, track);
         let found = if value.is_finite() { repair.best() } else { None };
         let found = found.and_then(|repaired| self.certify(track.functional, repaired));
         let certificates = found.into_iter().chain(track.known.clone());

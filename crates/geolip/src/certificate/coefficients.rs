@@ -125,7 +125,7 @@ pub(super) fn expand(network: &Network) -> (Vec<LayerForm<'_>>, Parts<'_>) {
             }
             Op::Activate { parent, activation } => {
                 let h = forms[parent.index()].clone();
-                let slopes: Vec<Slope> = (0..node.len).map(|i| activation.slope(i)).collect();
+                let slopes = activation.slopes(node.len);
                 let free: Vec<bool> =
                     (0..node.len).map(|i| !slopes[i].is_fixed() && !h.iter().all(|part| part.row_is_zero(i))).collect();
                 let form = pass_fixed(&h, &slopes, &free, layers.len() + 1);

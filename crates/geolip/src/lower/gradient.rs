@@ -1,13 +1,12 @@
 //! ‖J(v)ᵀu‖ for given slopes v, rounded down: the one evaluation behind every lower bound that is reported.
 
 use super::spectral::largest_singular_value;
+use crate::certificate::rounding::UNIT;
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, Op};
 use crate::problem::{Functional, InputNorm};
 use std::sync::OnceLock;
 
-/// u = 2⁻⁵³.
-const UNIT: f64 = f64::EPSILON / 2.0;
 /// Covers the rounding of the error bounds themselves, sums of fewer than 10⁶ non-negative terms.
 const INFLATE: f64 = 1.0 + 1e-9;
 /// Relative loss by the entrywise error bound above which the normwise one is tried too.

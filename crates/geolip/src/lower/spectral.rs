@@ -1,7 +1,7 @@
 //! A certified upper bound of a linear map's largest singular value (power iteration alone would give a lower one).
 
 use crate::certificate::rounding::gamma_up;
-use crate::matrix::{Matrix, Store, multiply};
+use crate::matrix::{Matrix, Store, multiply, power_of_two_near};
 use crate::network::LinearMap;
 
 /// Squarings of the Gram matrix: the bound is at most n^(1/32) times the singular value.
@@ -54,7 +54,7 @@ fn normalised(mut m: Matrix) -> (Matrix, f64) {
     if largest == 0.0 {
         return (m, 0.0);
     }
-    let scale = 2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32);
+    let scale = power_of_two_near(largest);
     m.data_mut().iter_mut().for_each(|v| *v /= scale);
     (m, scale)
 }

@@ -171,6 +171,11 @@ impl Activation {
         }
     }
 
+    /// The slope intervals of a layer of `neurons` neurons.
+    pub fn slopes(&self, neurons: usize) -> Vec<Slope> {
+        (0..neurons).map(|index| self.slope(index)).collect()
+    }
+
     /// φ(s) of neuron `index`, in ordinary floating point.
     pub fn value(&self, index: usize, s: f64) -> f64 {
         let leaky = |slope: f64| if s >= 0.0 { s } else { slope * s };

@@ -41,7 +41,7 @@ impl Network {
 
     /// The slope intervals per activation layer, in topological order, over the whole real line.
     pub fn slopes(&self) -> Vec<Vec<Slope>> {
-        self.activations().map(|(node, _, a)| (0..self.node(node).len).map(|i| a.slope(i)).collect()).collect()
+        self.activations().map(|(node, _, activation)| activation.slopes(self.node(node).len)).collect()
     }
 
     fn steepest(&self) -> Vec<Vec<f64>> {
