@@ -148,6 +148,15 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// The rows × cols matrix that `data` holds, row after row.
+    ///
+    /// # Panics
+    /// When the length is not rows · cols.
+    pub fn of(data: &'a [f64], rows: usize, cols: usize) -> Self {
+        assert_eq!(data.len(), rows * cols, "a {rows} x {cols} matrix needs {} numbers", rows * cols);
+        Self { data, rows, cols, stride: cols, transposed: false }
+    }
+
     /// The transpose of this view.
     pub fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
@@ -219,9 +228,23 @@ pub fn multiply_block(
     }
     let stride = target.cols;
     let data = &mut target.data[rows.start * stride + cols.start..(rows.end - 1) * stride + cols.end];
+    multiply_rows(data, stride, cols.len(), into, alpha, a, b);
+}
+
+/// As [`multiply`] for the matrix that `data` holds: rows of `cols` numbers, `stride` apart, as many as `a` has.
+///
+/// # Panics
+/// When the shapes do not fit.
+pub fn multiply_rows(data: &mut [f64], stride: usize, cols: usize, into: Store, alpha: f64, a: View<'_>, b: View<'_>) {
+    let rows = a.rows();
+    assert_eq!((cols, a.cols()), (b.cols(), b.rows()), "shapes of a product fit");
+    if rows == 0 || cols == 0 {
+        return;
+    }
+    assert!(cols <= stride && data.len() >= (rows - 1) * stride + cols, "the data hold the rows");
     if a.cols() == 0 {
         if into == Store::Replace {
-            data.chunks_mut(stride).for_each(|row| row[..shape.1].fill(0.0));
+            data.chunks_mut(stride).take(rows).for_each(|row| row[..cols].fill(0.0));
         }
         return;
     }
@@ -229,19 +252,20 @@ pub fn multiply_block(
         Store::Replace => Accum::Replace,
         Store::Add => Accum::Add,
     };
+    let work = rows * cols * a.cols();
     let (lhs, rhs) = (a.faer(), b.faer());
     let product = |data: &mut [f64], rows: usize, lhs: MatRef<'_, f64>| {
         // (faer 0.24.4's from_row_major_slice_with_stride_mut swaps the strides, hence the transposes)
-        let target = MatMut::from_column_major_slice_with_stride_mut(data, shape.1, rows, stride);
+        let target = MatMut::from_column_major_slice_with_stride_mut(data, cols, rows, stride);
         matmul(target.transpose_mut(), accum, lhs, rhs, alpha, Par::Seq);
     };
-    if shape.0 * shape.1 * shape.2 < PARALLEL_WORK || rows.len() <= ROW_BLOCK {
-        product(data, rows.len(), lhs);
+    if work < PARALLEL_WORK || rows <= ROW_BLOCK {
+        product(data, rows, lhs);
         return;
     }
-    data.par_chunks_mut(ROW_BLOCK * stride).enumerate().for_each(|(block, chunk)| {
+    data.par_chunks_mut(ROW_BLOCK * stride).take(rows.div_ceil(ROW_BLOCK)).enumerate().for_each(|(block, chunk)| {
         let first = block * ROW_BLOCK;
-        let count = ROW_BLOCK.min(rows.len() - first);
+        let count = ROW_BLOCK.min(rows - first);
         product(chunk, count, lhs.subrows(first, count));
     });
 }

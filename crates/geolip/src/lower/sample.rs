@@ -19,6 +19,8 @@ pub struct Witness {
 
 /// Inputs sampled for all functionals together.
 const SAMPLES: usize = 64;
+/// Numbers (inputs and neurons, for all samples) evaluated at once, roughly.
+const LARGEST_BATCH: usize = 1 << 23;
 /// Steps towards the pattern, one input per functional.
 const STEERING_STEPS: usize = 30;
 /// Rounds of small random steps, and inputs per functional in each.
@@ -63,13 +65,17 @@ impl<'a> Search<'a> {
     /// Normal samples at scales from a hundredth to a hundred, and the origin.
     fn sample(&mut self) {
         let rng = &mut self.rng;
-        let x = Matrix::from_fn(self.network.inputs(), SAMPLES, |_, j| match j {
+        let samples = Matrix::from_fn(self.network.inputs(), SAMPLES, |_, j| match j {
             0 => 0.0,
             _ => 10f64.powi(j as i32 % 5 - 2) * gaussian(rng),
         });
-        let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
-        for p in 0..self.functionals.len() {
-            self.offer(&x, &slopes, &[p; SAMPLES]);
+        let together = (LARGEST_BATCH / (self.network.inputs() + self.network.neurons())).clamp(1, SAMPLES);
+        for first in (0..SAMPLES).step_by(together) {
+            let x = samples.columns(first..(first + together).min(SAMPLES));
+            let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+            for p in 0..self.functionals.len() {
+                self.offer(&x, &slopes, &vec![p; x.cols()]);
+            }
         }
     }
 

@@ -19,7 +19,19 @@ pub(super) fn largest_singular_value(map: &LinearMap) -> f64 {
         LinearMap::Identity(_) => 1.0,
         LinearMap::Scale(s) => s.iter().fold(0.0, |most, v| most.max(v.abs())),
         LinearMap::Dense(w) => dense(w),
+        LinearMap::Convolution(_) | LinearMap::Gather(_) => by_row_and_column_sums(map),
+        LinearMap::Transpose(map) => largest_singular_value(map),
     }
+}
+
+/// ‖A‖₂ ≤ √(‖A‖₁ ‖A‖_∞). **Rounding.** Sums of at most 10⁶ non-negative terms, covered by the inflation.
+fn by_row_and_column_sums(map: &LinearMap) -> f64 {
+    let ones = |n| Matrix::from_fn(n, 1, |_, _| 1.0);
+    let (mut rows, mut columns) = (Matrix::zeros(map.rows(), 1), Matrix::zeros(map.cols(), 1));
+    map.abs_forward(&ones(map.cols()), Store::Replace, &mut rows);
+    map.abs_adjoint(&ones(map.rows()), Store::Replace, &mut columns);
+    let largest = |m: &Matrix| m.data().iter().copied().fold(0.0, f64::max);
+    (largest(&rows) * INFLATE * 1.000_000_01).sqrt() * (largest(&columns) * INFLATE * 1.000_000_01).sqrt() * INFLATE
 }
 
 fn dense(w: &Matrix) -> f64 {

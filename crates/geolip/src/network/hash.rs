@@ -1,6 +1,6 @@
 //! The identity of a network: a SHA-256 over its canonical form.
 
-use super::{LinearMap, Network, Op};
+use super::{ConvolutionShape, LinearMap, Network, Op};
 use sha2::{Digest, Sha256};
 
 impl Network {
@@ -62,6 +62,20 @@ impl Feed {
         self.text(map.name());
         self.count(map.rows());
         self.count(map.cols());
+        match map {
+            LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Dense(_) => {}
+            LinearMap::Convolution(c) => self.convolution(c.shape()),
+            // a missing source is one past the end
+            LinearMap::Gather(g) => g.sources().for_each(|source| self.count(source.unwrap_or(g.cols()))),
+            LinearMap::Transpose(inner) => return self.map(inner),
+        }
         self.numbers(map.coefficients());
+    }
+
+    fn convolution(&mut self, shape: &ConvolutionShape) {
+        let ConvolutionShape { in_channels, out_channels, groups, input, output, kernel, stride, dilation, pad } =
+            shape;
+        [in_channels, out_channels, groups].into_iter().for_each(|n| self.count(*n));
+        [input, output, kernel, stride, dilation, pad].into_iter().flatten().for_each(|n| self.count(*n));
     }
 }

@@ -48,7 +48,9 @@ impl Network {
         self.slopes().iter().map(|layer| layer.iter().map(|s| s.magnitude()).collect()).collect()
     }
 
-    fn push_forward(
+    /// A pass forward with the given application of maps, in which `activate` says what stands at an activation layer, from
+    /// what stands before it.
+    pub(crate) fn push_forward(
         &self,
         x: &Matrix,
         apply: impl Fn(&LinearMap, &Matrix, Store, &mut Matrix),
@@ -73,7 +75,9 @@ impl Network {
         Values::new(values)
     }
 
-    fn pull_back(
+    /// A pass backward from y, in which `activate` says what an activation layer adds to the gradient before it, from the
+    /// gradient at it.
+    pub(crate) fn pull_back(
         &self,
         y: &Matrix,
         apply: impl Fn(&LinearMap, &Matrix, Store, &mut Matrix),

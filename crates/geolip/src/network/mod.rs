@@ -15,14 +15,18 @@
 
 mod activation;
 mod builder;
+mod convolution;
 mod evaluate;
+mod gather;
 mod hash;
 mod linear;
 mod linearised;
 
 pub use activation::{Activation, Slope};
 pub use builder::{NetworkBuilder, NetworkError};
+pub use convolution::{Convolution, ConvolutionShape};
 pub use evaluate::Values;
+pub use gather::Gather;
 pub use linear::LinearMap;
 
 /// Names a node of one [`Network`]: its place in topological order.

@@ -1,14 +1,14 @@
 //! Accelerated alternating maximisation: sweeps with Nesterov extrapolation, restarted per problem when its value falls.
 //!
-//! Values are accurate to rounding only, and multipliers go on settling long after the value has stopped. There, momentum
-//! is dropped when it points against the step just made (the gradient scheme of O'Donoghue and Candès, *Adaptive restart
+//! Values are accurate to rounding only, and multipliers go on settling long after the value has stopped. So momentum is
+//! also dropped when it points against the step just made (the gradient scheme of O'Donoghue and Candès, *Adaptive restart
 //! for accelerated gradient schemes*, 2015), with every neuron weighted by its share of the objective, ‖G_j‖‖h_j‖.
 
 use super::point::Point;
 use super::rows;
 use super::sweep::{Sweep, VectorNetwork};
 use crate::matrix::Matrix;
-use crate::problem::Functional;
+use crate::problem::{Functional, InputNorm};
 
 /// The ascent of a batch of problems that share the network. Every problem keeps its own momentum, so what happens to one
 /// does not depend on its neighbours.
@@ -42,8 +42,6 @@ struct Pace {
 
 /// Relative differences of values that mean nothing.
 const NOISE: f64 = 1e-14;
-/// The value's relative gain per sweep below which the direction of momentum is watched.
-const WATCHED: f64 = 1e-9;
 
 impl Pace {
     const START: Self = Self { t: 1.0, value: 0.0, fresh: true, gains: [f64::INFINITY; 3], sweeps: 0 };
@@ -96,34 +94,28 @@ impl<'a> Ascent<'a> {
         for ((momentum, pace), (value, against)) in self.momentum.iter_mut().zip(&mut self.pace).zip(results) {
             *momentum = pace.advance(*value, against);
         }
-        rows::extrapolate(k, &self.momentum, &self.current.x, &self.next.x, &mut self.ahead.x);
-        rows::accept(k, &self.momentum, &mut self.current.x, &self.next.x);
+        let rows_are_unit = self.network.norm() == InputNorm::Linf;
+        rows::extrapolate(k, &self.momentum, &self.current.x, &self.next.x, &mut self.ahead.x, rows_are_unit);
+        rows::accept(k, &self.momentum, &mut self.current.x, &mut self.next.x);
         for layer in 0..self.current.s.len() {
-            let (old, new) = (&mut self.current.s[layer], &self.next.s[layer]);
-            rows::extrapolate(k, &self.momentum, old, new, &mut self.ahead.s[layer]);
+            let (old, new) = (&mut self.current.s[layer], &mut self.next.s[layer]);
+            rows::extrapolate(k, &self.momentum, old, new, &mut self.ahead.s[layer], true);
             rows::accept(k, &self.momentum, old, new);
         }
-        self.ahead.normalise(self.network.norm());
+        self.ahead.normalise_input(self.network.norm());
     }
 
-    /// Per problem: whether Σ w ⟨ahead − next, next − current⟩ > 0 over all rows, w the row's share of the objective. Only
-    /// looked at where the value has nearly stopped.
+    /// Per problem: whether Σ w ⟨ahead − next, next − current⟩ > 0 over all rows, w the row's share of the objective.
     fn momentum_is_against(&self) -> Vec<bool> {
-        if self.pace.iter().all(|pace| pace.gains[0] > WATCHED) {
-            return vec![false; self.problems()];
-        }
         let mut sums = vec![0.0; self.problems()];
-        let mut add = |weights: &Matrix, ahead: &Matrix, next: &Matrix, current: &Matrix| {
-            rows::add_turn(self.current.k, weights, (ahead, next, current), &mut sums);
-        };
-        add(&self.work.x_norms, &self.ahead.x, &self.next.x, &self.current.x);
+        let (k, ones) = (self.current.k, Matrix::from_fn(self.work.x_norms.rows(), self.problems(), |_, _| 1.0));
+        let points = [&self.ahead.x, &self.next.x, &self.current.x];
+        rows::add_turn(k, [&self.work.x_norms, &ones], points, &mut sums);
         for a in 0..self.current.s.len() {
-            let (h, g) = (&self.work.h_norms[a], &self.work.g_norms[a]);
-            let weights =
-                Matrix::from_vec(h.rows(), h.cols(), h.data().iter().zip(g.data()).map(|(h, g)| h * g).collect());
-            add(&weights, &self.ahead.s[a], &self.next.s[a], &self.current.s[a]);
+            let points = [&self.ahead.s[a], &self.next.s[a], &self.current.s[a]];
+            rows::add_turn(k, [&self.work.h_norms[a], &self.work.g_norms[a]], points, &mut sums);
         }
-        sums.iter().zip(&self.pace).map(|(sum, pace)| *sum > 0.0 && pace.gains[0] <= WATCHED).collect()
+        sums.iter().map(|sum| *sum > 0.0).collect()
     }
 
     /// How many problems run.

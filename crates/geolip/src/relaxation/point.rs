@@ -101,11 +101,18 @@ impl Point {
 
     /// Puts X back on its sphere(s) and every row of S on the unit sphere. Zero rows stay zero.
     pub fn normalise(&mut self, norm: InputNorm) {
-        match norm {
-            InputNorm::Linf => rows::normalise(&mut self.x, self.k),
-            InputNorm::L2 => normalise_problems(&mut self.x, self.k, self.problems),
+        if norm == InputNorm::Linf {
+            rows::normalise(&mut self.x, self.k);
         }
+        self.normalise_input(norm);
         self.s.iter_mut().for_each(|s| rows::normalise(s, self.k));
+    }
+
+    /// Puts X back on its sphere for ℓ2, given that its rows are of unit length for ℓ∞.
+    pub(super) fn normalise_input(&mut self, norm: InputNorm) {
+        if norm == InputNorm::L2 {
+            normalise_problems(&mut self.x, self.k, self.problems);
+        }
     }
 }
 
