@@ -1,7 +1,6 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
-use crate::certificate::QuadraticForm;
-use crate::dual::Recovery;
+use crate::dual::{Budget, Form, Recovery};
 use crate::lower::{GradientBound, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
@@ -88,6 +87,9 @@ pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> R
 
 /// Problems side by side in one batch: enough columns for a fast matrix product, few enough to share out between cores.
 const BATCH: usize = 5;
+/// Numbers per feature (inputs and neurons) up to which that holds; beyond, columns are plenty and problems are shared out
+/// more evenly two by two, and beyond the second number each has a batch to itself, for the memory it takes.
+const LARGE: (usize, usize) = (1 << 12, 1 << 16);
 /// How hard patterns are searched for: random directions and sweeps from each.
 const PATTERN_TRIES: usize = 8;
 const PATTERN_SWEEPS: usize = 30;
@@ -102,16 +104,24 @@ fn run(
     observer.event(Event::Started { bounds: functionals.len() });
 
     let vector_network = VectorNetwork::new(network, options.norm);
-    let form = QuadraticForm::new(network);
+    let form = Form::choose(network, options.memory_limit);
     let recovery = Recovery::new(&vector_network, functionals);
     let problems: Vec<(usize, Functional)> = functionals.iter().copied().enumerate().collect();
-    let batches = batches(&problems);
+    let batches = batches(
+        &problems,
+        match network.inputs() + network.neurons() {
+            n if n < LARGE.0 => BATCH,
+            n if n < LARGE.1 => 2,
+            _ => 1,
+        },
+    );
     let exact = GradientBound::new(network, options.norm);
     let context = Context {
         network: &vector_network,
         form: &form,
         recovery: &recovery,
         options,
+        budget: Budget::of(network),
         observer,
         started,
         batches: batches.len(),
@@ -161,8 +171,8 @@ fn complete(
     .collect()
 }
 
-/// Cuts the problems into batches of nearly equal size, at most [`BATCH`] each: by their number alone.
-fn batches(problems: &[(usize, Functional)]) -> Vec<&[(usize, Functional)]> {
-    let count = problems.len().div_ceil(BATCH);
+/// Cuts the problems into batches of nearly equal size, at most `most` each: by their number alone.
+fn batches(problems: &[(usize, Functional)], most: usize) -> Vec<&[(usize, Functional)]> {
+    let count = problems.len().div_ceil(most);
     (0..count).map(|b| &problems[b * problems.len() / count..(b + 1) * problems.len() / count]).collect()
 }

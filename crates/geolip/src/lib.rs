@@ -34,7 +34,7 @@
 //! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
-//! | [`matrix`] | dense matrices and the one product |
+//! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -52,6 +52,7 @@ mod problem;
 pub mod relaxation;
 mod report;
 mod solve;
+pub mod sparse;
 mod weights;
 
 pub use bound::{BoundError, bound};

@@ -11,6 +11,7 @@ use std::time::Duration;
 /// | `outputs` | each | what to bound | each, I, I-J, pairs |
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
+/// | `memory_limit` | 4 GiB | the memory a proof may take; above it, bounds are probabilistic | any |
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
 /// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
@@ -24,6 +25,9 @@ pub struct Options {
     pub tol: f64,
     /// Stop improving after this long.
     pub time_limit: Option<Duration>,
+    /// Bytes that the elimination behind one proof may take. Networks that need more, or for which it would take minutes,
+    /// get probabilistic certificates with gaps of 1e-3 or `tol`, whichever is larger. Batches run side by side.
+    pub memory_limit: usize,
     /// Worker threads; none means one per core.
     pub threads: Option<usize>,
     /// Seed of everything random.
@@ -39,6 +43,7 @@ impl Default for Options {
             outputs: Outputs::Each,
             tol: 1e-6,
             time_limit: None,
+            memory_limit: 4 << 30,
             threads: None,
             seed: 0,
             sweep_limit: 20_000,

@@ -1,7 +1,8 @@
 //! One batch of problems from random directions to checked certificates: ascent, repair, rank escalation, when to stop.
 
-use crate::certificate::{Certificate, QuadraticForm, check};
-use crate::dual::{Recovery, Repair, Repaired};
+use crate::certificate::Certificate;
+use crate::dual::{Budget, Form, Recovery, Repair, Repaired};
+use crate::network::{LinearMap, Op};
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::Functional;
@@ -13,9 +14,11 @@ use std::time::{Duration, Instant};
 /// What all batches share.
 pub(crate) struct Context<'a> {
     pub network: &'a VectorNetwork<'a>,
-    pub form: &'a QuadraticForm<'a>,
+    pub form: &'a Form<'a>,
     pub recovery: &'a Recovery<'a>,
     pub options: &'a Options,
+    /// What random tests can afford; without meaning where there are none.
+    pub budget: Budget,
     pub observer: &'a dyn Observer,
     pub started: Instant,
     /// How many batches there are, and how many have begun.
@@ -36,18 +39,27 @@ pub(crate) struct Outcome {
     pub time: Duration,
 }
 
-/// Features at first, and at most (see [`Context::last_rank`]).
+/// Features at first: fully connected networks have optima of rank 1 to 7, others of 9 to 17.
 const FIRST_RANK: usize = 8;
+const FIRST_RANK_OF_CONVOLUTIONS: usize = 16;
+/// Features at most (see [`Context::last_rank`]).
 const LAST_RANK: usize = 64;
-/// The gap aimed at, as a fraction of the tolerance. A repair is tried when the value's relative gain per sweep is below
-/// the square of that gap (see [`GAP_PER_ROOT_GAIN`]).
-const TARGET: f64 = 0.25;
+/// The gap aimed at, as a fraction of the tolerance. A repair is first tried when the root of the value's relative gain per
+/// sweep is below [`CALM`] times that gap (see [`GAP_PER_ROOT_GAIN`]).
+const TARGET: f64 = 0.9;
+const CALM: f64 = 4.0;
+/// The same where a random test decides: it costs more than many sweeps.
+const RANDOM_CALM: f64 = 0.35;
+/// Random tests that fail at one rank before it is raised, and before the highest rank is given up: multipliers settle
+/// later than the value.
+const RANDOM_FAILURES: usize = 2;
+const LAST_RANDOM_FAILURES: usize = 8;
 /// A value that moves less than this has stopped.
 const STILL: f64 = 2e-15;
 /// Where the rank suffices, the gap that multipliers can prove shrinks like the square root of the value's relative gain
-/// per sweep, with a factor below 100 on every network measured. A gap above this many times the root means that the rank
-/// does not suffice.
-const GAP_PER_ROOT_GAIN: f64 = 1e4;
+/// per sweep, with a factor between a tenth and 100 on every network measured. A gap above this many times the root means
+/// that the rank does not suffice.
+const GAP_PER_ROOT_GAIN: f64 = 300.0;
 /// The multipliers settle later than the value: sweeps allowed after it has stopped, as a multiple of those made until
 /// then and at least, before the rank is raised, and before the highest rank is given up.
 const PATIENCE: (usize, usize) = (2, 100);
@@ -76,7 +88,7 @@ impl Context<'_> {
     pub fn solve(&self, problems: &[(usize, Functional)]) -> Vec<(usize, Outcome)> {
         let starts: Vec<Point> = problems
             .iter()
-            .map(|(index, _)| Point::random(self.network, FIRST_RANK, self.options.seed, *index as u64))
+            .map(|(index, _)| Point::random(self.network, self.first_rank(), self.options.seed, *index as u64))
             .collect();
         let deadline = self.deadline();
         let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional)).collect();
@@ -138,22 +150,55 @@ impl Context<'_> {
 
     /// Problem `p` as it goes on at a higher rank, with what can be certified without it: the work may be stopped any time.
     fn widened(&self, ascent: &Ascent<'_>, p: usize, track: Track) -> (Track, Point) {
-        let best = self.best(ascent, p, &track);
+        let best = match self.is_probabilistic() {
+            false => self.best(ascent, p, &track),
+            true => Best { solution: ascent.settle(p).0, value: ascent.value(p), certificate: track.known.clone() },
+        };
         let fresh = self.track(track.index, track.functional);
         let earlier_sweeps = track.earlier_sweeps + ascent.sweeps(p);
         (Track { earlier_sweeps, known: best.certificate, ..fresh }, best.solution)
     }
 
     fn track(&self, index: usize, functional: Functional) -> Track {
-        let calm = (TARGET * self.options.tol).powi(2).max(STILL);
+        let calm = (if self.is_probabilistic() { RANDOM_CALM } else { CALM } * self.gap()).powi(2).max(STILL);
         Track { index, functional, calm, not_before: 5, failures: 0, still_since: None, earlier_sweeps: 0, known: None }
+    }
+
+    fn is_probabilistic(&self) -> bool {
+        matches!(self.form, Form::MatrixFree(_))
+    }
+
+    /// The gap aimed at.
+    fn gap(&self) -> f64 {
+        TARGET
+            * match self.form {
+                Form::Eliminated(_) => self.options.tol,
+                Form::MatrixFree(_) => self.options.tol.max(self.budget.gap),
+            }
+    }
+
+    fn first_rank(&self) -> usize {
+        let connected =
+            |map: &LinearMap| matches!(map, LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Dense(_));
+        let ops = self.network.network().nodes().iter().map(|node| &node.op);
+        let mut maps = ops.flat_map(|op| match op {
+            Op::Affine { terms, .. } => terms.as_slice(),
+            Op::Input | Op::Activate { .. } => &[],
+        });
+        let rank = match maps.all(|t| connected(&t.map)) {
+            _ if self.is_probabilistic() => self.budget.rank, // widening later would cost another test
+            true => FIRST_RANK,
+            false => FIRST_RANK_OF_CONVOLUTIONS,
+        };
+        rank.min(self.last_rank())
     }
 
     /// The largest rank worth trying: a semidefinite program with n constraints has an optimum of rank r with
     /// r(r+1)/2 ≤ n (Barvinok 1995, Pataki 1998), and the relaxation has one constraint per input and neuron.
     fn last_rank(&self) -> usize {
         let constraints = self.network.inputs() + self.network.layer_sizes().sum::<usize>() + 1;
-        LAST_RANK.min(((2 * constraints) as f64).sqrt().ceil() as usize)
+        let most = if self.is_probabilistic() { self.budget.rank } else { LAST_RANK };
+        most.min(((2 * constraints) as f64).sqrt().ceil() as usize)
     }
 
     /// Looks at problem `p` after a sweep: repairs it if it is calm enough for that to succeed.
@@ -169,17 +214,24 @@ impl Context<'_> {
         if !value.is_finite() {
             return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)));
         }
-        let gap = TARGET * self.options.tol;
+        let gap = self.gap();
         if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track.functional, r)) {
+            // a random test may aim at more than the tolerance asked for
+            let stop = if gap < self.options.tol { Stop::Converged } else { Stop::Stalled };
             let best = Best { solution, value, certificate: Some(certificate) };
-            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
+            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, stop)));
         }
         track.failures += 1;
         track.not_before = sweeps + 3 + sweeps / 8;
-        track.calm = (0.1 * track.calm).max(STILL);
+        track.calm = (0.25 * track.calm).max(STILL);
         let last = ascent.rank() >= self.last_rank();
         let generous = GAP_PER_ROOT_GAIN * gain.max(STILL).sqrt();
-        let hopeless = !last && track.failures > 1 && generous > gap && repair.within(generous, value).is_none();
+        let hopeless = match self.form {
+            Form::Eliminated(_) => {
+                !last && track.failures > 1 && generous > gap && repair.within(generous, value).is_none()
+            }
+            Form::MatrixFree(_) => track.failures >= if last { LAST_RANDOM_FAILURES } else { RANDOM_FAILURES },
+        };
         let patience = if last { LAST_PATIENCE } else { PATIENCE };
         let settled = gain <= STILL && {
             let since = *track.still_since.get_or_insert(sweeps);
@@ -199,8 +251,18 @@ impl Context<'_> {
     /// Problem `p` as it stands, with the best that can be certified for it.
     fn best(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> Best {
         let (solution, value, repair) = self.repair(ascent, p, track);
-        let found = if value.is_finite() { repair.best() } else { None };
-        let found = found.and_then(|repaired| self.certify(track.functional, repaired));
+        // where every elimination counts, a guess at the gap comes before the search for the best
+        let root = ascent.recent_gain(p).min(1.0).sqrt();
+        let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
+        let guesses = guesses.into_iter().filter(|_| self.form.is_slow() && value.is_finite());
+        let guessed =
+            guesses.filter_map(|gap| repair.within(gap, value)).find_map(|r| self.certify(track.functional, r));
+        if guessed.is_some() {
+            return Best { solution, value, certificate: guessed };
+        }
+        let from = if track.failures == 0 { self.gap() } else { 2.0 * self.gap() };
+        let mut proposals = value.is_finite().then(|| repair.proposals(from)).into_iter().flatten();
+        let found = proposals.find_map(|repaired| self.certify(track.functional, repaired));
         let certificates = found.into_iter().chain(track.known.clone());
         let certificate = certificates.min_by(|a, b| a.upper().total_cmp(&b.upper()));
         Best { solution, value, certificate }
@@ -226,7 +288,7 @@ impl Context<'_> {
 
     /// Hands a proposal to the checker.
     fn certify(&self, functional: Functional, repaired: Repaired) -> Option<Certificate> {
-        check(self.form, self.network.norm(), &repaired.claim(functional)).ok()
+        self.form.certify(self.network.norm(), &repaired.claim(functional))
     }
 
     /// When a batch that begins now has to end, so that the batches still to come get their share of the time limit.

@@ -2,7 +2,7 @@
 //!
 //! It takes a claim (ζ, γ, λ and the bound they are said to prove) and the network, and re-does the proof from these
 //! numbers alone: that they are finite and non-negative, that the form q of [`super::form`] is non-negative (proved in
-//! floating point by [`super::cholesky`]), and that √(ζ·Σγ), rounded up, does not exceed the bound claimed. It knows
+//! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that √(ζ·Σγ), rounded up, does not exceed the bound claimed. It knows
 //! nothing of how the multipliers were found, and imports nothing from the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
@@ -11,18 +11,23 @@
 use super::cholesky::is_positive;
 use super::form::{Defect, Multipliers, QuadraticForm};
 use super::format::{CertificateFile, Claim};
+use super::randomised::{MatrixFreeForm, RandomTest};
 use super::rounding::{mul_up, sqrt_up, sum_up};
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
+use sha2::{Digest, Sha256};
+use std::cell::LazyCell;
 
 /// A checked upper bound: for every slope pattern v ∈ \[α, β\], ‖J(v)ᵀu‖ in the dual of `norm` is at most `upper`, and so
-/// is the Lipschitz constant. A theorem about the imported network in real arithmetic; only the checker makes one.
+/// is the Lipschitz constant. A theorem about the imported network in real arithmetic, unless its
+/// [failure probability](Self::failure_probability) is not zero; only the checker makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     norm: InputNorm,
     functional: Functional,
     upper: f64,
     multipliers: Multipliers,
+    random_test: Option<RandomTest>,
 }
 
 impl Certificate {
@@ -46,10 +51,16 @@ impl Certificate {
         &self.multipliers
     }
 
+    /// 0 for a proof; for a probabilistic certificate, the probability that its test passes what is not true.
+    pub fn failure_probability(&self) -> f64 {
+        self.random_test.map_or(0.0, |test| test.failure_probability)
+    }
+
     /// The claim this certificate proves, for a file.
     pub fn claim(&self) -> Claim {
         let Multipliers { zeta, gamma, lambda } = self.multipliers.clone();
-        Claim { output: self.functional.to_string(), upper: self.upper, zeta, gamma, lambda }
+        let (output, random_test) = (self.functional.to_string(), self.random_test);
+        Claim { output, upper: self.upper, zeta, gamma, lambda, random_test }
     }
 }
 
@@ -133,10 +144,45 @@ pub fn proved_bound(multipliers: &Multipliers) -> f64 {
     sqrt_up(mul_up(multipliers.zeta, sum_up(multipliers.gamma.iter().copied())))
 }
 
-/// Checks one claim.
+/// Checks one claim that is to be proved outright.
 pub fn check(form: &QuadraticForm<'_>, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
-    let output = || claim.output.clone();
     let network = form.network();
+    check_claim(network, norm, claim, |functional, multipliers| match form.surplus(norm, functional, multipliers) {
+        Ok(surplus) if is_positive(surplus) => Ok(None),
+        Ok(_) => Err("its matrix is not positive semidefinite (the last pivot is not positive)".to_owned()),
+        Err(defect) => Err(describe(network, defect)),
+    })
+}
+
+/// Checks one claim by its random test (see [`super::randomised`]); a claim that has none is rejected. The random numbers
+/// depend on the claim and the network alone, so a verdict repeats.
+pub fn check_probabilistic(
+    form: &MatrixFreeForm<'_>,
+    norm: InputNorm,
+    claim: &Claim,
+) -> Result<Certificate, Rejection> {
+    check_claim(form.network(), norm, claim, |functional, multipliers| {
+        let test = claim.random_test.ok_or("it is too large for an elimination, and the claim has no random test")?;
+        form.test(norm, functional, multipliers, test, seed(form.network(), claim))?;
+        Ok(Some(test))
+    })
+}
+
+/// A claim's random numbers: from its hash and the network's.
+fn seed(network: &Network, claim: &Claim) -> u64 {
+    let text = serde_json::to_string(claim).expect("a claim of finite numbers can be written");
+    let hash = Sha256::new().chain_update(network.hash()).chain_update(text).finalize();
+    hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
+}
+
+/// Everything about a claim but the positive definiteness of its form, which `prove` answers for.
+fn check_claim(
+    network: &Network,
+    norm: InputNorm,
+    claim: &Claim,
+    prove: impl FnOnce(Functional, &Multipliers) -> Result<Option<RandomTest>, String>,
+) -> Result<Certificate, Rejection> {
+    let output = || claim.output.clone();
     let functional: Functional =
         claim.output.parse().map_err(|e| Rejection::Output { output: output(), reason: format!("{e}") })?;
     if let Some((index, _)) = functional.entries().find(|(i, _)| *i >= network.outputs()) {
@@ -146,21 +192,13 @@ pub fn check(form: &QuadraticForm<'_>, norm: InputNorm, claim: &Claim) -> Result
     let multipliers = claim.multipliers();
     check_shapes(network, norm, claim)?;
     check_numbers(claim)?;
-    let reason = match form.surplus(norm, functional, &multipliers) {
-        Ok(surplus) if is_positive(surplus) => None,
-        Ok(_) => Some("its matrix is not positive semidefinite (the last pivot is not positive)".to_owned()),
-        Err(defect) => Some(describe(network, defect)),
-    };
-    match reason {
-        Some(reason) => Err(Rejection::NotProved { output: output(), reason }),
-        None => {
-            let proved = proved_bound(&multipliers);
-            if claim.upper >= proved {
-                Ok(Certificate { norm, functional, upper: claim.upper, multipliers })
-            } else {
-                Err(Rejection::Claim { output: output(), proved, claimed: claim.upper })
-            }
-        }
+    let proved = proved_bound(&multipliers);
+    let random_test =
+        prove(functional, &multipliers).map_err(|reason| Rejection::NotProved { output: output(), reason })?;
+    if claim.upper >= proved {
+        Ok(Certificate { norm, functional, upper: claim.upper, multipliers, random_test })
+    } else {
+        Err(Rejection::Claim { output: output(), proved, claimed: claim.upper })
     }
 }
 
@@ -176,8 +214,13 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     if file.bounds.is_empty() {
         return Err(Rejection::Nothing);
     }
-    let form = QuadraticForm::new(network);
-    file.bounds.iter().map(|claim| check(&form, file.norm, claim)).collect()
+    let (form, operator) =
+        (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
+    let verdict = |claim: &Claim| match claim.random_test {
+        None => check(&form, file.norm, claim),
+        Some(_) => check_probabilistic(&operator, file.norm, claim),
+    };
+    file.bounds.iter().map(verdict).collect()
 }
 
 fn check_shapes(network: &Network, norm: InputNorm, claim: &Claim) -> Result<(), Rejection> {

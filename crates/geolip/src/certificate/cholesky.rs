@@ -22,17 +22,23 @@
 
 use super::rounding::gamma_up;
 use crate::matrix::{Matrix, Store, multiply_block};
-use std::collections::BTreeMap;
+use rayon::prelude::*;
 
 /// The lower triangle of a symmetric matrix in blocks; absent blocks are zero.
 #[derive(Clone, Debug)]
 pub(super) struct BlockMatrix {
     sizes: Vec<usize>,
-    /// Off-diagonal and dense diagonal blocks by (row, column), row ≥ column. Of a dense diagonal block only the lower
-    /// triangle is read.
-    dense: BTreeMap<(usize, usize), Matrix>,
-    /// Diagonal blocks that are diagonal matrices, by index.
-    diagonal: BTreeMap<usize, Vec<f64>>,
+    /// Off-diagonal and dense diagonal blocks, row ≥ column, at [`place`]. Of a dense diagonal block only the lower triangle
+    /// is read.
+    dense: Vec<Option<Matrix>>,
+    /// Diagonal blocks that are diagonal matrices; none where the block is dense (or eliminated).
+    diagonal: Vec<Option<Vec<f64>>>,
+}
+
+/// Where block (row, col) stands in the table.
+fn place(row: usize, col: usize) -> usize {
+    debug_assert!(col <= row, "blocks of the lower triangle");
+    row * (row + 1) / 2 + col
 }
 
 /// Where the elimination met a pivot that is not positive.
@@ -42,6 +48,8 @@ pub(super) struct NotPositive {
     pub index: usize,
 }
 
+/// Multiply–adds above which blocks are worked on by several threads.
+const PARALLEL_WORK: usize = 1 << 22;
 /// Columns eliminated by scalar code between two updates by matrix products.
 const PANEL: usize = 32;
 /// Rows of a symmetric update done by one product, so that little above the diagonal is computed in vain.
@@ -50,51 +58,56 @@ const STRIP: usize = 64;
 impl BlockMatrix {
     /// The zero matrix with diagonal blocks of the given sizes, every diagonal block a diagonal matrix.
     pub fn zeros(sizes: Vec<usize>) -> Self {
-        let diagonal = sizes.iter().enumerate().map(|(i, n)| (i, vec![0.0; *n])).collect();
-        Self { sizes, dense: BTreeMap::new(), diagonal }
+        let diagonal = sizes.iter().map(|n| Some(vec![0.0; *n])).collect();
+        Self { dense: (0..place(sizes.len(), 0)).map(|_| None).collect(), diagonal, sizes }
     }
 
     /// The block (row, col), row ≥ col, as a dense matrix to be filled; made (and a diagonal one expanded) if need be.
     pub fn block_mut(&mut self, row: usize, col: usize) -> &mut Matrix {
         let (sizes, diagonal) = (&self.sizes, &mut self.diagonal);
-        self.dense.entry((row, col)).or_insert_with(|| {
+        self.dense[place(row, col)].get_or_insert_with(|| {
             let mut block = Matrix::zeros(sizes[row], sizes[col]);
             if row == col {
-                let old = diagonal.remove(&row).expect("a diagonal block is either diagonal or dense");
+                let old = diagonal[row].take().expect("a diagonal block is either diagonal or dense");
                 old.into_iter().enumerate().for_each(|(i, v)| *block.at_mut(i, i) = v);
             }
             block
         })
     }
 
-    /// Adds to the diagonal of block `block`.
-    pub fn add_diagonal(&mut self, block: usize, values: impl IntoIterator<Item = f64>) {
-        let values = values.into_iter().enumerate();
-        match self.diagonal.get_mut(&block) {
-            Some(diagonal) => values.for_each(|(i, v)| diagonal[i] += v),
+    /// Adds `value` to the entries ((block, index), (block, index)) and its mirror image.
+    pub fn add(&mut self, (row, i): (usize, usize), (col, j): (usize, usize), value: f64) {
+        match row.cmp(&col) {
+            std::cmp::Ordering::Greater => *self.block_mut(row, col).at_mut(i, j) += value,
+            std::cmp::Ordering::Less => *self.block_mut(col, row).at_mut(j, i) += value,
+            std::cmp::Ordering::Equal => {
+                let block = self.block_mut(row, col);
+                *block.at_mut(i.max(j), i.min(j)) += value;
+            }
+        }
+    }
+
+    /// Entry `index` of the diagonal of block `block`.
+    pub fn diagonal_mut(&mut self, block: usize, index: usize) -> &mut f64 {
+        match &mut self.diagonal[block] {
+            Some(diagonal) => &mut diagonal[index],
             None => {
-                let dense = self.dense.get_mut(&(block, block)).expect("a diagonal block is either diagonal or dense");
-                values.for_each(|(i, v)| *dense.at_mut(i, i) += v);
+                let dense = self.dense[place(block, block)].as_mut();
+                dense.expect("a diagonal block is either diagonal or dense").at_mut(index, index)
             }
         }
     }
 
     /// The place of a diagonal entry that is more than 2 (or NaN), the largest for which [`Self::backward_error`] holds.
-    pub fn oversized(&self) -> Option<(usize, usize)> {
-        let fits = |v: f64| v <= 2.0;
-        let find = |block: usize| match self.diagonal.get(&block) {
-            Some(diagonal) => diagonal.iter().position(|v| !fits(*v)),
-            None => {
-                let dense = &self.dense[&(block, block)];
-                (0..dense.rows()).find(|i| !fits(dense.at(*i, *i)))
-            }
-        };
-        (0..self.sizes.len()).find_map(|block| find(block).map(|index| (block, index)))
+    pub fn oversized(&mut self) -> Option<(usize, usize)> {
+        let sizes = self.sizes.clone();
+        let mut all = sizes.iter().enumerate().flat_map(|(block, n)| (0..*n).map(move |index| (block, index)));
+        all.find(|(block, index)| !matches!(*self.diagonal_mut(*block, *index), v if v <= 2.0))
     }
 
     /// Whether block (row, col) is present.
     fn has(&self, row: usize, col: usize) -> bool {
-        self.dense.contains_key(&(row, col))
+        self.dense[place(row, col)].is_some()
     }
 
     /// The block rows below the diagonal in block column `col`.
@@ -148,46 +161,73 @@ impl BlockMatrix {
         assert_eq!(self.sizes[last], 1, "the last block is a single variable");
         for col in 0..last {
             let below = self.below(col);
-            match self.diagonal.remove(&col) {
-                Some(pivots) => self.divide_by_diagonal(col, &pivots, &below)?,
-                None => self.divide_by_dense(col, &below)?,
+            let mut panels: Vec<Panel> = below
+                .iter()
+                .map(|row| (*row, self.dense[place(*row, col)].take().expect("listed as present")))
+                .collect();
+            match self.diagonal[col].take() {
+                Some(pivots) => divide_by_diagonal(&pivots, &mut panels),
+                None => divide_by_dense(self.dense[place(col, col)].take(), &mut panels),
             }
-            let panels: Vec<(usize, Matrix)> =
-                below.iter().map(|row| (*row, self.dense.remove(&(*row, col)).expect("listed as present"))).collect();
-            for (at, (row, left)) in panels.iter().enumerate() {
-                for (other, right) in &panels[..=at] {
-                    subtract_product(self.block_mut(*row, *other), row == other, left, right);
-                }
-            }
+            .map_err(|index| NotPositive { block: col, index })?;
+            self.subtract_products(&panels);
         }
-        Ok(match self.diagonal.get(&last) {
-            Some(diagonal) => diagonal[0],
-            None => self.dense[&(last, last)].at(0, 0),
-        })
+        Ok(*self.diagonal_mut(last, 0))
     }
 
-    fn divide_by_diagonal(&mut self, col: usize, pivots: &[f64], below: &[usize]) -> Result<(), NotPositive> {
-        if let Some(index) = pivots.iter().position(|p| !is_positive(*p)) {
-            return Err(NotPositive { block: col, index });
+    /// Subtracts from every block (row, other) what the eliminated column's panels of these rows make.
+    fn subtract_products(&mut self, panels: &[Panel]) {
+        let lefts = panels.iter().enumerate();
+        let pairs: Vec<[&Panel; 2]> =
+            lefts.flat_map(|(at, left)| panels[..=at].iter().map(move |right| [left, right])).collect();
+        // blocks leave the table while they are worked on side by side
+        let mut targets = Vec::with_capacity(pairs.len());
+        for [(row, _), (other, _)] in &pairs {
+            self.block_mut(*row, *other);
+            targets.push(self.dense[place(*row, *other)].take().expect("made a line ago"));
         }
-        let inverse: Vec<f64> = pivots.iter().map(|p| 1.0 / p.sqrt()).collect();
-        for row in below {
-            let block = self.dense.get_mut(&(*row, col)).expect("listed as present");
-            for i in 0..block.rows() {
-                block.row_mut(i).iter_mut().zip(&inverse).for_each(|(v, s)| *v *= s);
-            }
+        let width = panels.first().map_or(0, |(_, panel)| panel.cols());
+        let work = targets.iter().map(|t| t.data().len()).sum::<usize>() * width;
+        let update = |(target, [(row, left), (other, right)]): (&mut Matrix, &[&Panel; 2])| {
+            subtract_product(target, row == other, left, right);
+        };
+        match work < PARALLEL_WORK || pairs.len() == 1 {
+            true => targets.iter_mut().zip(&pairs).for_each(update),
+            false => targets.par_iter_mut().zip(&pairs).for_each(update),
         }
-        Ok(())
+        for (target, [(row, _), (other, _)]) in targets.into_iter().zip(&pairs) {
+            self.dense[place(*row, *other)] = Some(target);
+        }
     }
+}
 
-    fn divide_by_dense(&mut self, col: usize, below: &[usize]) -> Result<(), NotPositive> {
-        let mut pivot = self.dense.remove(&(col, col)).expect("a diagonal block is either diagonal or dense");
-        factor(&mut pivot).map_err(|index| NotPositive { block: col, index })?;
-        for row in below {
-            solve_right(self.dense.get_mut(&(*row, col)).expect("listed as present"), &pivot);
-        }
-        Ok(())
+/// The block of a row in the column that is being eliminated.
+type Panel = (usize, Matrix);
+
+/// panels ← panels · diag(pivots)^−½.
+fn divide_by_diagonal(pivots: &[f64], panels: &mut [Panel]) -> Result<(), usize> {
+    if let Some(index) = pivots.iter().position(|p| !is_positive(*p)) {
+        return Err(index);
     }
+    let inverse: Vec<f64> = pivots.iter().map(|p| 1.0 / p.sqrt()).collect();
+    for (_, block) in panels {
+        for i in 0..block.rows() {
+            block.row_mut(i).iter_mut().zip(&inverse).for_each(|(v, s)| *v *= s);
+        }
+    }
+    Ok(())
+}
+
+/// panels ← panels · L⁻ᵀ with L the Cholesky factor of the pivot block.
+fn divide_by_dense(pivot: Option<Matrix>, panels: &mut [Panel]) -> Result<(), usize> {
+    let mut pivot = pivot.expect("a diagonal block is either diagonal or dense");
+    factor(&mut pivot)?;
+    let work = panels.iter().map(|(_, p)| p.data().len()).sum::<usize>() * pivot.rows();
+    match work < PARALLEL_WORK || panels.len() == 1 {
+        true => panels.iter_mut().for_each(|(_, panel)| solve_right(panel, &pivot)),
+        false => panels.par_iter_mut().for_each(|(_, panel)| solve_right(panel, &pivot)),
+    }
+    Ok(())
 }
 
 /// Positive and finite: what a pivot has to be. NaN is not.
@@ -307,7 +347,7 @@ mod tests {
                     }
                 }
             }
-            m.add_diagonal(i, vec![1.0; sizes[i]]);
+            (0..sizes[i]).for_each(|r| *m.diagonal_mut(i, r) += 1.0);
         }
         m
     }
@@ -316,14 +356,16 @@ mod tests {
         let offsets: Vec<usize> = m.sizes.iter().scan(0, |sum, n| Some(std::mem::replace(sum, *sum + n))).collect();
         let total = m.sizes.iter().sum();
         let mut full = Matrix::zeros(total, total);
-        for (i, diagonal) in &m.diagonal {
-            diagonal.iter().enumerate().for_each(|(r, v)| *full.at_mut(offsets[*i] + r, offsets[*i] + r) = *v);
+        for (i, diagonal) in m.diagonal.iter().enumerate() {
+            let entries = diagonal.iter().flatten().enumerate();
+            entries.for_each(|(r, v)| *full.at_mut(offsets[i] + r, offsets[i] + r) = *v);
         }
-        for ((i, j), block) in &m.dense {
+        let places = (0..m.sizes.len()).flat_map(|i| (0..=i).map(move |j| (i, j)));
+        for ((i, j), block) in places.filter_map(|(i, j)| Some(((i, j), m.dense[place(i, j)].as_ref()?))) {
             for r in 0..block.rows() {
                 for c in 0..block.cols() {
-                    *full.at_mut(offsets[*i] + r, offsets[*j] + c) = block.at(r, c);
-                    *full.at_mut(offsets[*j] + c, offsets[*i] + r) = block.at(r, c);
+                    *full.at_mut(offsets[i] + r, offsets[j] + c) = block.at(r, c);
+                    *full.at_mut(offsets[j] + c, offsets[i] + r) = block.at(r, c);
                 }
             }
         }
@@ -368,10 +410,10 @@ mod tests {
     #[test]
     fn an_indefinite_matrix_and_nan_are_found() {
         let mut m = example(&[3, 4, 1], |_, _| true);
-        m.add_diagonal(1, [0.0, -1.5, 0.0, 0.0]);
+        *m.diagonal_mut(1, 1) -= 1.5;
         assert_eq!(m.eliminate(), Err(NotPositive { block: 1, index: 1 }));
         let mut m = example(&[3, 4, 1], |_, _| true);
-        m.add_diagonal(0, [f64::NAN, 0.0, 0.0]);
+        *m.diagonal_mut(0, 0) = f64::NAN;
         assert_eq!(m.eliminate(), Err(NotPositive { block: 0, index: 0 }));
         let mut m = example(&[3, 4, 1], |_, _| true);
         *m.block_mut(2, 1).at_mut(0, 0) = f64::INFINITY;

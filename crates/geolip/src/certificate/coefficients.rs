@@ -3,10 +3,14 @@
 //!
 //! A *block* is a group of variables: block 0 is the input x, block a ≥ 1 the activations z_a. A neuron whose slope is one
 //! fixed number (α = β), or whose pre-activation is structurally zero, is not a variable: it passes through as c·h.
+//!
+//! An entry *stands* where a product of non-zero weights is behind it; elsewhere the exact coefficient is zero. Products of
+//! two dense matrices come from [`crate::matrix`]; all others are accumulated row by row here.
 
 use super::rounding::gamma_up;
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::{LinearMap, Network, Op, Slope};
+use crate::sparse::Sparse;
 use std::borrow::Cow;
 
 /// rows × (size of one block): the part of a linear function that reads that block.
@@ -14,84 +18,97 @@ use std::borrow::Cow;
 pub(super) struct Part<'a> {
     pub block: usize,
     pub matrix: Coefficient<'a>,
-    /// Entrywise bound on |stored − exact|, none where every entry is exact. An entry is zero here and in `matrix` if and
-    /// only if no product of non-zero weights stands behind it.
-    pub error: Option<Matrix>,
 }
 
-/// The coefficients of a part.
+/// The coefficients of a part. `error` bounds |stored − exact| entrywise; none where every entry is exact.
 #[derive(Clone, Debug)]
 pub(super) enum Coefficient<'a> {
-    /// A diagonal matrix: the variables themselves, scaled or left out.
-    Diagonal(Vec<f64>),
-    /// Any matrix; borrowed from the network wherever the weights themselves are meant.
-    Dense(Cow<'a, Matrix>),
+    /// A diagonal matrix: the variables themselves, scaled or left out. An entry stands where it or its error is not zero.
+    Diagonal { values: Vec<f64>, error: Option<Vec<f64>> },
+    /// Any matrix; borrowed from the network wherever the weights themselves are meant. An entry stands where it or its
+    /// error is not zero.
+    Dense { values: Cow<'a, Matrix>, error: Option<Matrix> },
+    /// A matrix of which the stored entries stand; the error has the same pattern.
+    Sparse { values: Sparse, error: Option<Sparse> },
 }
 
-impl<'a> Part<'a> {
-    /// The variables of a block themselves, those that are not `kept` replaced by zero.
+impl Part<'_> {
+    /// The variables of a block themselves, those that are not `kept` left out.
     fn variables(block: usize, kept: &[bool]) -> Self {
-        let matrix = Coefficient::Diagonal(kept.iter().map(|k| if *k { 1.0 } else { 0.0 }).collect());
-        Self { block, matrix, error: None }
+        let values = kept.iter().map(|k| if *k { 1.0 } else { 0.0 }).collect();
+        Self { block, matrix: Coefficient::Diagonal { values, error: None } }
     }
 
     /// The number of rows.
     pub fn rows(&self) -> usize {
         match &self.matrix {
-            Coefficient::Diagonal(d) => d.len(),
-            Coefficient::Dense(m) => m.rows(),
-        }
-    }
-
-    /// Row i with column j multiplied by the power of two `scales[j]`: exact.
-    pub fn scaled_row(&self, i: usize, scales: &[f64], row: &mut Vec<f64>) {
-        row.clear();
-        match &self.matrix {
-            Coefficient::Dense(m) => row.extend(m.row(i).iter().zip(scales).map(|(v, s)| v * s)),
-            Coefficient::Diagonal(d) => {
-                row.resize(d.len(), 0.0);
-                row[i] = d[i] * scales[i];
-            }
-        }
-    }
-
-    /// Whether nothing stands behind entry (i, j).
-    pub fn is_zero(&self, i: usize, j: usize) -> bool {
-        let value = match &self.matrix {
-            Coefficient::Diagonal(d) if i == j => d[i],
-            Coefficient::Diagonal(_) => 0.0,
-            Coefficient::Dense(m) => m.at(i, j),
-        };
-        value == 0.0 && self.error.as_ref().is_none_or(|e| e.at(i, j) == 0.0)
-    }
-
-    fn row_is_zero(&self, i: usize) -> bool {
-        match &self.matrix {
-            Coefficient::Diagonal(d) => d[i] == 0.0 && self.error.is_none(),
-            Coefficient::Dense(m) => (0..m.cols()).all(|j| self.is_zero(i, j)),
+            Coefficient::Diagonal { values, .. } => values.len(),
+            Coefficient::Dense { values, .. } => values.rows(),
+            Coefficient::Sparse { values, .. } => values.rows(),
         }
     }
 
     fn cols(&self) -> usize {
         match &self.matrix {
-            Coefficient::Diagonal(d) => d.len(),
-            Coefficient::Dense(m) => m.cols(),
+            Coefficient::Diagonal { values, .. } => values.len(),
+            Coefficient::Dense { values, .. } => values.cols(),
+            Coefficient::Sparse { values, .. } => values.cols(),
         }
     }
 
-    /// 1 where something stands behind an entry, else 0.
-    fn support(&self) -> Matrix {
-        Matrix::from_fn(self.rows(), self.cols(), |i, j| if self.is_zero(i, j) { 0.0 } else { 1.0 })
-    }
-
-    /// The entries as an explicit matrix.
-    pub fn dense(&self) -> Cow<'_, Matrix> {
+    /// Calls `visit` with (column, coefficient, error bound) for every entry of row i that stands, in ascending order.
+    pub fn visit_row(&self, i: usize, mut visit: impl FnMut(usize, f64, f64)) {
+        let mut standing = |j: usize, value: f64, error: f64| {
+            if value != 0.0 || error != 0.0 {
+                visit(j, value, error);
+            }
+        };
         match &self.matrix {
-            Coefficient::Dense(m) => Cow::Borrowed(m.as_ref()),
-            Coefficient::Diagonal(d) => {
-                Cow::Owned(Matrix::from_fn(d.len(), d.len(), |i, j| if i == j { d[i] } else { 0.0 }))
+            Coefficient::Diagonal { values, error } => standing(i, values[i], error.as_ref().map_or(0.0, |e| e[i])),
+            Coefficient::Dense { values, error: None } => {
+                values.row(i).iter().enumerate().for_each(|(j, v)| standing(j, *v, 0.0));
+            }
+            Coefficient::Dense { values, error: Some(error) } => {
+                let pairs = values.row(i).iter().zip(error.row(i)).enumerate();
+                pairs.for_each(|(j, (v, e))| standing(j, *v, *e));
+            }
+            Coefficient::Sparse { values, error: None } => values.row(i).for_each(|(j, v)| visit(j, v, 0.0)),
+            Coefficient::Sparse { values, error: Some(error) } => {
+                values.row(i).zip(error.row(i)).for_each(|((j, v), (_, e))| visit(j, v, e));
             }
         }
+    }
+
+    /// The entries and their errors as explicit matrices, if they are stored so.
+    pub fn as_dense(&self) -> Option<(&Matrix, Option<&Matrix>)> {
+        match &self.matrix {
+            Coefficient::Dense { values, error } => Some((values, error.as_ref())),
+            Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => None,
+        }
+    }
+
+    fn row_stands(&self, i: usize) -> bool {
+        let mut stands = false;
+        self.visit_row(i, |_, _, _| stands = true);
+        stands
+    }
+
+    /// The same as explicit matrices: (values, error).
+    fn to_dense(&self) -> (Matrix, Option<Matrix>) {
+        if let Coefficient::Dense { values, error } = &self.matrix {
+            return (values.clone().into_owned(), error.clone());
+        }
+        let (mut values, mut errors) =
+            (Matrix::zeros(self.rows(), self.cols()), Matrix::zeros(self.rows(), self.cols()));
+        let mut exact = true;
+        for i in 0..self.rows() {
+            self.visit_row(i, |j, value, error| {
+                *values.at_mut(i, j) = value;
+                *errors.at_mut(i, j) = error;
+                exact &= error == 0.0;
+            });
+        }
+        (values, (!exact).then_some(errors))
     }
 }
 
@@ -127,7 +144,7 @@ pub(super) fn expand(network: &Network) -> (Vec<LayerForm<'_>>, Parts<'_>) {
                 let h = forms[parent.index()].clone();
                 let slopes = activation.slopes(node.len);
                 let free: Vec<bool> =
-                    (0..node.len).map(|i| !slopes[i].is_fixed() && !h.iter().all(|part| part.row_is_zero(i))).collect();
+                    (0..node.len).map(|i| !slopes[i].is_fixed() && h.iter().any(|part| part.row_stands(i))).collect();
                 let form = pass_fixed(&h, &slopes, &free, layers.len() + 1);
                 layers.push(LayerForm { h, slopes, free });
                 form
@@ -144,42 +161,185 @@ fn compose<'a>(map: &'a LinearMap, part: &Part<'a>) -> Part<'a> {
     match map {
         LinearMap::Identity(_) => part.clone(),
         LinearMap::Scale(s) => scale_rows(part, s),
-        LinearMap::Dense(w) => multiply_part(w, part),
+        LinearMap::Dense(w) => multiply_dense(w, part),
+        LinearMap::Convolution(_) | LinearMap::Gather(_) | LinearMap::Transpose(_) => {
+            multiply_sparse(&map.to_sparse(), part)
+        }
     }
 }
 
-/// diag(s) ∘ part.
+/// diag(s) ∘ part, keeping its kind. Rows with factor zero no longer stand.
 fn scale_rows<'a>(part: &Part<'a>, s: &[f64]) -> Part<'a> {
-    let scaled = |m: &Matrix| Matrix::from_fn(m.rows(), m.cols(), |i, j| s[i] * m.at(i, j));
-    let exact = s.iter().all(|v| is_trivial(*v))
-        || matches!(&part.matrix, Coefficient::Diagonal(d) if d.iter().all(|v| is_trivial(*v)));
-    let matrix = match &part.matrix {
-        Coefficient::Diagonal(d) => Coefficient::Diagonal(d.iter().zip(s).map(|(d, s)| d * s).collect()),
-        Coefficient::Dense(m) => Coefficient::Dense(Cow::Owned(scaled(m))),
+    let scaled = |i: usize, value: f64, error: f64| {
+        let exact = is_trivial(s[i]) || error == 0.0 && is_trivial(value);
+        let rounded = (!exact).then(|| (s[i] * value).abs());
+        (s[i] * value, bound(error * s[i].abs(), rounded, 1))
     };
-    let rounded = (!exact).then(|| scaled(&part.dense()).abs());
-    let behind = || scaled(&part.support());
-    let error = total_error(behind, part.error.as_ref().map(|e| scaled(e).abs()), rounded, 2);
-    Part { block: part.block, matrix, error }
+    let matrix = match &part.matrix {
+        Coefficient::Diagonal { values, error } => {
+            let pairs = values.iter().enumerate();
+            let (values, error): (Vec<f64>, Vec<f64>) = pairs
+                .map(|(i, v)| {
+                    if s[i] == 0.0 || *v == 0.0 {
+                        (0.0, 0.0)
+                    } else {
+                        scaled(i, *v, error.as_ref().map_or(0.0, |e| e[i]))
+                    }
+                })
+                .unzip();
+            Coefficient::Diagonal { values, error: error.iter().any(|e| *e != 0.0).then_some(error) }
+        }
+        Coefficient::Dense { .. } | Coefficient::Sparse { .. } => {
+            let mut rows = Rows::new(part.rows(), part.cols(), part.as_dense().is_some());
+            for (i, factor) in s.iter().enumerate() {
+                if *factor == 0.0 {
+                    rows.push([]);
+                    continue;
+                }
+                let mut row = Vec::new();
+                part.visit_row(i, |j, value, error| {
+                    let (value, error) = scaled(i, value, error);
+                    row.push((j, value, error));
+                });
+                rows.push(row);
+            }
+            rows.finish()
+        }
+    };
+    Part { block: part.block, matrix }
 }
 
-/// W ∘ part.
-fn multiply_part<'a>(w: &'a Matrix, part: &Part<'a>) -> Part<'a> {
-    let carried = part.error.as_ref().map(|e| product(&w.abs(), e));
-    let (matrix, rounded) = match &part.matrix {
-        Coefficient::Diagonal(d) if d.iter().all(|v| *v == 1.0) => (Cow::Borrowed(w), None),
-        Coefficient::Diagonal(d) => {
-            let scaled = Matrix::from_fn(w.rows(), w.cols(), |i, j| w.at(i, j) * d[j]);
-            let rounded = (!d.iter().all(|v| is_trivial(*v))).then(|| scaled.abs());
-            (Cow::Owned(scaled), rounded)
+/// W ∘ part for a dense W.
+fn multiply_dense<'a>(w: &'a Matrix, part: &Part<'a>) -> Part<'a> {
+    let matrix = match &part.matrix {
+        Coefficient::Diagonal { values, error: None } if values.iter().all(|v| *v == 1.0) => {
+            Coefficient::Dense { values: Cow::Borrowed(w), error: None }
         }
-        Coefficient::Dense(inner) => (Cow::Owned(product(w, inner)), Some(product(&w.abs(), &inner.abs()))),
+        Coefficient::Dense { values: inner, error } => {
+            let carried = error.as_ref().map(|e| product(&w.abs(), e));
+            let rounded = product(&w.abs(), &inner.abs());
+            let stands = product(&indicator(w, None), &indicator(inner, error.as_ref()));
+            let error = Matrix::from_fn(w.rows(), inner.cols(), |i, j| match stands.at(i, j) == 0.0 {
+                true => 0.0,
+                false => bound(carried.as_ref().map_or(0.0, |c| c.at(i, j)), Some(rounded.at(i, j)), w.cols()),
+            });
+            Coefficient::Dense { values: Cow::Owned(product(w, inner)), error: Some(error) }
+        }
+        Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => {
+            let row = |i: usize| w.row(i).iter().copied().enumerate().filter(|(_, v)| *v != 0.0);
+            accumulate(w.rows(), true, row, part)
+        }
     };
-    let behind = || {
-        product(&Matrix::from_fn(w.rows(), w.cols(), |i, j| if w.at(i, j) == 0.0 { 0.0 } else { 1.0 }), &part.support())
-    };
-    let error = total_error(behind, carried, rounded, w.cols());
-    Part { block: part.block, matrix: Coefficient::Dense(matrix), error }
+    Part { block: part.block, matrix }
+}
+
+/// S ∘ part for a sparse S: dense if the part is.
+fn multiply_sparse<'a>(s: &Sparse, part: &Part<'_>) -> Part<'a> {
+    let matrix = accumulate(s.rows(), part.as_dense().is_some(), |i| s.row(i), part);
+    Part { block: part.block, matrix }
+}
+
+/// The product of a matrix given by its rows with a part, each entry with its own error bound.
+fn accumulate<'a, I: Iterator<Item = (usize, f64)>>(
+    count: usize,
+    dense: bool,
+    row: impl Fn(usize) -> I,
+    part: &Part<'_>,
+) -> Coefficient<'a> {
+    let mut rows = Rows::new(count, part.cols(), dense);
+    let mut sums = vec![Sum::default(); part.cols()];
+    let mut touched = Vec::new();
+    for i in 0..count {
+        for (m, weight) in row(i) {
+            part.visit_row(m, |j, value, error| {
+                if sums[j].terms == 0 {
+                    touched.push(j);
+                }
+                sums[j].add(weight, value, error);
+            });
+        }
+        touched.sort_unstable();
+        rows.push(touched.drain(..).map(|j| {
+            let sum = std::mem::take(&mut sums[j]);
+            (j, sum.value, sum.error())
+        }));
+    }
+    rows.finish()
+}
+
+/// A sum of products in the making.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    value: f64,
+    /// Σ |weight · error|
+    carried: f64,
+    /// Σ |weight · value|
+    size: f64,
+    terms: usize,
+    /// Whether every product is with 0 or ±1.
+    trivial: bool,
+}
+
+impl Sum {
+    fn add(&mut self, weight: f64, value: f64, error: f64) {
+        self.value += weight * value;
+        self.carried += (weight * error).abs();
+        self.size += (weight * value).abs();
+        self.trivial = (self.terms == 0 || self.trivial) && (is_trivial(weight) || error == 0.0 && is_trivial(value));
+        self.terms += 1;
+    }
+
+    fn error(&self) -> f64 {
+        let exact = self.terms == 1 && self.trivial;
+        bound(self.carried, (!exact).then_some(self.size), self.terms)
+    }
+}
+
+/// Rows in the making, dense or sparse.
+struct Rows {
+    cols: usize,
+    dense: Option<(Matrix, Matrix, usize)>,
+    sparse: (Sparse, Sparse),
+    exact: bool,
+}
+
+impl Rows {
+    fn new(rows: usize, cols: usize, dense: bool) -> Self {
+        let dense = dense.then(|| (Matrix::zeros(rows, cols), Matrix::zeros(rows, cols), 0));
+        Self { cols, dense, sparse: (Sparse::new(cols), Sparse::new(cols)), exact: true }
+    }
+
+    /// Adds a row of (column, value, error) that stand, in ascending order.
+    fn push(&mut self, entries: impl IntoIterator<Item = (usize, f64, f64)>) {
+        let entries: Vec<_> = entries.into_iter().collect();
+        self.exact &= entries.iter().all(|(_, _, error)| *error == 0.0);
+        match &mut self.dense {
+            Some((values, errors, i)) => {
+                for (j, value, error) in entries {
+                    *values.at_mut(*i, j) = value;
+                    *errors.at_mut(*i, j) = error;
+                }
+                *i += 1;
+            }
+            None => {
+                self.sparse.0.push_row(entries.iter().map(|(j, value, _)| (*j, *value)));
+                self.sparse.1.push_row(entries.iter().map(|(j, _, error)| (*j, *error)));
+            }
+        }
+    }
+
+    fn finish<'a>(self) -> Coefficient<'a> {
+        let inexact = !self.exact;
+        match self.dense {
+            Some((values, errors, _)) => {
+                Coefficient::Dense { values: Cow::Owned(values), error: inexact.then_some(errors) }
+            }
+            None => {
+                debug_assert_eq!(self.sparse.0.cols(), self.cols);
+                Coefficient::Sparse { values: self.sparse.0, error: inexact.then_some(self.sparse.1) }
+            }
+        }
+    }
 }
 
 /// Whether multiplying by `v` is exact.
@@ -187,26 +347,23 @@ fn is_trivial(v: f64) -> bool {
     v == 0.0 || v.abs() == 1.0
 }
 
-/// carried + γ·rounded, inflated so that the roundings of this very computation (sums of non-negative terms) are covered
-/// too, plus a floor that covers underflow: zero only where `behind` says that nothing stands behind an entry.
-fn total_error(
-    behind: impl FnOnce() -> Matrix,
-    carried: Option<Matrix>,
-    rounded: Option<Matrix>,
-    terms: usize,
-) -> Option<Matrix> {
-    if carried.is_none() && rounded.is_none() {
-        return None;
+/// The error of a sum of `terms` products: carried + γ·rounded, inflated so that the roundings of this very computation
+/// (sums of non-negative terms) are covered too, plus a floor that covers underflow. `rounded` is none where the products
+/// and their sum are exact.
+fn bound(carried: f64, rounded: Option<f64>, terms: usize) -> f64 {
+    if carried == 0.0 && rounded.is_none() {
+        return 0.0;
     }
     let gamma = gamma_up(terms + 4);
-    let inflate = 1.0 + 8.0 * gamma;
-    let floor = terms as f64 * f64::MIN_POSITIVE;
-    let entry = |m: &Option<Matrix>, i, j| m.as_ref().map_or(0.0, |m| m.at(i, j));
-    let behind = behind();
-    Some(Matrix::from_fn(behind.rows(), behind.cols(), |i, j| match behind.at(i, j) == 0.0 {
-        true => 0.0,
-        false => (entry(&carried, i, j) + gamma * entry(&rounded, i, j)) * inflate + floor,
-    }))
+    (carried + gamma * rounded.unwrap_or(0.0)) * (1.0 + 8.0 * gamma) + terms as f64 * f64::MIN_POSITIVE
+}
+
+/// 1 where an entry stands, else 0.
+fn indicator(values: &Matrix, error: Option<&Matrix>) -> Matrix {
+    Matrix::from_fn(values.rows(), values.cols(), |i, j| {
+        let stands = values.at(i, j) != 0.0 || error.is_some_and(|e| e.at(i, j) != 0.0);
+        if stands { 1.0 } else { 0.0 }
+    })
 }
 
 fn product(a: &Matrix, b: &Matrix) -> Matrix {
@@ -219,27 +376,58 @@ fn product(a: &Matrix, b: &Matrix) -> Matrix {
 fn add_part<'a>(sum: &mut Parts<'a>, part: Part<'a>) {
     match sum.iter().position(|p| p.block >= part.block) {
         Some(at) if sum[at].block == part.block => {
-            let (a, b) = (sum[at].dense(), part.dense());
-            let add = |a: &Matrix, b: &Matrix| Matrix::from_fn(a.rows(), a.cols(), |i, j| a.at(i, j) + b.at(i, j));
-            let matrix = add(&a, &b);
-            let rounded = add(&a.abs(), &b.abs());
-            let carried = match (&sum[at].error, &part.error) {
-                (Some(e), Some(f)) => Some(add(e, f)),
-                (e, f) => e.as_ref().or(f.as_ref()).cloned(),
+            let matrix = if sum[at].as_dense().is_some() || part.as_dense().is_some() {
+                add_dense(&sum[at], &part)
+            } else {
+                add_sparse(&sum[at], &part)
             };
-            let error = total_error(|| add(&sum[at].support(), &part.support()), carried, Some(rounded), 2);
-            sum[at] = Part { block: part.block, matrix: Coefficient::Dense(Cow::Owned(matrix)), error };
+            sum[at] = Part { block: part.block, matrix };
         }
         Some(at) => sum.insert(at, part),
         None => sum.push(part),
     }
 }
 
+fn add_dense<'a>(a: &Part<'_>, b: &Part<'_>) -> Coefficient<'a> {
+    let ((a, a_error), (b, b_error)) = (a.to_dense(), b.to_dense());
+    let at = |error: &Option<Matrix>, i, j| error.as_ref().map_or(0.0, |e| e.at(i, j));
+    let error = Matrix::from_fn(a.rows(), a.cols(), |i, j| {
+        let (x, y) = (a.at(i, j), b.at(i, j));
+        let rounded = (x != 0.0 && y != 0.0).then(|| x.abs() + y.abs());
+        bound(at(&a_error, i, j) + at(&b_error, i, j), rounded, 2)
+    });
+    let values = Matrix::from_fn(a.rows(), a.cols(), |i, j| a.at(i, j) + b.at(i, j));
+    Coefficient::Dense { values: Cow::Owned(values), error: Some(error) }
+}
+
+fn add_sparse<'a>(a: &Part<'_>, b: &Part<'_>) -> Coefficient<'a> {
+    let mut rows = Rows::new(a.rows(), a.cols(), false);
+    for i in 0..a.rows() {
+        let mut entries: Vec<(usize, f64, f64)> = Vec::new();
+        a.visit_row(i, |j, value, error| entries.push((j, value, error)));
+        b.visit_row(i, |j, value, error| entries.push((j, value, error)));
+        entries.sort_by_key(|(j, _, _)| *j);
+        entries.dedup_by(|(j, value, error), (first, kept, kept_error)| {
+            let same = j == first;
+            if same {
+                *kept_error = bound(*error + *kept_error, Some(value.abs() + kept.abs()), 2);
+                *kept += *value;
+            }
+            same
+        });
+        rows.push(entries);
+    }
+    rows.finish()
+}
+
 /// The form of an activation layer: free neurons are variables of block `block`, the others pass α·h on (α = β, or h ≡ 0).
 fn pass_fixed<'a>(h: &Parts<'a>, slopes: &[Slope], free: &[bool], block: usize) -> Parts<'a> {
     let passed: Vec<f64> = slopes.iter().zip(free).map(|(s, free)| if *free { 0.0 } else { s.lower }).collect();
-    let mut form: Parts<'a> = h.iter().map(|part| scale_rows(part, &passed)).collect();
-    form.retain(|part| !(0..part.rows()).all(|i| part.row_is_zero(i)));
+    let mut form = Parts::new();
+    if passed.iter().any(|s| *s != 0.0) {
+        form = h.iter().map(|part| scale_rows(part, &passed)).collect();
+        form.retain(|part| (0..part.rows()).any(|i| part.row_stands(i)));
+    }
     form.push(Part::variables(block, free));
     form
 }

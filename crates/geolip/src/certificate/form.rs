@@ -25,7 +25,8 @@
 //! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
 
 use super::cholesky::{BlockMatrix, NotPositive, is_positive};
-use super::coefficients::{LayerForm, Part, Parts, expand};
+use super::coefficients::{LayerForm, Parts, expand};
+use super::partition::Partition;
 use super::rounding::{UNIT, gamma_up, unit_scale};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::Network;
@@ -62,6 +63,7 @@ pub struct QuadraticForm<'a> {
     output: Parts<'a>,
     /// The number of variables per block: x, z_1, …, z_d, t.
     sizes: Vec<usize>,
+    partition: Partition,
 }
 
 /// Largest scale taken: beyond it, multipliers are too small for the underflow argument in `assemble`.
@@ -77,12 +79,18 @@ impl<'a> QuadraticForm<'a> {
             .chain(layers.iter().map(|l: &LayerForm<'_>| l.free.len()))
             .chain(std::iter::once(1))
             .collect();
-        Self { network, layers, output, sizes }
+        let partition = Partition::new(network, &layers, &output);
+        Self { network, layers, output, sizes, partition }
     }
 
     /// The network.
     pub fn network(&self) -> &'a Network {
         self.network
+    }
+
+    /// Multiply–adds of one elimination, and the most bytes it holds at once: an estimate, from the pattern of blocks.
+    pub fn cost(&self) -> (f64, f64) {
+        (self.partition.work(), self.partition.memory())
     }
 
     /// The smallest ζ with which these γ and λ are proved (the ζ given is a first guess, and must be positive), or none if
@@ -113,7 +121,10 @@ impl<'a> QuadraticForm<'a> {
         multipliers: &Multipliers,
     ) -> Result<f64, Defect> {
         let (matrix, scale_t) = self.assemble(norm, functional, multipliers)?;
-        let left = matrix.eliminate().map_err(Defect::Pivot)?;
+        let left = matrix.eliminate().map_err(|NotPositive { block, index }| {
+            let (block, index) = self.partition.variable(block, index);
+            Defect::Pivot(NotPositive { block, index })
+        })?;
         Ok(if scale_t == 0.0 { left } else { left / scale_t / scale_t })
     }
 
@@ -130,35 +141,45 @@ impl<'a> QuadraticForm<'a> {
         let target = self.target(functional);
         let diagonal = self.diagonal(norm, multipliers, &weights);
         let scales = self.scales(&diagonal, &target)?;
-        let mut matrix = BlockMatrix::zeros(self.sizes.clone());
+        let mut matrix = BlockMatrix::zeros(self.partition.sizes().to_vec());
         let mut error = vec![Vec::new(); self.sizes.len()];
         for (block, (d, s)) in diagonal.own.iter().zip(&scales).enumerate() {
-            // a variable that is not there (scale 0) stands as an isolated 1
-            let scaled = d.iter().zip(s).map(|(d, s)| if *s == 0.0 { 1.0 } else { d * s * s });
-            matrix.add_diagonal(block, scaled);
+            for (index, (d, s)) in d.iter().zip(s).enumerate() {
+                // a variable that is not there (scale 0) stands as an isolated 1
+                let (tile, place) = self.partition.place(block, index);
+                *matrix.diagonal_mut(tile, place) += if *s == 0.0 { 1.0 } else { d * s * s };
+            }
             error[block] = vec![UNDERFLOW + 4.0 * UNIT; self.sizes[block]]; // the diagonal's own few roundings
         }
+        let mut sum = Sum { partition: &self.partition, scales: &scales, matrix: &mut matrix, error: &mut error };
         for (a, (layer, weights)) in self.layers.iter().zip(&weights).enumerate() {
-            add_layer(&mut matrix, &mut error, a + 1, layer, weights, &scales, self.layers.len());
+            sum.add_layer(a + 1, layer, weights, self.layers.len());
         }
-        for (block, (row, row_error)) in target.iter().enumerate().filter(|(_, (row, _))| !row.is_empty()) {
-            let t = scales[last][0];
-            let entries = matrix.block_mut(last, block).row_mut(0);
-            for (j, entry) in entries.iter_mut().enumerate() {
-                let s = t * scales[block][j];
-                *entry = -row[j] * s;
-                let e = s * (2.0 * UNIT * row[j].abs() + row_error[j]);
-                error[block][j] += e;
-                error[last][0] += e;
+        let (t, t_place) = (scales[last][0], self.partition.place(last, 0));
+        for (block, (row, row_error)) in target.iter().enumerate() {
+            for (j, (value, value_error)) in row.iter().zip(row_error).enumerate() {
+                if *value != 0.0 || *value_error != 0.0 {
+                    let s = t * scales[block][j];
+                    matrix.add(t_place, self.partition.place(block, j), -value * s);
+                    let e = s * (2.0 * UNIT * value.abs() + value_error);
+                    error[block][j] += e;
+                    error[last][0] += e;
+                }
             }
         }
         let backward = matrix.backward_error();
         for (block, errors) in error.iter().enumerate() {
-            matrix.add_diagonal(block, errors.iter().map(|e| -(e * 1.000_001 + backward[block])));
+            for (index, e) in errors.iter().enumerate() {
+                let (tile, place) = self.partition.place(block, index);
+                *matrix.diagonal_mut(tile, place) -= e * 1.000_001 + backward[tile];
+            }
         }
         match matrix.oversized() {
-            Some((block, index)) => Err(Defect::Range { block, index }),
-            None => Ok((matrix, scales[last][0])),
+            Some((tile, place)) => {
+                let (block, index) = self.partition.variable(tile, place);
+                Err(Defect::Range { block, index })
+            }
+            None => Ok((matrix, t)),
         }
     }
 
@@ -168,12 +189,11 @@ impl<'a> QuadraticForm<'a> {
         for part in &self.output {
             let n = self.sizes[part.block];
             let (mut row, mut error) = (vec![0.0; n], vec![0.0; n]);
-            let dense = part.dense();
             for (i, u) in functional.entries() {
-                row.iter_mut().zip(dense.row(i)).for_each(|(r, v)| *r += u * v);
-                if let Some(e) = &part.error {
-                    error.iter_mut().zip(e.row(i)).for_each(|(r, e)| *r += u.abs() * e);
-                }
+                part.visit_row(i, |j, value, e| {
+                    row[j] += u * value;
+                    error[j] += u.abs() * e;
+                });
             }
             target[part.block] = (row, error);
         }
@@ -193,9 +213,8 @@ impl<'a> QuadraticForm<'a> {
         for (layer, weights) in self.layers.iter().zip(weights) {
             if weights.curved {
                 for part in &layer.h {
-                    let dense = part.dense();
                     for (j, d) in weights.curvature.iter().enumerate().filter(|(_, d)| **d != 0.0) {
-                        total[part.block].iter_mut().zip(dense.row(j)).for_each(|(t, a)| *t += d * a * a);
+                        part.visit_row(j, |k, a, _| total[part.block][k] += d * a * a);
                     }
                 }
             }
@@ -203,22 +222,28 @@ impl<'a> QuadraticForm<'a> {
         Diagonal { own, total }
     }
 
+    /// Per block, the variables that a neuron with a multiplier reads.
+    fn read(&self, diagonal: &Diagonal) -> Vec<Vec<bool>> {
+        let mut read: Vec<Vec<bool>> = self.sizes.iter().map(|n| vec![false; *n]).collect();
+        for (layer, own) in self.layers.iter().zip(&diagonal.own[1..]) {
+            for part in &layer.h {
+                for j in (0..part.rows()).filter(|j| own[*j] != 0.0) {
+                    part.visit_row(j, |k, _, _| read[part.block][k] = true);
+                }
+            }
+        }
+        read
+    }
+
     /// One power of two per variable; 0 for variables that do not occur in the form at all.
     fn scales(&self, diagonal: &Diagonal, target: &[(Vec<f64>, Vec<f64>)]) -> Result<Vec<Vec<f64>>, Defect> {
         let last = self.sizes.len() - 1;
+        let read = if diagonal.total.iter().flatten().any(|v| *v == 0.0) { self.read(diagonal) } else { Vec::new() };
         let unused = |block: usize, index: usize| {
             let absent = block > 0 && block < last && !self.layers[block - 1].free[index];
             let (row, error) = &target[block];
             let untouched = row.get(index).is_none_or(|v| *v == 0.0) && error.get(index).is_none_or(|e| *e == 0.0);
-            // nothing multiplies the variable: no layer that reads it has a multiplier, nor has it one itself
-            let unread = self.layers.iter().enumerate().all(|(a, layer)| {
-                layer
-                    .h
-                    .iter()
-                    .filter(|part| part.block == block)
-                    .all(|part| (0..part.rows()).all(|j| diagonal.own[a + 1][j] == 0.0 || part.is_zero(j, index)))
-            });
-            absent || untouched && unread && diagonal.own[block][index] == 0.0
+            absent || untouched && !read[block][index] && diagonal.own[block][index] == 0.0
         };
         let t_unused = || target.iter().all(|(row, error)| row.iter().chain(error).all(|v| *v == 0.0));
         let mut scales = Vec::with_capacity(self.sizes.len());
@@ -237,6 +262,14 @@ impl<'a> QuadraticForm<'a> {
         }
         Ok(scales)
     }
+}
+
+/// A matrix in the making: where entries go, how they are scaled, and what they may be off by, per variable.
+struct Sum<'a> {
+    partition: &'a Partition,
+    scales: &'a [Vec<f64>],
+    matrix: &'a mut BlockMatrix,
+    error: &'a mut [Vec<f64>],
 }
 
 /// Diagonal entries per block.
@@ -271,82 +304,109 @@ impl LayerWeights {
     }
 }
 
-/// Adds layer `a` to the scaled matrix, and to `error` the absolute row sums of what its entries may be off by.
-///
-/// Coupling, row zⱼ: w·(∂h/∂k) with w = ½λ(α+β) is rounded at most four times (α+β, ½λ·, ·∂h, the sum over the layers
-/// that contribute), and ∂h/∂k itself may be off by E. Curvature: γ_{n+…}-sums of |∂h|ᵀ|λαβ||∂h|, and E on either side.
-fn add_layer(
-    matrix: &mut BlockMatrix,
-    error: &mut [Vec<f64>],
-    a: usize,
-    layer: &LayerForm<'_>,
-    weights: &LayerWeights,
-    scales: &[Vec<f64>],
-    layers: usize,
-) {
-    let per_entry = (8 + layers) as f64 * UNIT;
-    let per_sum = gamma_up(layer.free.len() + 8 + layers);
-    let mut row = Vec::new();
-    for j in 0..layer.free.len() {
-        let (coupling, curvature) = (weights.coupling[j] * scales[a][j], weights.curvature[j].abs());
-        if coupling == 0.0 && curvature == 0.0 {
-            continue;
-        }
-        let w = coupling.abs();
-        let (mut value_sum, mut error_sum) = (0.0, 0.0);
-        for part in &layer.h {
-            part.scaled_row(j, &scales[part.block], &mut row);
-            let target = matrix.block_mut(a, part.block).row_mut(j);
-            target.iter_mut().zip(&row).for_each(|(t, v)| *t -= coupling * v);
-            value_sum += sum_abs(&row);
-            if let Some(e) = &part.error {
-                error_sum += e.row(j).iter().zip(&scales[part.block]).map(|(e, s)| e * s).sum::<f64>();
+impl Sum<'_> {
+    /// Adds layer `a`, and to `error` the absolute row sums of what its entries may be off by.
+    ///
+    /// Coupling, row zⱼ: w·(∂h/∂k) with w = ½λ(α+β) is rounded at most four times (α+β, ½λ·, ·∂h, the sum over the layers
+    /// that contribute), and ∂h/∂k itself may be off by E. Curvature: γ_{n+…}-sums of |∂h|ᵀ|λαβ||∂h|, and E on either side.
+    fn add_layer(&mut self, a: usize, layer: &LayerForm<'_>, weights: &LayerWeights, layers: usize) {
+        let per_entry = (8 + layers) as f64 * UNIT;
+        let per_sum = gamma_up(layer.free.len() + 8 + layers);
+        let by_products = weights.curved
+            && layer.h.iter().all(|part| self.target(part.block, part.block).is_some())
+            && layer.h.iter().all(|part| part.as_dense().is_some());
+        let mut row: Vec<Entry> = Vec::new();
+        for j in 0..layer.free.len() {
+            let (coupling, curvature) = (weights.coupling[j] * self.scales[a][j], weights.curvature[j]);
+            if coupling == 0.0 && curvature == 0.0 {
+                continue;
+            }
+            row.clear();
+            for part in &layer.h {
+                let scales = &self.scales[part.block];
+                part.visit_row(j, |index, value, error| {
+                    let (value, error) = (value * scales[index], error * scales[index]);
+                    row.push(Entry { block: part.block, index, value, error });
+                });
+            }
+            let (value_sum, error_sum) =
+                row.iter().fold((0.0, 0.0), |(v, e), entry| (v + entry.value.abs(), e + entry.error));
+            let (w, curved) = (coupling.abs(), curvature.abs());
+            self.error[a][j] += w * (per_entry * value_sum + error_sum);
+            let per_value = w * per_entry + curved * (per_sum * value_sum + error_sum);
+            let per_error = w + curved * (value_sum + error_sum);
+            for entry in &row {
+                self.error[entry.block][entry.index] += per_value * entry.value.abs() + per_error * entry.error;
+            }
+            self.couple(a, j, coupling, &row);
+            if curvature != 0.0 && !by_products {
+                self.curve(curvature, &row);
             }
         }
-        error[a][j] += w * (per_entry * value_sum + error_sum);
-        let per_value = w * per_entry + curvature * (per_sum * value_sum + error_sum);
-        let per_error = w + curvature * (value_sum + error_sum);
-        for part in &layer.h {
-            part.scaled_row(j, &scales[part.block], &mut row);
-            error[part.block].iter_mut().zip(&row).for_each(|(e, v)| *e += per_value * v.abs());
-            if let Some(carried) = &part.error {
-                let entries = carried.row(j).iter().zip(&scales[part.block]);
-                error[part.block].iter_mut().zip(entries).for_each(|(e, (c, s))| *e += per_error * c * s);
+        if by_products {
+            self.curve_by_products(layer, weights);
+        }
+    }
+
+    /// The tile pair of two blocks, row not before column, if neither is cut.
+    fn target(&self, row: usize, col: usize) -> Option<(usize, usize)> {
+        let (row, col) = (self.partition.whole(row)?, self.partition.whole(col)?);
+        (row >= col).then_some((row, col))
+    }
+
+    /// Row zⱼ: −coupling·(∂h/∂k).
+    fn couple(&mut self, a: usize, j: usize, coupling: f64, row: &[Entry]) {
+        let own = self.partition.place(a, j);
+        for part in row.chunk_by(|x, y| x.block == y.block) {
+            match self.target(a, part[0].block) {
+                Some((tile, other)) => {
+                    let target = self.matrix.block_mut(tile, other).row_mut(j);
+                    part.iter().for_each(|entry| target[entry.index] -= coupling * entry.value);
+                }
+                None => {
+                    for entry in part {
+                        self.matrix.add(own, self.partition.place(entry.block, entry.index), -coupling * entry.value);
+                    }
+                }
             }
         }
     }
-    if weights.curved {
-        add_curvature(matrix, layer, weights, scales);
+
+    /// λⱼ αⱼ βⱼ (∂hⱼ/∂k)(∂hⱼ/∂l) for all k and l.
+    fn curve(&mut self, curvature: f64, row: &[Entry]) {
+        let places: Vec<_> = row.iter().map(|entry| self.partition.place(entry.block, entry.index)).collect();
+        for (at, left) in row.iter().enumerate() {
+            let weighted = curvature * left.value;
+            for (other, right) in row[..=at].iter().enumerate() {
+                self.matrix.add(places[at], places[other], weighted * right.value);
+            }
+        }
+    }
+
+    /// The same for all rows of a layer whose parts are dense and whose blocks are not cut.
+    fn curve_by_products(&mut self, layer: &LayerForm<'_>, weights: &LayerWeights) {
+        let scaled = |block: usize, values: &Matrix, factor: &dyn Fn(usize) -> f64| {
+            let scales = &self.scales[block];
+            Matrix::from_fn(values.rows(), values.cols(), |j, k| factor(j) * (values.at(j, k) * scales[k]))
+        };
+        let parts = || layer.h.iter().filter_map(|part| Some((part.block, part.as_dense()?.0)));
+        let plain: Vec<Matrix> = parts().map(|(block, values)| scaled(block, values, &|_| 1.0)).collect();
+        let weighted: Vec<Matrix> =
+            parts().map(|(block, values)| scaled(block, values, &|j| weights.curvature[j])).collect();
+        for (left, weighted) in layer.h.iter().zip(&weighted) {
+            for (right, plain) in layer.h.iter().zip(&plain) {
+                if let Some((row, col)) = self.target(left.block, right.block) {
+                    multiply(self.matrix.block_mut(row, col), Store::Add, 1.0, weighted.t(), plain.view());
+                }
+            }
+        }
     }
 }
 
-/// Σⱼ λⱼ αⱼ βⱼ (∂hⱼ/∂k)(∂hⱼ/∂l), scaled.
-fn add_curvature(matrix: &mut BlockMatrix, layer: &LayerForm<'_>, weights: &LayerWeights, scales: &[Vec<f64>]) {
-    let scaled = |part: &Part<'_>, factor: &dyn Fn(usize) -> f64| {
-        let mut row = Vec::new();
-        let mut data = Vec::new();
-        for j in 0..part.rows() {
-            part.scaled_row(j, &scales[part.block], &mut row);
-            data.extend(row.iter().map(|v| factor(j) * v));
-        }
-        Matrix::from_vec(part.rows(), scales[part.block].len(), data)
-    };
-    for (at, left) in layer.h.iter().enumerate() {
-        let weighted = scaled(left, &|j| weights.curvature[j]);
-        for right in &layer.h[..=at] {
-            let target = matrix.block_mut(left.block, right.block);
-            multiply(target, Store::Add, 1.0, weighted.t(), scaled(right, &|_| 1.0).view());
-        }
-    }
-}
-
-/// Σ |v|, with several running sums so that it vectorises.
-fn sum_abs(values: &[f64]) -> f64 {
-    let mut sums = [0.0; 8];
-    let chunks = values.chunks_exact(8);
-    let rest: f64 = chunks.remainder().iter().map(|v| v.abs()).sum();
-    for chunk in chunks {
-        sums.iter_mut().zip(chunk).for_each(|(s, v)| *s += v.abs());
-    }
-    sums.iter().sum::<f64>() + rest
+/// A scaled coefficient of one row of a layer.
+struct Entry {
+    block: usize,
+    index: usize,
+    value: f64,
+    error: f64,
 }

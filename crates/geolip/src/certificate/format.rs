@@ -12,10 +12,12 @@
 //! | `bounds` | a list of claims |
 //!
 //! and a claim is `output` (an index `"8"` or a margin `"3-7"`), `upper` (the bound claimed), and the multipliers `zeta`,
-//! `gamma`, `lambda` of [`super::Multipliers`]. Numbers are written in the shortest decimal form that reads back as the
+//! `gamma`, `lambda` of [`super::Multipliers`]. A probabilistic claim also has `random_test`, with `failure_probability`,
+//! `margin` and `top` (see [`super::randomised`]); claims without it are proved outright. Numbers are written in the shortest decimal form that reads back as the
 //! same double, fields in a fixed order, so identical claims are identical bytes.
 
 use super::form::Multipliers;
+use super::randomised::RandomTest;
 use crate::problem::InputNorm;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,9 @@ pub struct Claim {
     pub gamma: Vec<f64>,
     /// λ
     pub lambda: Vec<Vec<f64>>,
+    /// How a probabilistic claim is to be tested; none for a claim that is proved outright.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_test: Option<RandomTest>,
 }
 
 impl Claim {

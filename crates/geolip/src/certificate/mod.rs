@@ -9,7 +9,10 @@
 //! | `check.rs` | the checker, and the only constructor of [`Certificate`] |
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
+//! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
+//! | `operator.rs` | the form applied to a vector without its matrix |
+//! | `randomised.rs` | **a random test of positive definiteness**, for networks too large for an elimination |
 //! | `rounding.rs` | directed rounding |
 
 mod check;
@@ -17,8 +20,13 @@ pub mod cholesky;
 mod coefficients;
 pub mod form;
 mod format;
+mod operator;
+mod partition;
+pub mod randomised;
 pub mod rounding;
 
+pub use check::check_probabilistic;
 pub use check::{Certificate, Rejection, check, check_file, proved_bound};
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{CertificateFile, Claim, FormatError, NoRegion};
+pub use randomised::{MatrixFreeForm, RandomTest};

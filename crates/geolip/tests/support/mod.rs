@@ -1,10 +1,8 @@
 //! Random small networks of every kind the library accepts, and their FGL by brute force: shared by the test files.
 #![allow(dead_code, reason = "every test file uses a part of it")]
 
-pub mod mat;
-
 use geolip::matrix::Matrix;
-use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId};
+use geolip::network::{Activation, Convolution, ConvolutionShape, Gather, LinearMap, Network, NetworkBuilder, NodeId};
 use geolip::{Functional, InputNorm};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -38,11 +36,69 @@ pub fn activations() -> Vec<Activation> {
     all
 }
 
+/// The kinds of linear maps.
+#[derive(Clone, Copy, Debug)]
+pub enum MapPlan {
+    Dense,
+    Convolution { kernel: usize, stride: usize, dilation: usize, pad: usize },
+    Transposed { kernel: usize, stride: usize, dilation: usize, pad: usize },
+    Gather,
+    Sum,
+}
+
+fn map_plan() -> impl Strategy<Value = MapPlan> {
+    let shape = || (1..4_usize, 1..3_usize, 1..3_usize, 0..3_usize);
+    prop_oneof![
+        4 => Just(MapPlan::Dense),
+        1 => shape().prop_map(|(kernel, stride, dilation, pad)| MapPlan::Convolution { kernel, stride, dilation, pad }),
+        1 => shape().prop_map(|(kernel, stride, dilation, pad)| MapPlan::Transposed { kernel, stride, dilation, pad }),
+        1 => Just(MapPlan::Gather),
+        1 => Just(MapPlan::Sum),
+    ]
+}
+
+/// A map of that kind from vectors of length `from` to vectors of length `to`; `weights` (to × from) for a dense one.
+fn map(plan: MapPlan, weights: Matrix, seed: u64) -> LinearMap {
+    let (to, from) = (weights.rows(), weights.cols());
+    let convolution = |from: usize, to: usize, kernel: usize, stride: usize, dilation: usize, pad: usize| {
+        let shape = ConvolutionShape {
+            in_channels: 1,
+            out_channels: 1,
+            groups: 1,
+            input: [1, 1, from],
+            output: [1, 1, to],
+            kernel: [1, 1, kernel],
+            stride: [1, 1, stride],
+            dilation: [1, 1, dilation],
+            pad: [0, 0, pad],
+        };
+        let scale = weights.at(0, 0);
+        let kernel = random(1, kernel, seed).data().iter().map(|w| w * scale).collect();
+        LinearMap::Convolution(Convolution::new(shape, kernel).expect("the kernel fits its shape"))
+    };
+    let sources = |from: usize, to: usize| {
+        let places = random(to, 1, seed);
+        let source = |v: &f64| Some((v.abs() * 1e6) as usize % (from + 1)).filter(|j| *j < from);
+        LinearMap::Gather(Gather::new(from, places.data().iter().map(source)).expect("sources exist"))
+    };
+    match plan {
+        MapPlan::Dense => LinearMap::Dense(weights),
+        MapPlan::Convolution { kernel, stride, dilation, pad } => convolution(from, to, kernel, stride, dilation, pad),
+        MapPlan::Transposed { kernel, stride, dilation, pad } => {
+            LinearMap::Transpose(Box::new(convolution(to, from, kernel, stride, dilation, pad)))
+        }
+        MapPlan::Gather => sources(from, to),
+        MapPlan::Sum => LinearMap::Transpose(Box::new(sources(to, from))),
+    }
+}
+
 /// What a random layer looks like.
 #[derive(Clone, Debug)]
 pub struct LayerPlan {
     width: usize,
     activation: usize,
+    /// What kind of linear map it is.
+    map: MapPlan,
     /// Powers of ten by which the layer's weights are scaled.
     scale: i32,
     /// Which defects the weights have.
@@ -60,10 +116,11 @@ fn layer_plan() -> impl Strategy<Value = LayerPlan> {
     let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.1), prop::bool::weighted(0.1));
     let shape = (prop::bool::weighted(0.15), prop::bool::weighted(0.1));
     let scale = prop_oneof![6 => Just(0), 1 => Just(6), 1 => Just(-6), 1 => -3..3_i32];
-    (1..6_usize, 0..activations().len(), scale, flags, shape, any::<u64>()).prop_map(
-        |(width, activation, scale, (zero_row, duplicate_row, zero_column), (skip, doubled), seed)| LayerPlan {
+    (1..6_usize, 0..activations().len(), map_plan(), scale, flags, shape, any::<u64>()).prop_map(
+        |(width, activation, map, scale, (zero_row, duplicate_row, zero_column), (skip, doubled), seed)| LayerPlan {
             width,
             activation,
+            map,
             scale,
             zero_row,
             duplicate_row,
@@ -107,7 +164,7 @@ fn build(inputs: usize, outputs: usize, plans: &[LayerPlan], seed: u64) -> Netwo
         if plan.zero_column {
             (0..plan.width).for_each(|i| *weights.at_mut(i, 0) = 0.0);
         }
-        let mut terms = vec![(at, LinearMap::Dense(weights))];
+        let mut terms = vec![(at, map(plan.map, weights, plan.seed))];
         if plan.skip {
             terms.push((NodeId::INPUT, LinearMap::Dense(random(plan.width, inputs, plan.seed ^ 1))));
         }

@@ -1,0 +1,201 @@
+//! The quadratic form of [`super::form`] applied to a vector without its matrix: one pass forward and one backward.
+//!
+//! Its variables are t, x and wⱼ = zⱼ − αⱼhⱼ, what a neuron adds to its smallest slope: a linear substitution with an
+//! inverse, so that it changes nothing about definiteness. With it the form is ζt² + Σγx² + Σⱼ λⱼwⱼ(wⱼ − (βⱼ−αⱼ)hⱼ) − 2tuᵀy:
+//! layers couple only with deeper ones, which is what the margin of a tilt rests on (`dual/tilt.rs`). Half its gradient at
+//! (t, x, w), with h_a and y the pre-activations and outputs as linear functions of (x, w),
+//!
+//! > t: ζt − uᵀy;  wⱼ: λⱼwⱼ − ½λⱼ(βⱼ−αⱼ)hⱼ + …;  x: γ∘x + …
+//!
+//! where … is the adjoint, through the network with slopes α, of −½λ(β−α)∘w at every pre-activation and of −tu at the
+//! output. A neuron whose slope is one fixed number is no variable: it passes α·h on. One whose pre-activation is zero
+//! whatever the slopes counts as one with the fixed slope 0.
+
+use super::form::Multipliers;
+use crate::matrix::{Matrix, Store};
+use crate::network::{LinearMap, Network, NodeId, Op, Slope};
+use crate::problem::Functional;
+
+/// A network's form, ready to be given multipliers.
+#[derive(Clone, Debug)]
+pub(super) struct Operator<'a> {
+    network: &'a Network,
+    /// Per activation layer: node, pre-activation, slopes.
+    layers: Vec<(NodeId, NodeId, Vec<Slope>)>,
+}
+
+/// The form of one claim, scaled to D M D with D² the reciprocal of (ζ, γ, λ); variables with a zero among these are left
+/// out.
+#[derive(Clone, Debug)]
+pub(super) struct Scaled<'a> {
+    operator: &'a Operator<'a>,
+    functional: Functional,
+    multipliers: Multipliers,
+    /// D, shaped as the vectors it multiplies; zero for variables that are left out.
+    scales: Vector,
+    magnitude: bool,
+}
+
+/// A value for every variable: t, x, z₁, … as columns.
+#[derive(Clone, Debug)]
+pub(super) struct Vector(Vec<Matrix>);
+
+impl Vector {
+    pub fn parts(&self) -> impl Iterator<Item = &[f64]> {
+        self.0.iter().map(Matrix::data)
+    }
+
+    pub fn parts_mut(&mut self) -> impl Iterator<Item = &mut [f64]> {
+        self.0.iter_mut().map(Matrix::data_mut)
+    }
+
+    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
+        Self(self.0.iter().map(|m| Matrix::from_vec(m.rows(), 1, m.data().iter().map(|v| f(*v)).collect())).collect())
+    }
+
+    fn times(&mut self, other: &Self) {
+        for (part, other) in self.0.iter_mut().zip(&other.0) {
+            part.data_mut().iter_mut().zip(other.data()).for_each(|(v, o)| *v *= o);
+        }
+    }
+
+    pub fn dot(&self, other: &Self) -> f64 {
+        self.parts().zip(other.parts()).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>()).sum()
+    }
+
+    pub fn length(&self) -> f64 {
+        self.dot(self).sqrt()
+    }
+}
+
+impl<'a> Operator<'a> {
+    pub fn new(network: &'a Network) -> Self {
+        let mut slopes = network.slopes();
+        let live = live(network, &slopes);
+        let mut layers = Vec::new();
+        for ((node, parent, _), slopes) in network.activations().zip(&mut slopes) {
+            let dead = slopes.iter_mut().zip(live[parent.index()].data()).filter(|(_, live)| **live == 0.0);
+            dead.for_each(|(slope, _)| *slope = Slope::new(0.0, 0.0));
+            layers.push((node, parent, std::mem::take(slopes)));
+        }
+        Self { network, layers }
+    }
+
+    pub fn network(&self) -> &'a Network {
+        self.network
+    }
+
+    /// The form of these multipliers, one γ per input.
+    pub fn scaled(&'a self, functional: Functional, multipliers: Multipliers) -> Scaled<'a> {
+        let column = |values: &[f64]| Matrix::from_vec(values.len(), 1, values.to_vec());
+        let mut own = vec![column(&[multipliers.zeta]), column(&multipliers.gamma)];
+        own.extend(multipliers.lambda.iter().map(|lambda| column(lambda)));
+        let scales = Vector(own).map(|v| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 });
+        Scaled { operator: self, functional, multipliers, scales, magnitude: false }
+    }
+}
+
+impl Scaled<'_> {
+    /// The scales of all variables: a vector of the right shape.
+    pub fn scales(&self) -> &Vector {
+        &self.scales
+    }
+
+    /// D M D v.
+    pub fn apply(&self, v: &Vector) -> Vector {
+        let mut scaled = v.clone();
+        scaled.times(&self.scales);
+        let mut result = self.form(&scaled);
+        result.times(&self.scales);
+        result
+    }
+
+    /// The sums of absolute values of the entries of D M D, row by row; infinite in the row of a variable that is left out
+    /// but occurs elsewhere in the form. In plain floating point.
+    pub fn row_sums(&self) -> Vector {
+        let absolute = Self { magnitude: true, ..self.clone() };
+        let mut sums = absolute.form(&self.scales);
+        let scales = self.scales.map(|s| if s == 0.0 { f64::INFINITY } else { s });
+        for (sums, scales) in sums.0.iter_mut().zip(&scales.0) {
+            let pairs = sums.data_mut().iter_mut().zip(scales.data());
+            pairs.for_each(|(sum, scale)| *sum = if *sum == 0.0 { 0.0 } else { *sum * scale });
+        }
+        sums
+    }
+
+    /// M v; with `magnitude`, |M| v for v ≥ 0, from absolute values all along.
+    fn form(&self, v: &Vector) -> Vector {
+        let (network, layers) = (self.operator.network, &self.operator.layers);
+        let sign = if self.magnitude { 1.0 } else { -1.0 };
+        let size = |value: f64| if self.magnitude { value.abs() } else { value };
+        let [t, x, w @ ..] = v.0.as_slice() else { return v.clone() };
+        let (forward, adjoint): (Apply, Apply) = match self.magnitude {
+            true => (LinearMap::abs_forward, LinearMap::abs_adjoint),
+            false => (LinearMap::forward, LinearMap::adjoint),
+        };
+        let free = |a: usize, j: usize| !layers[a].2[j].is_fixed();
+        let steady = |a: usize, j: usize| size(layers[a].2[j].lower);
+        let coupling = |a: usize, j: usize| {
+            let Slope { lower, upper } = layers[a].2[j];
+            sign * 0.5 * self.multipliers.lambda[a][j] * (upper - lower)
+        };
+
+        let values = network.push_forward(x, forward, |a, h| {
+            Matrix::from_fn(h.rows(), 1, |j, _| {
+                let own = if free(a, j) { w[a].at(j, 0) } else { 0.0 };
+                own + steady(a, j) * h.at(j, 0)
+            })
+        });
+        let mut result = v.clone();
+        let y = values.of(network.output());
+        let output: f64 = self.functional.entries().map(|(i, u)| size(u) * y.at(i, 0)).sum();
+        *result.0[0].at_mut(0, 0) = self.multipliers.zeta * t.at(0, 0) + sign * output;
+        let mut pushed = Matrix::zeros(network.outputs(), 1);
+        self.functional.entries().for_each(|(i, u)| *pushed.at_mut(i, 0) = sign * size(u) * t.at(0, 0));
+
+        let gradients = network.pull_back(&pushed, adjoint, |a, g| {
+            Matrix::from_fn(g.rows(), 1, |j, _| {
+                let own = if free(a, j) { coupling(a, j) * w[a].at(j, 0) } else { 0.0 };
+                own + steady(a, j) * g.at(j, 0)
+            })
+        });
+        let pulled = gradients.of(NodeId::INPUT).data();
+        let own = self.multipliers.gamma.iter().zip(x.data());
+        let sums = result.0[1].data_mut().iter_mut().zip(own.zip(pulled));
+        sums.for_each(|(r, ((gamma, x), g))| *r = gamma * x + g);
+        for (a, (node, parent, _)) in layers.iter().enumerate() {
+            let (g, h, lambda) = (gradients.of(*node), values.of(*parent), &self.multipliers.lambda[a]);
+            for (j, r) in result.0[a + 2].data_mut().iter_mut().enumerate() {
+                let own = lambda[j] * w[a].at(j, 0) + coupling(a, j) * h.at(j, 0);
+                *r = if free(a, j) { own + g.at(j, 0) } else { 0.0 };
+            }
+        }
+        result
+    }
+}
+
+/// Per node, 1 where a path of non-zero weights and slopes leads from an input, else 0: there the value is zero whatever
+/// the slopes. Free of underflow, for every sum starts from ones.
+fn live(network: &Network, slopes: &[Vec<Slope>]) -> Vec<Matrix> {
+    let mut nodes: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
+    let mut slopes = slopes.iter();
+    for node in network.nodes() {
+        let mut reached = Matrix::zeros(node.len, 1);
+        match &node.op {
+            Op::Input => reached.fill(1.0),
+            Op::Affine { terms, .. } => {
+                terms.iter().for_each(|t| t.map.abs_forward(&nodes[t.parent.index()], Store::Add, &mut reached));
+            }
+            Op::Activate { parent, .. } => {
+                let own = slopes.next().into_iter().flatten().zip(nodes[parent.index()].data());
+                let steepest = own.map(|(slope, live)| slope.magnitude() * live);
+                reached.data_mut().iter_mut().zip(steepest).for_each(|(r, s)| *r = s);
+            }
+        }
+        reached.data_mut().iter_mut().for_each(|v| *v = if *v > 0.0 { 1.0 } else { 0.0 });
+        nodes.push(reached);
+    }
+    nodes
+}
+
+type Apply = fn(&LinearMap, &Matrix, Store, &mut Matrix);
