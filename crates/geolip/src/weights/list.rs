@@ -1,127 +1,225 @@
-//! Named arrays to a network: W1…Wd and b1…bd, an activation between the layers and none after the last.
+//! Named arrays to layers: `W1`, `b1`, … or `NAME.weight`, `NAME.bias`, …, in the order of the numbers in the names.
 
-use super::Fault;
-use super::npy::Array;
+use super::array::Array;
+use super::{Fault, Layer};
+use crate::import::Quoted;
 use crate::matrix::Matrix;
-use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError};
 use std::collections::BTreeMap;
 
-/// One layer: its matrix (out × in) and its bias, with their keys.
-struct Layer {
-    weight: (String, Matrix),
+/// What the lists of a format hold, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// What the smallest one holds.
+    pub(super) least: &'static str,
+    /// What one may hold.
+    pub(super) all: &'static str,
+}
+
+impl Wanted {
+    pub(super) fn nothing(&self) -> Fault {
+        Fault::of_file(format!("holds no {}", self.least))
+    }
+
+    pub(super) fn unknown(&self, key: &str) -> Fault {
+        Fault::of(key, format!("is not understood; a weight list holds {}", self.all))
+    }
+}
+
+/// The layers of a list, in the order of their names, as they are stored.
+pub(super) fn layers(arrays: Vec<(String, Array)>, wanted: &Wanted) -> Result<Vec<Layer>, Fault> {
+    let mut parts: BTreeMap<Label, Part> = BTreeMap::new();
+    let mut first: Option<(Style, String)> = None;
+    for (key, array) in arrays {
+        let Some(Key { style, kind, name }) = Key::parse(&key) else { return Err(wanted.unknown(&key)) };
+        match &first {
+            Some((earlier, other)) if *earlier != style => return Err(second_list(&key, other)),
+            Some(_) => {}
+            None => first = Some((style, key.clone())),
+        }
+        check_finite(&key, &array)?;
+        let part = parts.entry(Label::of(&name)).or_insert_with(|| Part { name, ..Part::default() });
+        let earlier = match kind {
+            Kind::Weight => part.weight.replace((key.clone(), matrix(&key, array)?)).map(|(key, _)| key),
+            Kind::Bias => part.bias.replace((key.clone(), vector(&key, array)?)).map(|(key, _)| key),
+        };
+        if let Some(earlier) = earlier {
+            return Err(Fault::of(&key, format!("is there twice, also as {}", Quoted(&earlier))));
+        }
+    }
+    match first {
+        None => Err(wanted.nothing()),
+        Some((style, _)) => complete(parts, style),
+    }
+}
+
+/// Every bias has its weight, and numbered lists have no gaps.
+fn complete(parts: BTreeMap<Label, Part>, style: Style) -> Result<Vec<Layer>, Fault> {
+    let weight = |number: &str| parts.get(&Label::of(number)).is_some_and(|part| part.weight.is_some());
+    let last = parts.values().rev().find(|part| part.weight.is_some());
+    if let (Style::Numbered, Some(last)) = (style, last)
+        && let Some(missing) = (1..=parts.len()).map(|number| number.to_string()).find(|number| !weight(number))
+        && Label::of(&missing) < Label::of(&last.name)
+    {
+        return Err(Fault::of(
+            &style.weight(&missing),
+            format!("is missing, but {} is there", style.weight(&last.name)),
+        ));
+    }
+    let mut families = BTreeMap::new();
+    let mut layers = Vec::new();
+    for (label, Part { name, weight, bias }) in parts {
+        let count = families.len();
+        let family = *families.entry(label.text()).or_insert(count);
+        match (weight, bias) {
+            (Some(weight), bias) => layers.push(Layer { weight, bias, family }),
+            (None, bias) => {
+                let (key, weight) = (bias.map(|(key, _)| key).unwrap_or_default(), style.weight(&name));
+                return Err(Fault::of(&key, format!("belongs to no layer: there is no {weight}")));
+            }
+        }
+    }
+    Ok(layers)
+}
+
+/// What was found of one layer.
+#[derive(Default)]
+struct Part {
+    name: String,
+    weight: Option<(String, Matrix)>,
     bias: Option<(String, Vec<f64>)>,
 }
 
-/// The network of a weight list.
-pub(super) fn network(arrays: Vec<(String, Array)>, activation: &Activation) -> Result<Network, Fault> {
-    let layers = layers(arrays)?;
-    check_shapes(&layers)?;
-    let (first, last) = (layers.first(), layers.len());
-    let inputs = first.map_or(0, |layer| layer.weight.1.cols());
-    let mut builder = NetworkBuilder::new(inputs).map_err(|_| Fault::of_file("holds no matrix W1"))?;
-    let mut node = builder.input();
-    for (number, Layer { weight: (key, weight), bias }) in (1..).zip(layers) {
-        let build = |error: NetworkError| Fault::of(&key, format!("makes no layer: {error}"));
-        let terms = vec![(node, LinearMap::Dense(weight))];
-        node = builder.affine(&format!("layer{number}"), terms, bias.map(|(_, bias)| bias)).map_err(build)?;
-        if number < last {
-            let name = format!("{}{number}", activation.name());
-            node = builder.activate(&name, node, activation.clone()).map_err(build)?;
+/// How a list names its arrays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Style {
+    /// `W1`, `b1`.
+    Numbered,
+    /// `NAME.weight`, `NAME_bias`.
+    Named,
+}
+
+impl Style {
+    /// The usual key of the weight of a layer.
+    fn weight(self, name: &str) -> String {
+        match (self, name) {
+            (Self::Numbered, _) => format!("W{name}"),
+            (Self::Named, "") => "weight".to_owned(),
+            (Self::Named, _) => format!("{name}.weight"),
         }
     }
-    Ok(builder.finish(node))
 }
 
-/// The kind of an array and the number of its layer, by its key: `W1`, `b12`, either case.
-fn parse(key: &str) -> Option<(char, usize)> {
-    let kind = key.chars().next()?.to_ascii_lowercase();
-    let digits = key.get(1..)?;
-    let plain = matches!(kind, 'w' | 'b') && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
-    if plain { digits.parse().ok().map(|number| (kind, number)) } else { None }
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Weight,
+    Bias,
 }
 
-/// Sorts the arrays into layers.
-fn layers(arrays: Vec<(String, Array)>) -> Result<Vec<Layer>, Fault> {
-    let mut weights = BTreeMap::new();
-    let mut biases = BTreeMap::new();
-    for (key, array) in arrays {
-        check_finite(&key, &array)?;
-        let replaced = match (parse(&key), array.shape.as_slice()) {
-            (Some(('w', number)), &[rows, cols]) if rows > 0 && cols > 0 => {
-                let matrix = Matrix::from_vec(rows, cols, array.data);
-                weights.insert(number, (key.clone(), matrix)).is_some()
-            }
-            (Some(('w', _)), shape) => {
-                return Err(Fault::of(&key, format!("has the shape {shape:?}; a weight is a matrix, out x in")));
-            }
-            (Some((_, number)), [_]) => biases.insert(number, (key.clone(), array.data)).is_some(),
-            (Some(_), shape) => {
-                return Err(Fault::of(&key, format!("has the shape {shape:?}; a bias is a vector")));
-            }
-            (None, _) => {
-                return Err(Fault::of(&key, "is not understood; a weight list holds W1, W2, … and b1, b2, …"));
-            }
+/// What the key of an array says.
+pub(super) struct Key {
+    style: Style,
+    pub(super) kind: Kind,
+    /// The layer's name: `1` of `W1`, `layers.0` of `layers.0.weight`.
+    name: String,
+}
+
+impl Key {
+    /// Reads `W1` or `layers.0.weight`, in either case; none for any other key.
+    pub(super) fn parse(key: &str) -> Option<Self> {
+        Self::numbered(key).or_else(|| Self::named(key))
+    }
+
+    fn numbered(key: &str) -> Option<Self> {
+        let kind = match key.chars().next()? {
+            'W' | 'w' => Kind::Weight,
+            'B' | 'b' => Kind::Bias,
+            _ => return None,
         };
-        if replaced {
-            return Err(Fault::of(&key, "is there twice, in upper and in lower case"));
-        }
+        let digits = key.get(1..)?;
+        let plain = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+        let number: Option<u64> = if plain { digits.parse().ok() } else { None };
+        number.map(|_| Self { style: Style::Numbered, kind, name: digits.to_owned() })
     }
-    let depth = weights.keys().next_back().copied().unwrap_or(0);
-    if let Some(missing) = (1..depth).find(|number| !weights.contains_key(number)) {
-        return Err(Fault::of(&format!("W{missing}"), format!("is missing, but W{depth} is there")));
+
+    fn named(key: &str) -> Option<Self> {
+        let (name, word) = key.rsplit_once(['.', '_']).unwrap_or(("", key));
+        let kind = match word {
+            _ if word.eq_ignore_ascii_case("weight") => Kind::Weight,
+            _ if word.eq_ignore_ascii_case("bias") => Kind::Bias,
+            _ => return None,
+        };
+        Some(Self { style: Style::Named, kind, name: name.to_owned() })
     }
-    if let Some((number, (key, _))) = biases.iter().find(|(number, _)| !weights.contains_key(number)) {
-        return Err(Fault::of(key, format!("belongs to no layer: there is no W{number}")));
-    }
-    Ok(weights.into_iter().map(|(number, weight)| Layer { weight, bias: biases.remove(&number) }).collect())
 }
 
-fn check_finite(key: &str, array: &Array) -> Result<(), Fault> {
+/// A name, cut where digits begin and end: numbers are compared as numbers.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Label(Vec<Chunk>);
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Chunk {
+    Number(u64),
+    Text(String),
+}
+
+impl Label {
+    fn of(name: &str) -> Self {
+        let mut chunks = Vec::new();
+        let mut rest = name;
+        while let Some(first) = rest.bytes().next() {
+            let digit = first.is_ascii_digit();
+            let end = rest.bytes().position(|byte| byte.is_ascii_digit() != digit).unwrap_or(rest.len());
+            let (chunk, after) = rest.split_at(end);
+            let number = if digit { chunk.parse().ok() } else { None };
+            chunks.push(number.map_or_else(|| Chunk::Text(chunk.to_owned()), Chunk::Number));
+            rest = after;
+        }
+        Self(chunks)
+    }
+
+    /// The name without its numbers.
+    fn text(&self) -> Vec<Chunk> {
+        let blank = |chunk: &Chunk| if matches!(chunk, Chunk::Number(_)) { Chunk::Number(0) } else { chunk.clone() };
+        self.0.iter().map(blank).collect()
+    }
+}
+
+/// The array of a weight, as it is stored.
+pub(super) fn matrix(key: &str, array: Array) -> Result<Matrix, Fault> {
+    let hint = match *array.shape.as_slice() {
+        [rows, cols] if rows > 0 && cols > 0 => return Ok(Matrix::from_vec(rows, cols, array.data)),
+        [_] => "; a network with layers of another kind can be exported to ONNX",
+        [_, _] | [] => "",
+        _ => "; a network with convolutions can be exported to ONNX",
+    };
+    Err(Fault::of(key, format!("has the shape {:?}; a weight is a matrix, out x in{hint}", array.shape)))
+}
+
+/// The array of a bias.
+pub(super) fn vector(key: &str, array: Array) -> Result<Vec<f64>, Fault> {
+    match *array.shape.as_slice() {
+        [_] => Ok(array.data),
+        _ => Err(Fault::of(key, format!("has the shape {:?}; a bias is a vector", array.shape))),
+    }
+}
+
+pub(super) fn check_finite(key: &str, array: &Array) -> Result<(), Fault> {
     match array.data.iter().find(|v| !v.is_finite()) {
         None => Ok(()),
         Some(value) => Err(Fault::of(key, format!("holds {value}; every weight must be a finite number"))),
     }
 }
 
-/// Every layer takes what the one before gives, and every bias is as long as its layer.
-fn check_shapes(layers: &[Layer]) -> Result<(), Fault> {
-    let fault = chain_fault(layers, Matrix::rows, Matrix::cols);
-    let transposed = chain_fault(layers, Matrix::cols, Matrix::rows);
-    match (fault, transposed) {
-        (None, _) => Ok(()),
-        (Some(fault), Some(_)) => Err(fault),
-        (Some(Fault { key, reason }), None) => {
-            let hint = "; as in x out all shapes fit: store the transposes";
-            Err(Fault { key, reason: reason + hint })
-        }
-    }
-}
-
-/// The first misfit, where `out` and `into` are the sizes of a matrix to either side.
-fn chain_fault(layers: &[Layer], out: fn(&Matrix) -> usize, into: fn(&Matrix) -> usize) -> Option<Fault> {
-    let mut before: Option<&(String, Matrix)> = None;
-    for Layer { weight, bias } in layers {
-        let (key, matrix) = weight;
-        if let Some((earlier, narrower)) = before
-            && out(narrower) != into(matrix)
-        {
-            let (taken, given) = (into(matrix), out(narrower));
-            return Some(Fault::of(key, format!("takes {taken} numbers where {earlier} gives {given}")));
-        }
-        if let Some((bias_key, bias)) = bias
-            && bias.len() != out(matrix)
-        {
-            let (found, given) = (bias.len(), out(matrix));
-            return Some(Fault::of(bias_key, format!("has {found} numbers where {key} gives {given}")));
-        }
-        before = Some(weight);
-    }
-    None
+/// A key of another list than the one that `other` belongs to.
+pub(super) fn second_list(key: &str, other: &str) -> Fault {
+    Fault::of(key, format!("is of another weight list than {}: keep one of the two in the file", Quoted(other)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WANTED: Wanted = Wanted { least: "matrix W1", all: "W1 and b1" };
 
     fn array(key: &str, shape: &[usize]) -> (String, Array) {
         let count: usize = shape.iter().product();
@@ -130,17 +228,48 @@ mod tests {
     }
 
     fn fault(arrays: Vec<(String, Array)>) -> String {
-        let Fault { key, reason } = network(arrays, &Activation::Relu).expect_err("no network");
+        let Fault { key, reason } = layers(arrays, &WANTED).expect_err("no layers");
         format!("{}: {reason}", key.unwrap_or_default())
     }
 
+    /// Keys of matrices and biases in order, with the families.
+    fn order(keys: &[&str]) -> Result<Vec<String>, Fault> {
+        let arrays = keys.iter().map(|key| {
+            let bias = matches!(Key::parse(key), Some(Key { kind: Kind::Bias, .. }));
+            array(key, if bias { &[2] } else { &[2, 2] })
+        });
+        let show = |layer: Layer| {
+            let bias = layer.bias.map_or("-".to_owned(), |(key, _)| key);
+            format!("{} {bias} {}", layer.weight.0, layer.family)
+        };
+        Ok(layers(arrays.collect(), &WANTED)?.into_iter().map(show).collect())
+    }
+
     #[test]
-    fn a_list_in_any_order_and_case_is_a_network() -> Result<(), Fault> {
-        let arrays = vec![array("b1", &[2]), array("w2", &[1, 2]), array("W1", &[2, 3])];
-        let network = network(arrays, &Activation::Abs)?;
-        assert_eq!((network.inputs(), network.outputs(), network.neurons()), (3, 1, 2));
-        // W1 = [[-1, 0, 1], [2, 3, 4]], b1 = [-1, 0], W2 = [-1, 0]
-        assert_eq!(network.evaluate(&[3.0, 1.0, 1.0]), [-3.0]);
+    fn arrays_in_any_order_and_case_are_layers() -> Result<(), Fault> {
+        let listed = layers(vec![array("b1", &[2]), array("w2", &[1, 2]), array("W1", &[2, 3])], &WANTED)?;
+        assert_eq!(listed[0].weight, ("W1".to_owned(), Matrix::from_vec(2, 3, vec![-1.0, 0.0, 1.0, 2.0, 3.0, 4.0])));
+        assert_eq!(listed[0].bias, Some(("b1".to_owned(), vec![-1.0, 0.0])));
+        assert_eq!(listed[1].weight.0, "w2");
+        assert_eq!((listed.len(), &listed[1].bias), (2, &None));
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_in_names_count_as_numbers() -> Result<(), Fault> {
+        assert_eq!(order(&["W10", "W9", "W8", "W7", "W6", "W5", "W4", "W3", "W2", "W1"])?[9], "W10 - 0");
+        assert_eq!(
+            order(&["10.weight", "2.bias", "0.weight", "2.weight"])?,
+            ["0.weight - 0", "2.weight 2.bias 0", "10.weight - 0"]
+        );
+        assert_eq!(order(&["fc2_weight", "fc1_bias", "fc1_weight"])?, ["fc1_weight fc1_bias 0", "fc2_weight - 0"]);
+        assert_eq!(
+            order(&["net.1.fc10.weight", "net.1.fc9.weight", "net.0.fc11.weight", "out.weight"])?,
+            ["net.0.fc11.weight - 0", "net.1.fc9.weight - 0", "net.1.fc10.weight - 0", "out.weight - 1"]
+        );
+        assert_eq!(order(&["weight", "bias"])?, ["weight bias 0"]);
+        let long = "a99999999999999999999999.weight";
+        assert_eq!(order(&[long])?, [format!("{long} - 0")]);
         Ok(())
     }
 
@@ -148,35 +277,43 @@ mod tests {
     fn what_is_wrong_is_named() {
         assert_eq!(fault(vec![]), ": holds no matrix W1");
         assert_eq!(fault(vec![array("W2", &[2, 2])]), "W1: is missing, but W2 is there");
-        assert_eq!(fault(vec![array("W1", &[2])]), "W1: has the shape [2]; a weight is a matrix, out x in");
+        assert_eq!(fault(vec![array("W1", &[2, 2]), array("W3", &[2, 2])]), "W2: is missing, but W3 is there");
+        assert_eq!(
+            fault(vec![array("W1", &[2, 2]), array("b2", &[2]), array("W3", &[2, 2])]),
+            "W2: is missing, but W3 is there"
+        );
+        assert_eq!(
+            fault(vec![array("W1", &[2])]),
+            "W1: has the shape [2]; a weight is a matrix, out x in; \
+             a network with layers of another kind can be exported to ONNX"
+        );
+        assert_eq!(
+            fault(vec![array("conv.weight", &[2, 1, 3, 3])]),
+            "conv.weight: has the shape [2, 1, 3, 3]; a weight is a matrix, out x in; \
+             a network with convolutions can be exported to ONNX"
+        );
+        assert_eq!(fault(vec![array("W1", &[0, 2])]), "W1: has the shape [0, 2]; a weight is a matrix, out x in");
         assert_eq!(
             fault(vec![array("W1", &[2, 3]), array("b1", &[2, 1])]),
             "b1: has the shape [2, 1]; a bias is a vector"
         );
-        assert_eq!(fault(vec![array("W1", &[2, 3]), array("b1", &[4])]), "b1: has 4 numbers where W1 gives 2");
         assert_eq!(fault(vec![array("W1", &[2, 3]), array("b2", &[2])]), "b2: belongs to no layer: there is no W2");
+        assert_eq!(fault(vec![array("a.bias", &[2])]), "a.bias: belongs to no layer: there is no a.weight");
+        assert_eq!(fault(vec![array("W1", &[2, 3]), array("w1", &[2, 3])]), "w1: is there twice, also as 'W1'");
         assert_eq!(
-            fault(vec![array("W1", &[2, 3]), array("w1", &[2, 3])]),
-            "w1: is there twice, in upper and in lower case"
+            fault(vec![array("a.weight", &[2, 3]), array("a_weight", &[2, 3])]),
+            "a_weight: is there twice, also as 'a.weight'"
         );
-        for unknown in ["W0", "W01", "x1", "W", "W1a", "weights", "", "ß1"] {
-            assert!(fault(vec![array(unknown, &[1, 1])]).contains("is not understood"), "{unknown}");
+        assert_eq!(
+            fault(vec![array("W1", &[2, 3]), array("fc.weight", &[2, 3])]),
+            "fc.weight: is of another weight list than 'W1': keep one of the two in the file"
+        );
+        for unknown in ["W0", "W01", "x1", "W", "W1a", "weights", "", "ß1", "weight_ih_l0", "W99999999999999999999"] {
+            let expected = format!("{unknown}: is not understood; a weight list holds W1 and b1");
+            assert_eq!(fault(vec![array(unknown, &[1, 1])]), expected);
         }
         let (key, mut nan) = array("W1", &[1, 2]);
         nan.data[1] = f64::NAN;
         assert_eq!(fault(vec![(key, nan)]), "W1: holds NaN; every weight must be a finite number");
-    }
-
-    #[test]
-    fn transposed_lists_are_recognised() {
-        assert_eq!(
-            fault(vec![array("W1", &[3, 2]), array("W2", &[2, 5])]),
-            "W2: takes 5 numbers where W1 gives 3; as in x out all shapes fit: store the transposes"
-        );
-        assert_eq!(
-            fault(vec![array("W1", &[3, 2]), array("b1", &[2])]),
-            "b1: has 2 numbers where W1 gives 3; as in x out all shapes fit: store the transposes"
-        );
-        assert_eq!(fault(vec![array("W1", &[3, 2]), array("W2", &[5, 4])]), "W2: takes 4 numbers where W1 gives 3");
     }
 }

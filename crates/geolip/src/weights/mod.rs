@@ -2,32 +2,127 @@
 //!
 //! | step | file |
 //! | --- | --- |
-//! | the archive to named arrays | `npz` |
-//! | one array | `npy` |
-//! | named arrays to a network | `list` |
+//! | bytes to named arrays | `npz` and `npy`, `safetensors`, `mat` |
+//! | names to layers | `list`; for the cell arrays of MATLAB, `mat/layout` |
+//! | layers to their order and orientation | `chain` |
+//! | layers to a network | this file |
 
+mod array;
+mod chain;
 mod list;
+mod mat;
 mod npy;
 mod npz;
+mod safetensors;
 
-pub(crate) use npz::is_zip;
-
-use crate::import::{Format, ImportError, Parts, Port, SelfCheck};
-use crate::network::Activation;
+use crate::import::{Format, ImportError, ImportOptions, Parts, Port, SelfCheck};
+use crate::matrix::Matrix;
+use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError};
+use chain::Habit;
 use std::path::Path;
 
-/// Reads a `.npz` weight list with `activation` (ReLU if none) between its layers; `path` is for messages.
-pub(crate) fn read(bytes: &[u8], path: &Path, activation: Option<&Activation>) -> Result<Parts, ImportError> {
-    let arrays = npz::read(bytes).map_err(|fault| fault.at(path))?;
-    let network = list::network(arrays, activation.unwrap_or(&Activation::Relu)).map_err(|fault| fault.at(path))?;
+/// The kinds of files that hold weight lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Npz,
+    Mat,
+    Safetensors,
+}
+
+impl Kind {
+    /// What the bytes are, or what the extension says they should be; none for anything else.
+    pub(crate) fn of(bytes: &[u8], path: &Path) -> Option<Self> {
+        let named = |extension: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension));
+        if npz::is_zip(bytes) {
+            Some(Self::Npz)
+        } else if mat::is_mat(bytes) || named("mat") {
+            Some(Self::Mat)
+        } else if safetensors::is_safetensors(bytes) || named("safetensors") {
+            Some(Self::Safetensors)
+        } else {
+            None
+        }
+    }
+
+    fn format(self) -> Format {
+        match self {
+            Self::Npz => Format::Npz,
+            Self::Mat => Format::Mat,
+            Self::Safetensors => Format::Safetensors,
+        }
+    }
+
+    /// NumPy and PyTorch write out × in; MATLAB files come both ways.
+    fn habit(self) -> Habit {
+        match self {
+            Self::Npz | Self::Safetensors => Habit::OutByIn,
+            Self::Mat => Habit::Either,
+        }
+    }
+}
+
+/// Reads a weight list with `options.activation` (ReLU if none) between its layers; `path` is for messages.
+pub(crate) fn read(bytes: &[u8], path: &Path, kind: Kind, options: &ImportOptions) -> Result<Parts, ImportError> {
+    parts(bytes, kind, options).map_err(|fault| fault.at(path))
+}
+
+fn parts(bytes: &[u8], kind: Kind, options: &ImportOptions) -> Result<Parts, Fault> {
+    let List { layers, left_out } = match kind {
+        Kind::Npz => list::layers(npz::read(bytes)?, &npz::WANTED)?.into(),
+        Kind::Safetensors => list::layers(safetensors::read(bytes)?, &safetensors::WANTED)?.into(),
+        Kind::Mat => mat::read(bytes)?,
+    };
+    let layers = chain::arrange(layers, options.transposed, kind.habit())?;
+    let network = network(layers, options.activation.as_ref().unwrap_or(&Activation::Relu))?;
     Ok(Parts {
-        input: Port { name: "input".to_owned(), shape: vec![network.inputs()] },
+        inputs: vec![Port { name: "input".to_owned(), shape: vec![network.inputs()] }],
+        fixed: Vec::new(),
         output: Port { name: "output".to_owned(), shape: vec![network.outputs()] },
-        format: Format::Npz,
-        left_out: Vec::new(),
+        other_outputs: Vec::new(),
+        format: kind.format(),
+        left_out,
         self_check: SelfCheck::NotRun { reason: "weight list: no other implementation to compare with".to_owned() },
         network,
     })
+}
+
+/// Layers in their order, out × in, become a network: an activation between them and none after the last.
+fn network(layers: Vec<Layer>, activation: &Activation) -> Result<Network, Fault> {
+    let (first, last) = (layers.first(), layers.len());
+    let inputs = first.map_or(0, |layer| layer.weight.1.cols());
+    let mut builder = NetworkBuilder::new(inputs).map_err(|_| Fault::of_file("holds no layer"))?;
+    let mut node = builder.input();
+    for (number, Layer { weight: (key, weight), bias, .. }) in (1..).zip(layers) {
+        let build = |error: NetworkError| Fault::of(&key, format!("makes no layer: {error}"));
+        let terms = vec![(node, LinearMap::Dense(weight))];
+        node = builder.affine(&format!("layer{number}"), terms, bias.map(|(_, bias)| bias)).map_err(build)?;
+        if number < last {
+            let name = format!("{}{number}", activation.name());
+            node = builder.activate(&name, node, activation.clone()).map_err(build)?;
+        }
+    }
+    Ok(builder.finish(node))
+}
+
+/// One layer as it is stored: its matrix and its bias, with their keys.
+#[derive(Clone, Debug, PartialEq)]
+struct Layer {
+    weight: (String, Matrix),
+    bias: Option<(String, Vec<f64>)>,
+    /// Layers of one family have names that differ only in numbers, which give their order.
+    family: usize,
+}
+
+/// The layers of a file, and the names of what it holds besides.
+struct List {
+    layers: Vec<Layer>,
+    left_out: Vec<String>,
+}
+
+impl From<Vec<Layer>> for List {
+    fn from(layers: Vec<Layer>) -> Self {
+        Self { layers, left_out: Vec::new() }
+    }
 }
 
 /// What is wrong with a weight list: with one of its arrays, or with the file as a whole.

@@ -6,14 +6,8 @@
 //!
 //! Source: NumPy Enhancement Proposal 1, versions 1.0 to 3.0 of the format.
 
+use super::array::{Array, decoded, row_major};
 use crate::import::Quoted;
-
-/// An array, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Array {
-    pub(super) shape: Vec<usize>,
-    pub(super) data: Vec<f64>,
-}
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
@@ -30,10 +24,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Array, String> {
         return Ok(Array { shape, data });
     }
     match *shape.as_slice() {
-        [rows, cols] => {
-            let moved = (0..rows * cols).map(|index| data[index % cols * rows + index / cols]).collect();
-            Ok(Array { shape, data: moved })
-        }
+        [rows, cols] => Ok(Array { shape, data: row_major(rows, cols, &data) }),
         [_] => Ok(Array { shape, data }),
         _ => Err(format!("has the shape {shape:?}; matrices and vectors are read")),
     }
@@ -156,10 +147,6 @@ impl Number {
             Self::Double { big_endian: true } => decoded(bytes, f64::from_be_bytes),
         }
     }
-}
-
-fn decoded<const N: usize>(bytes: &[u8], decode: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes.as_chunks::<N>().0.iter().map(|chunk| decode(*chunk)).collect()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! A `.npz` archive: a zip file with one `.npy` file per array.
 
-use super::Fault;
-use super::npy::{self, Array};
+use super::array::Array;
+use super::list::Wanted;
+use super::{Fault, npy};
 use crate::import::Plain;
 use std::io::{Cursor, Read};
 use zip::ZipArchive;
@@ -9,8 +10,11 @@ use zip::ZipArchive;
 /// The most that deflate can make of a byte. An entry that claims more is damaged or hostile.
 const LARGEST_EXPANSION: u64 = 1032;
 
+/// What a `.npz` list holds. (Names as in `.safetensors` are read as well.)
+pub(super) const WANTED: Wanted = Wanted { least: "matrix W1", all: "W1, W2, … and b1, b2, …" };
+
 /// Whether the bytes are those of a zip archive.
-pub(crate) fn is_zip(bytes: &[u8]) -> bool {
+pub(super) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
