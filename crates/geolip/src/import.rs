@@ -1,4 +1,4 @@
-//! Files to networks: ONNX files and `.npz` weight lists become a [`Network`], or an error says what is in the way.
+//! Files to networks: ONNX files and weight lists become a [`Network`], or an error says what is in the way.
 //!
 //! The import *fails closed*: a file is accepted only when every operator, attribute and number on the way from the input
 //! to the output is understood. An ONNX file is then run beside an independent inference (tract) at a few inputs; a
@@ -6,26 +6,51 @@
 //!
 //! # What is read
 //!
-//! **ONNX**, operator sets 7 to 28 of the default domain, one input and one output that depends on it, float32 or float64:
+//! **ONNX**, operator sets 7 to 28 of the default domain, in float16, bfloat16, float32 or float64, with stored tensors in the
+//! file or in files beside it:
 //!
 //! | family | operators |
 //! | --- | --- |
-//! | linear | `Gemm`, `MatMul` with a constant on either side |
-//! | arithmetic | `Add`, `Sub`, `Mul`, `Div` with constants by broadcasting, `Add` and `Sub` of two branches, `Neg` |
-//! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, and `Transpose` where it moves no number |
-//! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode, `Constant` |
-//! | activations | `Relu`, `LeakyRelu`, `PRelu`, `Elu`, `Celu`, `Selu`, `Sigmoid`, `HardSigmoid`, `Tanh`, `Softsign`, `Softplus`, `Gelu`, `Swish`, `HardSwish`, `Mish`, `Clip`, `Abs`, `Sin`, `Cos` |
+//! | linear | `Gemm`, `MatMul`, `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
+//! | arithmetic | `Add`, `Sub`, `Sum`, `Mean` of any branches and constants; `Mul`, `Div` by constants; `Neg`; with broadcasting |
+//! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees |
+//! | images | `Upsample`, `Resize` (nearest, linear, cubic; not cropped nor antialiased), `DepthToSpace`, `SpaceToDepth` |
+//! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad` |
+//! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode |
+//! | known while importing | `Constant`, `Shape`, `Size` |
+//! | activations | `Relu`, `LeakyRelu`, `PRelu`, `ThresholdedRelu` with alpha 0, `Elu`, `Celu`, `Selu`, `Sigmoid`, `HardSigmoid`, `Tanh`, `Softsign`, `Softplus`, `Gelu`, `Swish`, `HardSwish`, `Mish`, `Shrink` with bias = lambd, `Clip`, `Abs`, `Sin`, `Cos` |
 //!
-//! A leading batch dimension, symbolic or 1, counts as 1; tensors are read as vectors in row-major order.
+//! Activations may be spelt out: GELU by erf or tanh, SiLU as x·σ(x), Mish, HardSwish, softsign, softplus, LeakyReLU as a
+//! maximum, clips as chains of Min and Max, in any order of the operations. So may be constants: what does not depend on the
+//! input is evaluated while importing, in double precision (shape arithmetic, weights divided by their norm, …), with
+//! comparisons, reductions, `Concat`, `Range` and the like besides the operators above. Of the domain `com.microsoft`, the
+//! activations Gelu, FastGelu, BiasGelu and QuickGelu are read.
 //!
-//! **`.npz`**: `W1`…`Wd` of shape out × in and optional biases `b1`…`bd` (either case), float32 or float64, with one
-//! activation between the layers: ReLU unless [`ImportOptions::activation`] names another.
+//! A symbolic first dimension of several is a batch and counts as 1; a fixed one is a dimension like any other. Tensors are
+//! read as vectors in row-major order. Several inputs make one vector, or one of them is chosen
+//! ([`ImportOptions::input`]); of several outputs the first is meant, or the one that is chosen, or an inner tensor
+//! ([`ImportOptions::output`], [`ImportOptions::until`]). Only what reaches it has to be supported.
+//!
+//! **Weight lists**: the matrices of a fully connected network and optional biases, with one activation between the layers:
+//! ReLU unless [`ImportOptions::activation`] names another.
+//!
+//! | file | arrays | numbers | matrices |
+//! | --- | --- | --- | --- |
+//! | `.npz` | `W1`…`Wd` and `b1`…`bd` in either case, or as in `.safetensors` | float32, float64 | out × in |
+//! | `.safetensors` | `NAME.weight` and `NAME.bias` | F16, BF16, F32, F64 | out × in |
+//! | `.mat`, level 5 | cell arrays `weights` and `biases` or `W` and `b`; or variables `W1`…, or `NAME_weight`… | real, dense, of any class | as their shapes say |
+//!
+//! Layers come in the order of the numbers in their names; names that differ in more than numbers (`body`, `head`) are
+//! placed by their shapes. [`ImportOptions::transposed`] states that matrices are in × out. What the names and shapes
+//! leave open is refused with the choice to make, and so is a file with two weight lists. In a `.mat` file, a scaler in
+//! front of the network (`input_mean`, `input_scale`), single numbers, texts and structs are left out and listed in
+//! [`Imported::left_out`]: the network that is bounded begins after the scaler.
 //!
 //! This module knows files and formats, not bounds.
 
 mod error;
 
-pub use error::{ImportError, Obstacle, Place};
+pub use error::{Contents, ImportError, Obstacle, Place};
 pub(crate) use error::{Plain, Quoted};
 
 use crate::network::{Activation, Network};
@@ -39,6 +64,17 @@ pub struct ImportOptions {
     /// The activation between the layers of a weight list; ReLU when none is given. An ONNX file states its own
     /// activations: giving one for it is an error.
     pub activation: Option<Activation>,
+    /// Whether the matrices of a weight list are stored in × out, transposed. When nothing is said: out × in, but a
+    /// `.mat` file whose shapes would fit both ways is refused. An ONNX file states it for every operator: giving it for
+    /// one is an error.
+    pub transposed: Option<bool>,
+    /// The input of an ONNX file that alone moves, by name; all of them when none is given. The others are fixed, at zero
+    /// where values matter.
+    pub input: Option<String>,
+    /// The output of an ONNX file that is bounded, by name; its first one when none is given.
+    pub output: Option<String>,
+    /// An inner tensor of an ONNX file up to which it is bounded, by its name or that of its node, instead of an output.
+    pub until: Option<String>,
 }
 
 /// A network as it was read, with what there is to know about the file.
@@ -51,11 +87,17 @@ pub struct Imported {
     pub sha256: String,
     /// What kind of file it is.
     pub format: Format,
-    /// The input: its name and shape in the file.
-    pub input: Port,
+    /// The inputs: their names and shapes in the file. The network's input vector is made of them, one after the other.
+    pub inputs: Vec<Port>,
+    /// Inputs of the file that were fixed, because another one was chosen to move. Evaluation, lower bounds and the
+    /// self-check have them at zero; upper bounds hold whatever they are fixed at, since they hold for all slopes.
+    pub fixed: Vec<Port>,
     /// The output: its name and shape in the file.
     pub output: Port,
-    /// Inputs of the file that cannot reach the output, and are no part of the network.
+    /// The outputs of the file that were not chosen.
+    pub other_outputs: Vec<String>,
+    /// What the file holds besides the network: inputs that cannot reach the output (ONNX), variables that are no part
+    /// of the weight list (`.mat`).
     pub left_out: Vec<String>,
     /// How the network compared with another implementation.
     pub self_check: SelfCheck,
@@ -83,6 +125,10 @@ pub enum Format {
     },
     /// A `.npz` weight list.
     Npz,
+    /// A `.mat` weight list.
+    Mat,
+    /// A `.safetensors` weight list.
+    Safetensors,
 }
 
 /// What became of the comparison with an independent inference.
@@ -103,7 +149,7 @@ pub enum SelfCheck {
     },
 }
 
-/// Reads the network file at `path`: ONNX or `.npz`, told apart by content.
+/// Reads the network file at `path`: ONNX, `.npz`, `.mat` or `.safetensors`, told apart by content.
 ///
 /// ```
 /// use geolip::import::{ImportOptions, SelfCheck, load};
@@ -119,36 +165,57 @@ pub enum SelfCheck {
 /// [`ImportError`]; for ONNX files that hold something unsupported, [`ImportError::Unsupported`] lists all of it.
 pub fn load(path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
     let bytes = std::fs::read(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
-    from_bytes(&bytes, path, options)
+    let folder = path.parent().unwrap_or(Path::new(""));
+    read(&bytes, path, Some(folder), options)
 }
 
-/// Reads a network from the bytes of a file; `path` is what error messages call it.
+/// Reads a network from the bytes of a file; `path` is what error messages call it. An ONNX file must hold all its numbers
+/// itself: nothing else is read.
 ///
 /// # Errors
 /// As for [`load`].
 pub fn from_bytes(bytes: &[u8], path: &Path, options: &ImportOptions) -> Result<Imported, ImportError> {
-    let parts = if weights::is_zip(bytes) {
-        weights::read(bytes, path, options.activation.as_ref())?
-    } else {
-        expect_onnx(path, options)?;
-        onnx::read(bytes, path)?
+    read(bytes, path, None, options)
+}
+
+fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOptions) -> Result<Imported, ImportError> {
+    let parts = match weights::Kind::of(bytes, path) {
+        Some(kind) => {
+            expect_no_choice(path, options)?;
+            weights::read(bytes, path, kind, options)?
+        }
+        None => {
+            expect_onnx(path, options)?;
+            onnx::read(bytes, path, folder, options)?
+        }
     };
     Ok(parts.with_hash(bytes))
 }
 
-/// Whether it makes sense to read a file that is no zip archive as ONNX.
+/// A weight list has one input, one output, and no names for what is between them.
+fn expect_no_choice(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
+    let ImportOptions { activation: _, transposed: _, input, output, until } = options;
+    if input.is_none() && output.is_none() && until.is_none() {
+        return Ok(());
+    }
+    let reason = "a weight list has one input and one output; leave out the choice of one".to_owned();
+    Err(ImportError::Choice { path: path.to_owned(), reason })
+}
+
+/// Whether it makes sense to read a file that is no weight list as ONNX.
 fn expect_onnx(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let malformed = |reason: &str| Err(ImportError::Malformed { path: path.to_owned(), reason: reason.to_owned() });
-    match (extension.as_str(), &options.activation) {
-        ("npz", _) => malformed("not a zip archive, which every .npz file is"),
-        ("npy" | "mat" | "safetensors" | "pt" | "pth" | "h5" | "keras" | "tflite", _) => {
-            malformed(".onnx and .npz files are read; export the network to one of them")
+    match (extension.as_str(), &options.activation, options.transposed) {
+        ("npz", ..) => malformed("not a zip archive, which every .npz file is"),
+        ("npy" | "pt" | "pth" | "h5" | "keras" | "tflite", ..) => {
+            malformed(".onnx, .npz, .mat and .safetensors files are read; export the network to one of them")
         }
-        (_, Some(activation)) => {
+        (_, Some(activation), _) => {
             Err(ImportError::ActivationOfOnnx { path: path.to_owned(), activation: activation.to_string() })
         }
-        (_, None) => Ok(()),
+        (_, None, Some(_)) => Err(ImportError::OrientationOfOnnx { path: path.to_owned() }),
+        (_, None, None) => Ok(()),
     }
 }
 
@@ -156,17 +223,19 @@ fn expect_onnx(path: &Path, options: &ImportOptions) -> Result<(), ImportError> 
 pub(crate) struct Parts {
     pub(crate) network: Network,
     pub(crate) format: Format,
-    pub(crate) input: Port,
+    pub(crate) inputs: Vec<Port>,
+    pub(crate) fixed: Vec<Port>,
     pub(crate) output: Port,
+    pub(crate) other_outputs: Vec<String>,
     pub(crate) left_out: Vec<String>,
     pub(crate) self_check: SelfCheck,
 }
 
 impl Parts {
     fn with_hash(self, bytes: &[u8]) -> Imported {
-        let Self { network, format, input, output, left_out, self_check } = self;
+        let Self { network, format, inputs, fixed, output, other_outputs, left_out, self_check } = self;
         let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        Imported { network, sha256, format, input, output, left_out, self_check }
+        Imported { network, sha256, format, inputs, fixed, output, other_outputs, left_out, self_check }
     }
 }
 
@@ -187,16 +256,24 @@ mod tests {
         assert_eq!(error(b"hello", "net.npz", &plain), "net.npz: not a zip archive, which every .npz file is");
         let text = error(b"a network of words\n", "net.onnx", &plain);
         assert!(text.starts_with("net.onnx: not an ONNX file: "), "{text}");
-        let mat = error(b"MATLAB 5.0", "net.mat", &plain);
-        assert_eq!(mat, "net.mat: .onnx and .npz files are read; export the network to one of them");
+        let torch = error(b"MATLAB", "net.pt", &plain);
+        let read = "net.pt: .onnx, .npz, .mat and .safetensors files are read; export the network to one of them";
+        assert_eq!(torch, read);
+        assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: no MAT-file, or one that is cut short"));
+        assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: no safetensors file"));
     }
 
     #[test]
-    fn an_activation_for_onnx_is_an_error() {
-        let tanh = ImportOptions { activation: Some(Activation::Tanh) };
+    fn what_onnx_states_itself_is_not_to_be_given() {
+        let tanh = ImportOptions { activation: Some(Activation::Tanh), ..ImportOptions::default() };
         assert_eq!(
             error(b"\x08\x08", "net.onnx", &tanh),
             "net.onnx: an ONNX file states its own activations; leave out the activation 'tanh'"
+        );
+        let transposed = ImportOptions { transposed: Some(false), ..ImportOptions::default() };
+        assert_eq!(
+            error(b"\x08\x08", "net.onnx", &transposed),
+            "net.onnx: an ONNX file states what is transposed; leave out --transposed"
         );
     }
 }

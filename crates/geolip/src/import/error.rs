@@ -1,5 +1,6 @@
 //! Why a file does not become a network. Every message is one line: what, where, and what would work.
 
+use super::Format;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -28,8 +29,18 @@ pub enum ImportError {
     Unsupported {
         /// The file.
         path: PathBuf,
+        /// What the file says about itself.
+        contents: Box<Contents>,
         /// Everything that stands in the way, in the order of the file; at least one.
         obstacles: Vec<Obstacle>,
+    },
+    /// The input, output or inner tensor that was chosen is not there.
+    #[error("{}: {reason}", path.display())]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with the choice, and what there is to choose from.
+        reason: String,
     },
     /// The arrays of a weight list make no network.
     #[error("{}: array '{key}' {reason}", path.display())]
@@ -49,11 +60,17 @@ pub enum ImportError {
         /// The activation given.
         activation: String,
     },
+    /// An orientation was given for a file that states its own.
+    #[error("{}: an ONNX file states what is transposed; leave out --transposed", path.display())]
+    OrientationOfOnnx {
+        /// The file.
+        path: PathBuf,
+    },
     /// The imported network and an independent inference of the same file give different outputs: a defect in one of
     /// the two. The entry with the largest difference, relative to what float32 rounding explains, is given.
     #[error(
-        "{}: the self-check failed: output {output} differs by {:.3e} from tract's ({found} against {expected}, while float32 rounding explains {tolerance:.1e}); please report this file",
-        path.display(), (found - expected).abs()
+        "{}: the self-check failed: output {output} differs by {:.3e} from tract's ({found} against {expected}, while float32 rounding explains {tolerance:.1e}){}; please report this file",
+        path.display(), (found - expected).abs(), First(tensor)
     )]
     Disagrees {
         /// The file.
@@ -66,11 +83,13 @@ pub enum ImportError {
         expected: f64,
         /// The largest difference that float32 rounding explains.
         tolerance: f64,
+        /// The first tensor of the file in which the two differ, as far as that was found out.
+        tensor: Option<String>,
     },
     /// As [`ImportError::Disagrees`], but already in the number of outputs.
     #[error(
-        "{}: the self-check failed: the imported network has {found} outputs, tract's has {expected}; please report this file",
-        path.display()
+        "{}: the self-check failed: the imported network has {found} outputs, tract's has {expected}{}; please report this file",
+        path.display(), First(tensor)
     )]
     DisagreesInLength {
         /// The file.
@@ -79,7 +98,20 @@ pub enum ImportError {
         found: usize,
         /// The number of outputs by tract.
         expected: usize,
+        /// As in [`ImportError::Disagrees`].
+        tensor: Option<String>,
     },
+}
+
+/// What a file says about itself, whether or not it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// What kind of file it is. The operator set is 0 where none is named.
+    pub format: Format,
+    /// Its inputs: name, shape and element type, as far as they are declared.
+    pub inputs: Vec<String>,
+    /// Its outputs.
+    pub outputs: Vec<String>,
 }
 
 /// One thing in a file that keeps it from being read.
@@ -127,6 +159,15 @@ impl fmt::Display for Place {
             Self::Initialiser(name) => write!(f, "initialiser {}", Quoted(name)),
             Self::Node { name, operator } => write!(f, "node {} ({})", Quoted(name), Plain(operator)),
         }
+    }
+}
+
+/// Where two implementations part.
+struct First<'a>(&'a Option<String>);
+
+impl fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |tensor| write!(f, "; the first tensor that differs is {}", Quoted(tensor)))
     }
 }
 
@@ -181,7 +222,10 @@ mod tests {
 
     #[test]
     fn the_first_obstacle_is_named_and_the_others_counted() {
-        let shown = |obstacles| ImportError::Unsupported { path: PathBuf::from("n.onnx"), obstacles }.to_string();
+        let shown = |obstacles| {
+            let contents = Box::new(Contents { format: Format::Npz, inputs: vec![], outputs: vec![] });
+            ImportError::Unsupported { path: PathBuf::from("n.onnx"), contents, obstacles }.to_string()
+        };
         assert_eq!(shown(vec![obstacle("a")]), "n.onnx: node 'a' (Softmax): is refused");
         let two = shown(vec![obstacle("a"), obstacle("b")]);
         assert_eq!(two, "n.onnx: node 'a' (Softmax): is refused; and one more: node 'b' (Softmax)");

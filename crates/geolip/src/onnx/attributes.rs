@@ -10,6 +10,12 @@ use tract_onnx::pb::{AttributeProto, NodeProto};
 pub(super) struct Attributes<'a>(Vec<&'a AttributeProto>);
 
 impl<'a> Attributes<'a> {
+    /// Of a step that is no node of its own.
+    pub(super) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// The attributes of a node.
     pub(super) fn of(node: &'a NodeProto) -> Result<Self, Reason> {
         let mut names: Vec<&str> = node.attribute.iter().map(|a| a.name.as_str()).collect();
         names.sort_unstable();
@@ -38,9 +44,22 @@ impl<'a> Attributes<'a> {
         }
     }
 
+    /// A stored tensor, if it is given.
+    pub(super) fn tensor(&mut self, name: &str) -> Result<Option<Tensor>, Reason> {
+        let Some(attribute) = self.take(name, AttributeType::Tensor)? else { return Ok(None) };
+        let tensor = attribute.t.as_ref().ok_or_else(|| format!("has an empty {name}"))?;
+        Tensor::read(tensor).map(Some)
+    }
+
     /// A list of integers, if it is given.
     pub(super) fn integers(&mut self, name: &str) -> Result<Option<&'a [i64]>, Reason> {
         Ok(self.take(name, AttributeType::Ints)?.map(|a| a.ints.as_slice()))
+    }
+
+    /// A list of floating-point numbers, if it is given. The file's float32 is widened.
+    pub(super) fn floats(&mut self, name: &str) -> Result<Option<Vec<f64>>, Reason> {
+        let found = self.take(name, AttributeType::Floats)?;
+        Ok(found.map(|a| a.floats.iter().copied().map(f64::from).collect()))
     }
 
     /// A text or its default.
@@ -51,8 +70,8 @@ impl<'a> Attributes<'a> {
 
     /// The value of a `Constant` node, in whichever of the attributes it is stored.
     pub(super) fn value(&mut self) -> Result<Tensor, Reason> {
-        if let Some(a) = self.take("value", AttributeType::Tensor)? {
-            return Tensor::read(a.t.as_ref().ok_or("has an empty value")?);
+        if let Some(tensor) = self.tensor("value")? {
+            return Ok(tensor);
         }
         if let Some(a) = self.take("value_float", AttributeType::Float)? {
             return Ok(Tensor::floats(vec![], vec![f64::from(a.f)]));

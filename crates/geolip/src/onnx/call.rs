@@ -21,6 +21,8 @@ pub(super) struct Call<'a> {
     pub(super) name: &'a str,
     /// The names of the inputs, and the values not taken yet.
     pub(super) inputs: Vec<(&'a str, Option<Value>)>,
+    /// How many outputs the node names.
+    pub(super) outputs: usize,
     /// The network so far.
     pub(super) builder: &'a mut NetworkBuilder,
     /// How many weights, biases and parameters it got from this node.
@@ -49,7 +51,7 @@ impl Call<'_> {
         match self.take(index)? {
             Value::Variable(variable) => Ok(variable),
             Value::Constant(_) => {
-                Err("works on constants, which is not supported yet; fold constants before exporting".to_owned())
+                Err("works on constants, which is not supported here; simplify the model first (onnxsim)".to_owned())
             }
         }
     }
@@ -112,17 +114,42 @@ impl Call<'_> {
         bias: Option<Vec<f64>>,
         shape: Vec<usize>,
     ) -> Lowered {
-        self.made += terms.iter().map(|(_, map)| map.parameters()).sum::<usize>() + bias.as_ref().map_or(0, Vec::len);
-        let id = self.builder.affine(self.name, terms, bias).map_err(reason)?;
-        Ok(vec![Value::Variable(Variable { id, shape })])
+        Ok(vec![Value::Variable(self.linear(terms, bias, shape)?)])
     }
 
-    /// Adds an activation of the first input to the network.
+    /// Adds a sum of linear maps to the network, as a step on the way to the node's output.
+    pub(super) fn linear(
+        &mut self,
+        terms: Vec<(NodeId, LinearMap)>,
+        bias: Option<Vec<f64>>,
+        shape: Vec<usize>,
+    ) -> Result<Variable, Reason> {
+        self.made += terms.iter().map(|(_, map)| map.parameters()).sum::<usize>() + bias.as_ref().map_or(0, Vec::len);
+        let id = self.builder.affine(self.name, terms, bias).map_err(reason)?;
+        Ok(Variable { id, shape })
+    }
+
+    /// Adds max(x, 0) to the network, as a step on the way to the node's output.
+    pub(super) fn relu(&mut self, x: Variable) -> Result<Variable, Reason> {
+        let id = self.builder.activate(self.name, x.id, Activation::Relu).map_err(reason)?;
+        Ok(Variable { id, ..x })
+    }
+
+    /// Applies an activation to the first input.
     pub(super) fn activate(&mut self, activation: Activation) -> Lowered {
-        let parent = self.take_variable(0)?;
+        let argument = self.take(0)?;
+        Ok(vec![self.apply(argument, activation)?])
+    }
+
+    /// Adds an activation to the network; of a constant, its values.
+    pub(super) fn apply(&mut self, argument: Value, activation: Activation) -> Result<Value, Reason> {
+        let parent = match argument {
+            Value::Variable(parent) => parent,
+            Value::Constant(tensor) => return on_constant(&tensor, &activation),
+        };
         self.made += activation.neurons().unwrap_or(0);
         let id = self.builder.activate(self.name, parent.id, activation).map_err(reason)?;
-        Ok(vec![Value::Variable(Variable { id, ..parent })])
+        Ok(Value::Variable(Variable { id, ..parent }))
     }
 
     /// What to say when something is left over.
@@ -133,6 +160,14 @@ impl Call<'_> {
             Some(index) => Err(format!("has {}, which is not understood in this operator set", self.named(index))),
         }
     }
+}
+
+fn on_constant(tensor: &Tensor, activation: &Activation) -> Result<Value, Reason> {
+    if let Some(reason) = activation.defect() {
+        return Err(reason);
+    }
+    let values = tensor.as_floats()?.iter().enumerate().map(|(index, &v)| activation.value(index, v)).collect();
+    Ok(Tensor::floats(tensor.shape.clone(), values).into())
 }
 
 /// The reason within a builder's error, whose node the obstacle names itself.

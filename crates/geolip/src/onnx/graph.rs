@@ -1,8 +1,10 @@
-//! The graph of a model before any operator is looked at: its stored tensors, which nodes and inputs reach an output, and
-//! what the model as a whole asks for.
+//! The graph of a model before any operator is looked at: its stored tensors, which nodes and inputs reach the tensor that
+//! is bounded, and what the model as a whole asks for.
 
 use super::Reason;
-use super::order::Order;
+use super::operators::contributed;
+use super::order::{self, Order};
+use super::patterns::{Pattern, Patterns};
 use crate::import::{Obstacle, Place, Quoted};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -10,74 +12,109 @@ use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoPr
 /// The operator sets whose semantics the operators here follow.
 pub(super) const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
 
-/// A graph, reduced to what reaches its outputs.
+/// A graph, reduced to what reaches one tensor.
 pub(super) struct Graph<'a> {
     /// The version of the default operator set.
     pub(super) opset: i64,
-    /// The nodes that reach an output, each after those it reads; the order of the file where that is one.
-    pub(super) nodes: Vec<(Place, &'a NodeProto)>,
-    /// The inputs that are not stored tensors and reach an output.
+    /// What is to be done, each step after those it reads; the order of the file where that is one.
+    pub(super) steps: Vec<(Place, Step<'a>)>,
+    /// The inputs that are not stored tensors and reach the target.
     pub(super) inputs: Vec<&'a ValueInfoProto>,
     /// The names of the inputs that do not.
     pub(super) left_out: Vec<&'a str>,
-    /// The outputs.
-    pub(super) outputs: Vec<&'a str>,
+    /// The tensor that is bounded; none in a graph without outputs.
+    pub(super) target: Option<&'a str>,
     /// The stored tensors.
     pub(super) initialisers: HashMap<&'a str, &'a TensorProto>,
     /// The functions the model defines, by domain and name.
     pub(super) functions: HashSet<(&'a str, &'a str)>,
     /// What stands in the way before any node is looked at.
     pub(super) obstacles: Vec<Obstacle>,
-    /// The names of the tensors that reach an output.
+    /// The names of the tensors that reach the target.
     tensors: HashSet<&'a str>,
 }
 
+/// A part of the graph that is lowered as one.
+#[derive(Clone, Debug)]
+pub(super) enum Step<'a> {
+    /// A node by itself.
+    Node(&'a NodeProto),
+    /// Several nodes that spell out one activation.
+    Pattern(Pattern<'a>),
+}
+
 impl<'a> Graph<'a> {
-    /// The graph of a model that has one.
-    pub(super) fn of(model: &'a ModelProto) -> Self {
+    /// The part of the model's graph that reaches `target`.
+    pub(super) fn of(model: &'a ModelProto, target: Option<&'a str>) -> Self {
         let graph = model.graph.as_ref().expect("decoding has checked that there is a graph");
         let (opset, obstacle) = opset(model);
         let mut obstacles: Vec<Obstacle> = obstacle.into_iter().collect();
         let initialisers = initialisers(graph, &mut obstacles);
         let makers = makers(graph, &initialisers, &mut obstacles);
-        let Order { nodes, cyclic, tensors } = Order::of(graph, &makers);
-        for index in cyclic {
+        let order = target.map(|target| Order::of(graph, &makers, target)).unwrap_or_default();
+        for index in order.cyclic {
             let reason = "is part of a cycle, or lies behind one; the file is damaged".to_owned();
             obstacles.push(Obstacle { place: place(index, &graph.node[index]), reason });
         }
-        let reached = |input: &&ValueInfoProto| tensors.contains(input.name.as_str());
+        let reached = |input: &&ValueInfoProto| order.tensors.contains(input.name.as_str());
         let (inputs, others): (Vec<_>, Vec<_>) =
             graph.input.iter().filter(|input| !initialisers.contains_key(input.name.as_str())).partition(reached);
         let functions = model.functions.iter().map(|f| (canonical(f.domain()), f.name())).collect();
+        let patterns = Patterns { graph, makers: &makers, initialisers: &initialisers, opset };
         Self {
             opset,
-            nodes: nodes.into_iter().map(|index| (place(index, &graph.node[index]), &graph.node[index])).collect(),
+            steps: steps(&patterns, &order.nodes, target),
             inputs,
             left_out: others.iter().map(|input| input.name.as_str()).collect(),
-            outputs: graph.output.iter().map(|output| output.name.as_str()).collect(),
+            target,
             initialisers,
             functions,
             obstacles,
-            tensors,
+            tensors: order.tensors,
         }
     }
 
-    /// The names of what reaches an output.
+    /// The names of what reaches the target.
     pub(super) fn kept(&self) -> Kept {
         Kept(self.tensors.iter().map(|&name| name.to_owned()).collect())
     }
 }
 
-/// The names of the tensors that reach an output.
+/// Nodes in topological order as steps, without those that patterns make superfluous.
+fn steps<'a>(patterns: &Patterns<'a, '_>, nodes: &[usize], target: Option<&'a str>) -> Vec<(Place, Step<'a>)> {
+    let mut wanted: HashSet<&str> = target.into_iter().collect();
+    let mut steps = Vec::with_capacity(nodes.len());
+    for &index in nodes.iter().rev() {
+        let node = &patterns.graph.node[index];
+        if !node.output.iter().any(|name| wanted.contains(name.as_str())) {
+            continue;
+        }
+        let step = patterns.find(node).map_or(Step::Node(node), Step::Pattern);
+        match &step {
+            Step::Node(node) => wanted.extend(order::inputs(node)),
+            Step::Pattern(pattern) => wanted.extend([pattern.argument]),
+        }
+        steps.push((place(index, node), step));
+    }
+    steps.reverse();
+    steps
+}
+
+/// The names of the tensors that reach the target.
 pub(super) struct Kept(HashSet<String>);
 
 impl Kept {
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
     /// Removes everything else from the model, so that another implementation need not understand it.
-    pub(super) fn prune(&self, model: &mut ModelProto) {
+    pub(super) fn prune(&self, model: &mut ModelProto, target: &str) {
         let Some(graph) = &mut model.graph else { return };
-        graph.node.retain(|node| node.output.iter().any(|name| self.0.contains(name)));
-        graph.initializer.retain(|tensor| self.0.contains(&tensor.name));
-        graph.input.retain(|input| self.0.contains(&input.name));
+        graph.node.retain(|node| node.output.iter().any(|name| self.holds(name)));
+        graph.initializer.retain(|tensor| self.holds(&tensor.name));
+        graph.input.retain(|input| self.holds(&input.name));
+        graph.output = vec![ValueInfoProto { name: target.to_owned(), ..ValueInfoProto::default() }];
     }
 }
 
@@ -125,7 +162,7 @@ fn initialisers<'a>(graph: &'a GraphProto, obstacles: &mut Vec<Obstacle>) -> Has
 /// The version of the default operator set, and what is wrong with it; for listing obstacles, a wrong one is replaced by
 /// the nearest that is supported.
 fn opset(model: &ModelProto) -> (i64, Option<Obstacle>) {
-    let mut versions = model.opset_import.iter().filter(|set| canonical(&set.domain).is_empty()).map(|set| set.version);
+    let mut versions = versions(model);
     let (first, second) = (versions.next(), versions.next());
     let (least, most) = OPSETS.into_inner();
     let problem = match (first, second) {
@@ -143,6 +180,15 @@ fn opset(model: &ModelProto) -> (i64, Option<Obstacle>) {
     (first.unwrap_or(most).clamp(least, most), obstacle)
 }
 
+/// The version of the default operator set that a model names first.
+pub(super) fn version(model: &ModelProto) -> Option<i64> {
+    versions(model).next()
+}
+
+fn versions(model: &ModelProto) -> impl Iterator<Item = i64> {
+    model.opset_import.iter().filter(|set| canonical(&set.domain).is_empty()).map(|set| set.version)
+}
+
 /// The name of a domain; the standard one, which has two, is the empty one.
 fn canonical(domain: &str) -> &str {
     if domain == "ai.onnx" { "" } else { domain }
@@ -153,7 +199,7 @@ pub(super) fn foreign(graph: &Graph<'_>, node: &NodeProto) -> Option<Reason> {
     if graph.functions.contains(&(canonical(&node.domain), node.op_type.as_str())) {
         return Some("calls a function defined in the model; inline functions before exporting".to_owned());
     }
-    if !canonical(&node.domain).is_empty() {
+    if !canonical(&node.domain).is_empty() && contributed::find(node).is_none() {
         let domain = Quoted(&node.domain);
         return Some(format!("belongs to the domain {domain}; only the operators of ONNX itself are supported"));
     }

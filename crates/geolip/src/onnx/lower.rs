@@ -1,21 +1,22 @@
-//! The walk over the graph: every node that matters becomes constants and network nodes, or an obstacle.
+//! The walk over the graph: every step that matters becomes constants and network nodes, or an obstacle.
 
 use super::attributes::Attributes;
 use super::call::Call;
-use super::graph::{Graph, foreign};
-use super::operators;
-use super::tensor::{Tensor, USABLE, elements, type_name};
+use super::graph::{Graph, Step, foreign};
+use super::order;
+use super::patterns::Pattern;
+use super::tensor::{Tensor, USABLE, elements, is_external, is_float, is_short, type_name};
 use super::value::{Value, Variable};
-use super::{Lowered, Reason};
+use super::{Lowered, Reason, fold, operators};
 use crate::import::{Obstacle, Place, Port, Quoted};
-use crate::network::{self, LinearMap, NetworkBuilder, NodeId};
+use crate::network::{self, Gather, LinearMap, NetworkBuilder, NodeId};
 use std::collections::HashMap;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::dimension;
+use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::type_proto;
 use tract_onnx::pb::{NodeProto, ValueInfoProto};
 
-/// The most numbers an input may hold.
+/// The most numbers the inputs may hold.
 const LARGEST_INPUT: usize = 1 << 24;
 /// How many numbers the import may make beside those in the file: 512 MiB.
 const SPARE_NUMBERS: usize = 1 << 26;
@@ -24,15 +25,45 @@ const SPARE_NUMBERS: usize = 1 << 26;
 #[derive(Debug)]
 pub(super) struct Network {
     pub(super) network: network::Network,
-    pub(super) input: Port,
+    /// The inputs that move, one after the other in the network's input vector.
+    pub(super) inputs: Vec<Port>,
+    /// The inputs that do not.
+    pub(super) fixed: Vec<Port>,
     pub(super) output: Port,
+    /// The names of the tensors that depend on the input, in the order in which they were made.
+    pub(super) tensors: Vec<String>,
+    /// What another implementation has to be told about the model.
+    pub(super) hints: Hints,
 }
 
-/// Lowers a graph from a file of `size` bytes.
-pub(super) fn lower(graph: &Graph<'_>, size: usize) -> Result<Network, Vec<Obstacle>> {
-    let mut walk = Walk::start(graph, size);
-    for (place, node) in &graph.nodes {
-        walk.step(place, node);
+/// What only the walk knows, and another implementation needs: by the names of what the nodes give.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hints {
+    /// Products of two vectors.
+    pub(super) dots: Vec<String>,
+    /// Constants that are rounded to 16 bits, and the element type.
+    pub(super) shortened: Vec<(String, i64)>,
+}
+
+impl Hints {
+    fn note(&mut self, node: &NodeProto, inputs: &[(&str, Option<Value>)]) {
+        let Some(output) = node.output.first() else { return };
+        let mut values = inputs.iter().filter_map(|(_, value)| value.as_ref());
+        if node.op_type == "MatMul" && values.clone().all(|value| value.shape().len() == 1) {
+            self.dots.push(output.clone());
+        }
+        let to = node.attribute.iter().find(|a| a.name == "to").map(|a| a.i);
+        if let (Some(Value::Constant(_)), Some(to), "Cast") = (values.next(), to, node.op_type.as_str()) {
+            self.shortened.extend(is_short(to).then(|| (output.clone(), to)));
+        }
+    }
+}
+
+/// Lowers a graph from files of `size` bytes. Where an input is chosen, the others are fixed at zero.
+pub(super) fn lower(graph: &Graph<'_>, input: Option<&str>, size: usize) -> Result<Network, Vec<Obstacle>> {
+    let mut walk = Walk::start(graph, input, size);
+    for (place, step) in &graph.steps {
+        walk.step(place, step);
     }
     walk.finish()
 }
@@ -49,59 +80,102 @@ enum Slot {
 
 struct Walk<'a> {
     graph: &'a Graph<'a>,
-    input: Option<Port>,
+    inputs: Vec<Port>,
+    fixed: Vec<Port>,
     slots: HashMap<&'a str, Slot>,
+    /// How often each tensor is still to be read: after the last time, it is no longer held.
+    readers: HashMap<&'a str, usize>,
+    tensors: Vec<String>,
+    hints: Hints,
     builder: NetworkBuilder,
     budget: usize,
     obstacles: Vec<Obstacle>,
 }
 
 impl<'a> Walk<'a> {
-    fn start(graph: &'a Graph<'a>, size: usize) -> Self {
-        let obstacles = graph.obstacles.clone();
-        let builder = NetworkBuilder::new(1).expect("one input is enough to go on with");
-        let budget = SPARE_NUMBERS.saturating_add(size);
-        let mut walk = Self { graph, input: None, slots: HashMap::new(), builder, budget, obstacles };
-        for &input in &graph.inputs {
-            let slot = walk.open(input).unwrap_or_else(|reason| {
-                walk.refuse(Place::Input(input.name.clone()), reason);
-                Slot::Unknown
-            });
-            walk.slots.insert(&input.name, slot);
-        }
-        if graph.outputs.len() > 1 {
-            let names = listed(graph.outputs.iter().copied());
-            walk.refuse(Place::Model, format!("has the outputs {names}; one output is supported for now"));
-        }
+    fn start(graph: &'a Graph<'a>, input: Option<&str>, size: usize) -> Self {
+        let mut walk = Self {
+            graph,
+            inputs: Vec::new(),
+            fixed: Vec::new(),
+            slots: HashMap::new(),
+            readers: readers(graph),
+            tensors: Vec::new(),
+            hints: Hints::default(),
+            builder: NetworkBuilder::new(1).expect("one input is enough to go on with"),
+            budget: SPARE_NUMBERS.saturating_add(size),
+            obstacles: graph.obstacles.clone(),
+        };
+        walk.open(input);
         walk
     }
 
-    /// Makes an input of the graph the input of the network.
-    fn open(&mut self, input: &ValueInfoProto) -> Result<Slot, Reason> {
-        if let [first, .., _] = self.graph.inputs.as_slice() {
-            if first.name != input.name {
-                return Ok(Slot::Unknown); // the first one has said it
+    /// Makes the inputs of the graph, or the one that is chosen, the input of the network.
+    fn open(&mut self, chosen: Option<&str>) {
+        let mut len = 0;
+        for &input in &self.graph.inputs {
+            match self.port(input, &mut len) {
+                Ok(port) if chosen.is_none_or(|name| name == port.name) => self.inputs.push(port),
+                Ok(port) => self.fixed.push(port),
+                Err(reason) => {
+                    self.refuse(Place::Input(input.name.clone()), reason);
+                    self.slots.insert(&input.name, Slot::Unknown);
+                }
             }
-            let names = listed(self.graph.inputs.iter().map(|other| other.name.as_str()));
-            return Err(format!("is one of the inputs {names}; one input is supported for now"));
         }
-        let (shape, batch) = input_shape(input)?;
-        if let Some(size) = batch {
-            let reason = format!("holds a batch of {size}; export with a batch of 1 or a symbolic one");
-            self.refuse(Place::Input(input.name.clone()), reason); // and go on, to see what else there is
+        let moving = self.inputs.iter().map(|port| port.shape.iter().product::<usize>()).sum();
+        if let Ok(builder) = NetworkBuilder::new(moving) {
+            self.builder = builder;
         }
-        let len = elements(&shape)?;
-        if len > LARGEST_INPUT {
-            return Err(format!("holds {len} numbers; at most {LARGEST_INPUT} are supported"));
+        let mut start = 0;
+        for &input in &self.graph.inputs {
+            let place =
+                |ports: &[Port]| ports.iter().find(|port| port.name == input.name).map(|port| port.shape.clone());
+            let (shape, from) = match (place(&self.inputs), place(&self.fixed)) {
+                (Some(shape), _) => (shape, Some(start)),
+                (None, Some(shape)) => (shape, None),
+                (None, None) => continue, // refused
+            };
+            let len: usize = shape.iter().product();
+            start += from.map_or(0, |_| len);
+            let id = self.part(&input.name, from, len);
+            self.slots.insert(&input.name, Slot::Known(Value::Variable(Variable { id, shape })));
         }
-        self.builder = NetworkBuilder::new(len).map_err(|_| format!("has no entries, its shape is {shape:?}"))?;
-        self.input = Some(Port { name: input.name.clone(), shape: shape.clone() });
-        Ok(Slot::Known(Value::Variable(Variable { id: self.builder.input(), shape })))
     }
 
-    /// One node.
-    fn step(&mut self, place: &Place, node: &'a NodeProto) {
-        let outputs = match self.apply(node) {
+    /// The node of `len` entries of the input vector from a place on; zeros for an input that does not move, so that what
+    /// it meets is still understood as depending on an input.
+    fn part(&mut self, name: &str, from: Option<usize>, len: usize) -> NodeId {
+        let total = self.builder.len_of(NodeId::INPUT);
+        if from == Some(0) && len == total {
+            return NodeId::INPUT;
+        }
+        let gather = Gather::new(total, (0..len).map(|i| from.map(|start| start + i))).expect("the parts lie inside");
+        let map = LinearMap::Gather(gather);
+        self.builder.affine(name, vec![(NodeId::INPUT, map)], None).expect("a part of the input has entries")
+    }
+
+    /// An input of the graph; `len` is how many numbers the inputs hold by now.
+    fn port(&self, input: &ValueInfoProto, len: &mut usize) -> Result<Port, Reason> {
+        let shape = input_shape(input)?;
+        let own = elements(&shape)?;
+        if own == 0 {
+            return Err(format!("has no entries, its shape is {shape:?}"));
+        }
+        *len = len.saturating_add(own);
+        if *len > LARGEST_INPUT {
+            return Err(format!("holds {own} numbers; at most {LARGEST_INPUT} are supported"));
+        }
+        Ok(Port { name: input.name.clone(), shape })
+    }
+
+    /// One step.
+    fn step(&mut self, place: &Place, step: &Step<'a>) {
+        let (node, outcome) = match step {
+            Step::Node(node) => (*node, self.apply(node)),
+            Step::Pattern(pattern) => (pattern.node, self.spelt_out(pattern)),
+        };
+        let outputs = match outcome {
             Ok(Some(values)) => values.into_iter().map(Slot::Known).collect(),
             Ok(None) => vec![Slot::Unknown; node.output.len()],
             Err(reason) => {
@@ -111,8 +185,18 @@ impl<'a> Walk<'a> {
         };
         let slots = outputs.into_iter().chain(std::iter::repeat(Slot::Meaningless));
         for (name, slot) in node.output.iter().zip(slots).filter(|(name, _)| !name.is_empty()) {
+            if let Slot::Known(Value::Variable(_)) = slot {
+                self.tensors.push(name.clone());
+            }
             self.slots.insert(name, slot);
         }
+    }
+
+    /// The output of several nodes that amount to one activation.
+    fn spelt_out(&mut self, pattern: &Pattern<'a>) -> Result<Option<Vec<Value>>, Reason> {
+        let Some(value) = self.look_up(pattern.argument)? else { return Ok(None) };
+        let inputs = vec![(pattern.argument, Some(value))];
+        self.call(pattern.node, Attributes::none(), inputs, |call| pattern.lower(call)).map(Some)
     }
 
     /// The outputs of a node, or none when they lie behind an obstacle.
@@ -120,7 +204,6 @@ impl<'a> Walk<'a> {
         if let Some(reason) = foreign(self.graph, node) {
             return Err(reason);
         }
-        let operator = operators::find(node, self.graph.opset)?;
         let mut inputs = Vec::with_capacity(node.input.len());
         let mut blocked = false;
         for name in &node.input {
@@ -128,24 +211,40 @@ impl<'a> Walk<'a> {
             blocked |= value.is_none() && !name.is_empty();
             inputs.push((name.as_str(), value));
         }
+        let constant = |(_, value): &(&str, Option<Value>)| !matches!(value, Some(Value::Variable(_)));
+        let folded = if !blocked && inputs.iter().all(constant) { fold::find(node) } else { None };
+        let own = || operators::find(node, self.graph.opset);
+        let function = operators::contributed::find(node).or(folded).map_or_else(own, Ok);
+        let first = node.input.first().map_or("", String::as_str);
+        let useful = |reason: Reason| {
+            // before the node there is another obstacle, or nothing at all
+            let pointless = blocked || self.graph.inputs.iter().any(|input| input.name == first);
+            if pointless { operators::refused::without_advice(reason) } else { reason }
+        };
+        let function = function.map_err(useful)?;
         if blocked {
             return Ok(None);
         }
-        self.call(node, operator, inputs).map(Some)
+        if let Some(reason) = operators::refused::product(node, &inputs) {
+            return Err(useful(reason));
+        }
+        self.hints.note(node, &inputs);
+        self.call(node, Attributes::of(node)?, inputs, function).map(Some)
     }
 
     /// Runs an operator's function and accounts for what it makes.
     fn call(
         &mut self,
         node: &'a NodeProto,
-        operator: operators::Function,
+        attributes: Attributes<'a>,
         inputs: Vec<(&'a str, Option<Value>)>,
+        function: impl FnOnce(&mut Call<'_>) -> Lowered,
     ) -> Lowered {
         let name = [&node.name, node.output.first().unwrap_or(&node.name)].into_iter().find(|name| !name.is_empty());
-        let attributes = Attributes::of(node)?;
         let name = name.map_or(node.op_type.as_str(), String::as_str);
-        let mut call = Call { opset: self.graph.opset, attributes, name, inputs, builder: &mut self.builder, made: 0 };
-        let values = operator(&mut call)?;
+        let (opset, outputs) = (self.graph.opset, node.output.len());
+        let mut call = Call { opset, attributes, name, inputs, outputs, builder: &mut self.builder, made: 0 };
+        let values = function(&mut call)?;
         call.finish()?;
         let constants = values.iter().map(|value| if let Value::Constant(tensor) = value { tensor.len() } else { 0 });
         let made = constants.fold(call.made, usize::saturating_add);
@@ -155,16 +254,25 @@ impl<'a> Walk<'a> {
 
     /// The value of a tensor, or none when it lies behind an obstacle.
     fn look_up(&mut self, name: &'a str) -> Result<Option<Value>, Reason> {
-        if let Some(slot) = self.slots.get(name) {
-            return match slot {
-                Slot::Known(value) => Ok(Some(value.clone())),
-                Slot::Unknown => Ok(None),
-                Slot::Meaningless => Err(format!("reads {}, an output that is not supported", Quoted(name))),
-            };
+        let left = self.readers.get_mut(name).map(|left| {
+            *left = left.saturating_sub(1);
+            *left
+        });
+        let slot = if left == Some(0) { self.slots.remove(name) } else { self.slots.get(name).cloned() };
+        match slot {
+            Some(Slot::Known(value)) => return Ok(Some(value)),
+            Some(Slot::Unknown) => return Ok(None),
+            Some(Slot::Meaningless) => {
+                return Err(format!("reads {}, an output that is not supported", Quoted(name)));
+            }
+            None => {}
         }
         let Some(&stored) = self.graph.initialisers.get(name) else {
             return Err(format!("reads {}, which nothing in the file gives; the file is damaged", Quoted(name)));
         };
+        if is_external(stored) {
+            return Ok(None); // why it could not be fetched is an obstacle already
+        }
         let value = match Tensor::read(stored) {
             Ok(tensor) => Some(Value::from(tensor)),
             Err(reason) => {
@@ -172,7 +280,9 @@ impl<'a> Walk<'a> {
                 None
             }
         };
-        self.slots.insert(name, value.clone().map_or(Slot::Unknown, Slot::Known));
+        if left != Some(0) {
+            self.slots.insert(name, value.clone().map_or(Slot::Unknown, Slot::Known));
+        }
         Ok(value)
     }
 
@@ -180,26 +290,24 @@ impl<'a> Walk<'a> {
         if !self.obstacles.is_empty() {
             return Err(self.obstacles);
         }
-        let output = match self.graph.outputs.as_slice() {
-            [name] => self.close(name).unwrap_or_else(|reason| {
-                self.refuse(Place::Output((*name).to_owned()), reason);
-                None
-            }),
-            [] => {
-                self.refuse(Place::Model, "has no output".to_owned());
-                None
-            }
-            _ => None,
+        let Some(target) = self.graph.target else {
+            self.refuse(Place::Model, "has no output".to_owned());
+            return Err(self.obstacles);
         };
-        match (output, self.input) {
-            (Some((id, output)), Some(input)) if self.obstacles.is_empty() => {
-                Ok(Network { network: self.builder.finish(id), input, output })
+        match self.close(target) {
+            Ok(Some((id, output))) if self.obstacles.is_empty() => {
+                let Self { inputs, fixed, tensors, hints, builder, .. } = self;
+                Ok(Network { network: builder.finish(id), inputs, fixed, output, tensors, hints })
             }
-            _ => Err(self.obstacles),
+            Ok(_) => Err(self.obstacles),
+            Err(reason) => {
+                self.refuse(Place::Output(target.to_owned()), reason);
+                Err(self.obstacles)
+            }
         }
     }
 
-    /// The node of the graph's output, or none when it lies behind an obstacle.
+    /// The node of the tensor that is bounded, or none when it lies behind an obstacle.
     fn close(&mut self, name: &'a str) -> Result<Option<(NodeId, Port)>, Reason> {
         let Some(value) = self.look_up(name)? else { return Ok(None) };
         let Value::Variable(Variable { id, shape }) = value else {
@@ -220,37 +328,38 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// The shape of an input with a batch of one, and the batch that is declared if it is a larger one.
-fn input_shape(input: &ValueInfoProto) -> Result<(Vec<usize>, Option<i64>), Reason> {
+/// How often each tensor is read.
+fn readers<'a>(graph: &Graph<'a>) -> HashMap<&'a str, usize> {
+    let mut readers = HashMap::new();
+    let mut count = |name: &'a str| *readers.entry(name).or_default() += 1;
+    for (_, step) in &graph.steps {
+        match step {
+            Step::Node(node) => order::inputs(node).for_each(&mut count),
+            Step::Pattern(pattern) => count(pattern.argument),
+        }
+    }
+    graph.target.into_iter().for_each(count);
+    readers
+}
+
+/// The shape of an input; a symbolic first dimension of several is a batch, and counts as 1.
+fn input_shape(input: &ValueInfoProto) -> Result<Vec<usize>, Reason> {
     let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return Err("is not declared as a tensor".to_owned());
     };
-    if !matches!(DataType::try_from(tensor.elem_type), Ok(DataType::Float | DataType::Double)) {
+    if !DataType::try_from(tensor.elem_type).is_ok_and(is_float) {
         return Err(format!("has element type {}; {USABLE}", type_name(tensor.elem_type)));
     }
     let dims = &tensor.shape.as_ref().ok_or("is declared without a shape; export with a fixed shape")?.dim;
-    let batched = dims.len() >= 2;
-    let mut shape = Vec::with_capacity(dims.len());
-    let mut batch = None;
-    for (axis, dim) in dims.iter().enumerate() {
-        shape.push(match (&dim.value, axis) {
-            (Some(dimension::Value::DimValue(size @ 2..)), 0) if batched => {
-                batch = Some(*size);
-                1
-            }
-            (Some(dimension::Value::DimValue(size @ 0..)), _) => {
-                usize::try_from(*size).map_err(|_| format!("has dimension {axis} of size {size}"))?
-            }
-            (_, 0) if batched => 1,
-            (Some(dimension::Value::DimParam(symbol)), _) => {
-                return Err(format!("has the dynamic dimension {axis}, {}; export with a fixed size", Quoted(symbol)));
-            }
-            (_, _) => return Err(format!("has the dynamic dimension {axis}; export with a fixed size")),
-        });
-    }
-    Ok((shape, batch))
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(|name| Quoted(name).to_string()).collect::<Vec<_>>().join(", ")
+    let size = |(axis, dim): (usize, &Dimension)| match &dim.value {
+        Some(dimension::Value::DimValue(size @ 0..)) => {
+            usize::try_from(*size).map_err(|_| format!("has dimension {axis} of size {size}"))
+        }
+        _ if axis == 0 && dims.len() >= 2 => Ok(1),
+        Some(dimension::Value::DimParam(symbol)) => {
+            Err(format!("has the dynamic dimension {axis}, {}; export with a fixed size", Quoted(symbol)))
+        }
+        _ => Err(format!("has the dynamic dimension {axis}; export with a fixed size")),
+    };
+    dims.iter().enumerate().map(size).collect()
 }

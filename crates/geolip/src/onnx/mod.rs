@@ -3,9 +3,13 @@
 //! | step | file |
 //! | --- | --- |
 //! | bytes to protocol buffer | here, by prost |
+//! | which tensor is bounded, and which input moves | `selection` |
+//! | numbers that lie in other files | `external` |
 //! | which nodes and inputs matter, in which order; what the model as a whole asks for | `graph`, `order` |
-//! | node after node: look up the operator, hand it its inputs and attributes, keep what it gives | `lower`, `call` |
+//! | several nodes that spell out one activation | `patterns` |
+//! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `lower`, `call` |
 //! | one small function per operator, in the file of its family, in one table | `operators` |
+//! | nodes that do not depend on the input | `fold` |
 //! | the same file by another implementation, at a few inputs | `self_check`, `tract` |
 //!
 //! A tensor of the graph is either constant or a node of the network ([`value::Value`]). An operator that is not in the
@@ -14,10 +18,15 @@
 
 mod attributes;
 mod call;
+mod contents;
+mod external;
+mod fold;
 mod graph;
 mod lower;
 mod operators;
 mod order;
+mod patterns;
+mod selection;
 mod self_check;
 mod tensor;
 #[cfg(test)]
@@ -25,9 +34,10 @@ mod testing;
 mod tract;
 mod value;
 
-use crate::import::{Format, ImportError, Obstacle, Parts, Plain};
+use crate::import::{Format, ImportError, ImportOptions, Obstacle, Parts, Plain};
 use graph::Graph;
 use prost::Message;
+use selection::Selection;
 use std::path::Path;
 use tract_onnx::pb::ModelProto;
 
@@ -37,19 +47,60 @@ type Reason = String;
 /// The outputs of a node, from the first on, or why it is refused.
 type Lowered = Result<Vec<value::Value>, Reason>;
 
-/// Reads an ONNX file from its bytes; `path` is for messages.
-pub(crate) fn read(bytes: &[u8], path: &Path) -> Result<Parts, ImportError> {
+/// How a graph becomes a network: [`lower::lower`], or something wrong in tests of the self-check.
+type Lower = dyn Fn(&Graph<'_>, Option<&str>, usize) -> Result<lower::Network, Vec<Obstacle>>;
+
+/// Reads an ONNX file from its bytes. `path` is for messages; `folder` is where other files with its numbers may lie.
+pub(crate) fn read(
+    bytes: &[u8],
+    path: &Path,
+    folder: Option<&Path>,
+    options: &ImportOptions,
+) -> Result<Parts, ImportError> {
+    read_with(&lower::lower, bytes, path, folder, options)
+}
+
+fn read_with(
+    lower: &Lower,
+    bytes: &[u8],
+    path: &Path,
+    folder: Option<&Path>,
+    options: &ImportOptions,
+) -> Result<Parts, ImportError> {
     let mut model = decode(bytes).map_err(|reason| ImportError::Malformed { path: path.to_owned(), reason })?;
-    let unsupported = |obstacles: Vec<Obstacle>| ImportError::Unsupported { path: path.to_owned(), obstacles };
-    let graph = Graph::of(&model);
-    let lowered = lower::lower(&graph, bytes.len()).map_err(unsupported)?;
-    let format = Format::Onnx { producer: producer(&model), opset: graph.opset };
+    let choice = |reason| ImportError::Choice { path: path.to_owned(), reason };
+    let selection = Selection::of(model.graph.as_ref().expect("decoded"), options).map_err(choice)?;
+    let target = selection.target.as_deref();
+    let kept = Graph::of(&model, target).kept();
+    let (fetched, unfetched) = external::fetch(&mut model, &kept, folder);
+    let size = bytes.len().saturating_add(fetched);
+
+    let mut graph = Graph::of(&model, target);
+    graph.obstacles.extend(unfetched);
+    selection.expect_reaching(&graph).map_err(choice)?;
+    let unsupported = |obstacles: Vec<Obstacle>| ImportError::Unsupported {
+        path: path.to_owned(),
+        contents: Box::new(contents::of(&model)),
+        obstacles,
+    };
+    let lowered = lower(&graph, selection.input.as_deref(), size).map_err(unsupported)?;
+    let format = Format::Onnx { producer: contents::producer(&model), opset: graph.opset };
     let left_out = graph.left_out.iter().map(|&name| name.to_owned()).collect();
-    let kept = graph.kept();
-    kept.prune(&mut model);
-    let self_check = self_check::run(&lowered.network, &model, &lowered.input.shape).map_err(|found| found.at(path))?;
-    let lower::Network { network, input, output } = lowered;
-    Ok(Parts { network, format, input, output, left_out, self_check })
+    kept.prune(&mut model, &lowered.output.name);
+    tract::adapt(&mut model, &lowered.hints);
+    let self_check = self_check::run(&lowered, &model).map_err(|found| {
+        let first = self_check::first_difference(&lowered.tensors, |tensor| {
+            let graph = Graph::of(&model, Some(tensor));
+            let part = lower(&graph, selection.input.as_deref(), size).ok()?;
+            let mut model = model.clone();
+            graph.kept().prune(&mut model, tensor);
+            Some(self_check::run(&part, &model).is_err())
+        });
+        found.at(path, first)
+    })?;
+    let lower::Network { network, inputs, fixed, output, tensors: _, hints: _ } = lowered;
+    let other_outputs = selection.other_outputs;
+    Ok(Parts { network, format, inputs, fixed, output, other_outputs, left_out, self_check })
 }
 
 /// The protocol buffer, with a graph in it.
@@ -64,9 +115,4 @@ fn decode(bytes: &[u8]) -> Result<ModelProto, Reason> {
         Some(graph) if graph.node.is_empty() => Err("the graph is empty; there is no network in it".to_owned()),
         Some(_) => Ok(model),
     }
-}
-
-fn producer(model: &ModelProto) -> String {
-    let text = format!("{} {}", model.producer_name, model.producer_version);
-    Plain(text.trim()).to_string()
 }

@@ -1,4 +1,4 @@
-//! Which nodes of a graph reach its outputs, and an order in which each comes after those it reads.
+//! Which nodes of a graph reach a tensor, and an order in which each comes after those it reads.
 //!
 //! ONNX asks for sorted files, and some exporters do not care. A sorted file keeps its order.
 
@@ -6,7 +6,8 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, NodeProto};
 
-/// The part of a graph that reaches its outputs.
+/// The part of a graph that reaches a tensor.
+#[derive(Default)]
 pub(super) struct Order<'a> {
     /// The places of its nodes in the file, in topological order.
     pub(super) nodes: Vec<usize>,
@@ -17,9 +18,9 @@ pub(super) struct Order<'a> {
 }
 
 impl<'a> Order<'a> {
-    /// The order of `graph`, given the node that makes each tensor.
-    pub(super) fn of(graph: &'a GraphProto, makers: &HashMap<&'a str, usize>) -> Self {
-        let (needed, tensors) = reaching(graph, makers);
+    /// The order of what reaches `target` in `graph`, given the node that makes each tensor.
+    pub(super) fn of(graph: &'a GraphProto, makers: &HashMap<&'a str, usize>, target: &'a str) -> Self {
+        let (needed, tensors) = reaching(graph, makers, target);
         let mut waiting_for: HashMap<usize, usize> = HashMap::new();
         let mut readers: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut ready = BinaryHeap::new();
@@ -50,10 +51,14 @@ impl<'a> Order<'a> {
     }
 }
 
-/// The nodes and the tensors that reach an output.
-fn reaching<'a>(graph: &'a GraphProto, makers: &HashMap<&'a str, usize>) -> (HashSet<usize>, HashSet<&'a str>) {
-    let mut tensors: HashSet<&str> = graph.output.iter().map(|output| output.name.as_str()).collect();
-    let mut open: Vec<&str> = tensors.iter().copied().collect();
+/// The nodes and the tensors that reach the target.
+fn reaching<'a>(
+    graph: &'a GraphProto,
+    makers: &HashMap<&'a str, usize>,
+    target: &'a str,
+) -> (HashSet<usize>, HashSet<&'a str>) {
+    let mut tensors = HashSet::from([target]);
+    let mut open = vec![target];
     let mut nodes = HashSet::new();
     while let Some(name) = open.pop() {
         if let Some(&maker) = makers.get(name)
@@ -66,19 +71,19 @@ fn reaching<'a>(graph: &'a GraphProto, makers: &HashMap<&'a str, usize>) -> (Has
 }
 
 /// The inputs of a node that are not left out.
-fn inputs(node: &NodeProto) -> impl Iterator<Item = &str> {
+pub(super) fn inputs(node: &NodeProto) -> impl Iterator<Item = &str> {
     node.input.iter().map(String::as_str).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::testing::{declared, node};
+    use crate::onnx::testing::node;
 
     fn order(nodes: Vec<NodeProto>) -> (Vec<usize>, Vec<usize>) {
-        let graph = GraphProto { node: nodes, output: vec![declared("y", &[])], ..GraphProto::default() };
+        let graph = GraphProto { node: nodes, ..GraphProto::default() };
         let makers = graph.node.iter().enumerate().map(|(index, node)| (node.output[0].as_str(), index)).collect();
-        let order = Order::of(&graph, &makers);
+        let order = Order::of(&graph, &makers, "y");
         (order.nodes, order.cyclic)
     }
 

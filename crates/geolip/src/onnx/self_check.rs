@@ -3,23 +3,27 @@
 //! **Claim.** [`SelfCheck::Agrees`] says that at every input compared, every output of the network (in double precision)
 //! and of tract (in the file's precision, usually float32) differ by at most [`SLACK`] times what simulated rounding noise
 //! makes of it (`noise`). The inputs are the zero vector, where biases stand alone, and standard normal ones, rounded to
-//! float32; inputs and noise are the same in every run.
+//! float32; inputs and noise are the same in every run. Networks that take long to evaluate are compared at fewer inputs
+//! ([`inputs_for`]).
 //!
 //! It is evidence about the importer and about tract, not a proof; no bound rests on it.
 
 mod noise;
 
-use super::tract::{self, Mode};
+use super::lower;
+use super::tract::{self, Feed, Mode};
 use crate::import::{ImportError, SelfCheck};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, Values};
+use crate::network::{Activation, LinearMap, Network, Op, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
 use tract_onnx::pb::ModelProto;
 
-/// How many inputs are compared, the zero vector among them.
-const INPUTS: usize = 5;
+/// How many inputs are compared at most and at least, the zero vector among them.
+const INPUTS: (usize, usize) = (5, 2);
+/// How many multiplications the comparison may take before it is content with fewer inputs: a second or two.
+const WORK: usize = 1 << 32;
 /// How many times the simulated deviation a difference may be. Agreeing implementations were seen to reach 7 of 32.
 const SLACK: f64 = 32.0;
 /// The most numbers that evaluation may hold: 1 GiB.
@@ -35,29 +39,49 @@ pub(super) enum Disagreement {
 }
 
 impl Disagreement {
-    pub(super) fn at(self, path: &Path) -> ImportError {
+    /// The error of a file, given the first tensor in which the two differ.
+    pub(super) fn at(self, path: &Path, tensor: Option<String>) -> ImportError {
         let path = path.to_owned();
         match self {
-            Self::Length { found, expected } => ImportError::DisagreesInLength { path, found, expected },
+            Self::Length { found, expected } => ImportError::DisagreesInLength { path, found, expected, tensor },
             Self::Value { output, found, expected, tolerance } => {
-                ImportError::Disagrees { path, output, found, expected, tolerance }
+                ImportError::Disagrees { path, output, found, expected, tolerance, tensor }
             }
         }
     }
 }
 
-/// Compares `network` with what tract makes of the model it was read from, whose input has the given shape.
-pub(super) fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfCheck, Disagreement> {
+/// The first of `tensors`, which are in the order of computation, where the two implementations differ: found by looking at
+/// all of them if they are few, and by bisection if they are many. `differs` says nothing about a tensor that cannot be
+/// compared.
+pub(super) fn first_difference(tensors: &[String], mut differs: impl FnMut(&str) -> Option<bool>) -> Option<String> {
+    const FEW: usize = 32;
+    let (mut start, mut end) = (0, tensors.len());
+    while end - start > FEW {
+        let middle = start + (end - start) / 2;
+        match differs(&tensors[middle]) {
+            Some(true) => end = middle + 1,
+            Some(false) | None => start = middle + 1,
+        }
+    }
+    tensors[start..end].iter().find(|tensor| differs(tensor) == Some(true)).cloned()
+}
+
+/// Compares a network with what tract makes of the model it was read from.
+pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCheck, Disagreement> {
+    let network = &lowered.network;
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
-    if held.saturating_mul(INPUTS * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
+    let count = inputs_for(network);
+    if held.saturating_mul(count * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
         return Ok(not_run("the network is too large to be evaluated beside another one"));
     }
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let Some((inputs, values)) = usable(network, probes(network.inputs(), &mut random)) else {
+    let Some((inputs, values)) = usable(network, probes(network.inputs(), count, &mut random)) else {
         return Ok(not_run("the network's values at the inputs compared are too large for float32"));
     };
     let deviation = noise::deviation(network, &values, &mut random);
-    let compared = |mode| match tract::run(model, shape, &inputs, mode) {
+    let feeds = feeds(lowered);
+    let compared = |mode| match tract::run(model, &feeds, &inputs, mode) {
         Ok(expected) => compare(values.of(network.output()), &expected, &deviation),
         Err(reason) => Ok(SelfCheck::NotRun { reason }),
     };
@@ -68,18 +92,61 @@ pub(super) fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Res
     }
 }
 
+/// How many inputs are compared: fewer where an evaluation takes many multiplications.
+fn inputs_for(network: &Network) -> usize {
+    let maps = network.nodes().iter().flat_map(|node| match &node.op {
+        Op::Affine { terms, .. } => terms.as_slice(),
+        Op::Input | Op::Activate { .. } => &[],
+    });
+    let once = maps.fold(1_usize, |sum, term| sum.saturating_add(multiplications(&term.map)));
+    let (most, least) = INPUTS;
+    (WORK / once / (2 + noise::SAMPLES)).clamp(least, most)
+}
+
+/// How many multiplications one application of a map takes.
+fn multiplications(map: &LinearMap) -> usize {
+    match map {
+        LinearMap::Identity(n) => *n,
+        LinearMap::Scale(factors) => factors.len(),
+        LinearMap::Dense(matrix) => matrix.rows().saturating_mul(matrix.cols()),
+        LinearMap::Convolution(convolution) => {
+            let places: usize = convolution.shape().output.iter().product();
+            convolution.weights().data().len().saturating_mul(places)
+        }
+        LinearMap::Gather(gather) => gather.rows(),
+        LinearMap::Transpose(map) => multiplications(map),
+    }
+}
+
+/// Where the rows of the input vectors go in the file.
+fn feeds(lowered: &lower::Network) -> Vec<Feed> {
+    let mut start = 0;
+    let moving = lowered.inputs.iter().map(|port| {
+        let rows = start..start + port.shape.iter().product::<usize>();
+        start = rows.end;
+        Feed { name: port.name.clone(), shape: port.shape.clone(), rows: Some(rows) }
+    });
+    let mut feeds: Vec<Feed> = moving.collect();
+    feeds.extend(lowered.fixed.iter().map(|port| Feed {
+        name: port.name.clone(),
+        shape: port.shape.clone(),
+        rows: None,
+    }));
+    feeds
+}
+
 fn not_run(reason: &str) -> SelfCheck {
     SelfCheck::NotRun { reason: reason.to_owned() }
 }
 
 /// The zero vector, and standard normal vectors rounded to float32, as columns.
-fn probes(len: usize, random: &mut ChaCha8Rng) -> Matrix {
+fn probes(len: usize, count: usize, random: &mut ChaCha8Rng) -> Matrix {
     let mut normal = || {
         let (radius, angle): (f64, f64) = (random.random(), random.random());
         let radius = (-2.0 * (1.0 - radius).ln()).sqrt(); // Box and Muller
         f64::from((radius * (std::f64::consts::TAU * angle).cos()) as f32)
     };
-    Matrix::from_fn(len, INPUTS, |_, j| if j == 0 { 0.0 } else { normal() })
+    Matrix::from_fn(len, count, |_, j| if j == 0 { 0.0 } else { normal() })
 }
 
 /// The inputs at which float32 holds what the network computes, and the values there; none if there is no such input.

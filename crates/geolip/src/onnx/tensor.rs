@@ -43,8 +43,8 @@ impl Tensor {
 
     /// Reads a tensor of a file.
     pub(super) fn read(proto: &TensorProto) -> Result<Self, Reason> {
-        if proto.data_location == Some(DataLocation::External as i32) || !proto.external_data.is_empty() {
-            return Err("its external data is not supported yet; save the model as one file".to_owned());
+        if is_external(proto) {
+            return Err("has its data in another file, which was not read".to_owned());
         }
         if proto.segment.is_some() {
             return Err("is stored in segments, which are not supported; save it whole".to_owned());
@@ -52,20 +52,25 @@ impl Tensor {
         let shape = dimensions(&proto.dims)?;
         let count = elements(&shape)?;
         let raw = &proto.raw_data;
+        let small = &proto.int32_data; // how ONNX lists everything that is shorter
         let data = match DataType::try_from(proto.data_type) {
+            Ok(DataType::Float16) => Data::Float(numbers(count, raw, half_bytes, small, half)?),
+            Ok(DataType::Bfloat16) => Data::Float(numbers(count, raw, half_bytes, small, brain)?),
             Ok(DataType::Float) => Data::Float(numbers(count, raw, f32::from_le_bytes, &proto.float_data, f64::from)?),
             Ok(DataType::Double) => Data::Float(numbers(count, raw, f64::from_le_bytes, &proto.double_data, |v| v)?),
             Ok(DataType::Int64) => Data::Integer(numbers(count, raw, i64::from_le_bytes, &proto.int64_data, |v| v)?),
-            Ok(DataType::Int32) => {
-                Data::Integer(numbers(count, raw, i32::from_le_bytes, &proto.int32_data, i64::from)?)
+            Ok(DataType::Int32) => Data::Integer(numbers(count, raw, i32::from_le_bytes, small, i64::from)?),
+            Ok(DataType::Int16) => {
+                Data::Integer(numbers(count, raw, |bytes| i16::from_le_bytes(bytes).into(), small, i64::from)?)
             }
-            Ok(DataType::Bool) => Data::Integer(numbers(
-                count,
-                raw,
-                |[byte]: [u8; 1]| i32::from(byte),
-                &proto.int32_data,
-                |v| i64::from(v != 0),
-            )?),
+            Ok(DataType::Uint16) => Data::Integer(numbers(count, raw, half_bytes, small, i64::from)?),
+            Ok(DataType::Int8) => {
+                Data::Integer(numbers(count, raw, |bytes| i8::from_le_bytes(bytes).into(), small, i64::from)?)
+            }
+            Ok(DataType::Uint8) => Data::Integer(numbers(count, raw, |[byte]: [u8; 1]| byte.into(), small, i64::from)?),
+            Ok(DataType::Bool) => {
+                Data::Integer(numbers(count, raw, |[byte]: [u8; 1]| byte.into(), small, |v| i64::from(v != 0))?)
+            }
             _ => return Err(format!("has element type {}; {USABLE}", type_name(proto.data_type))),
         };
         Ok(Self { shape, data })
@@ -77,6 +82,11 @@ impl Tensor {
             Data::Float(data) => Ok(data),
             Data::Integer(_) => Err("holds integers where floating-point numbers are needed".to_owned()),
         }
+    }
+
+    /// The tensor with a function applied to each of its numbers, which are floating point.
+    pub(super) fn map_floats(&self, f: impl Fn(f64) -> f64) -> Result<Self, Reason> {
+        Ok(Self::floats(self.shape.clone(), self.as_floats()?.iter().map(|&v| f(v)).collect()))
     }
 
     /// The numbers as integers.
@@ -105,8 +115,46 @@ impl Tensor {
     }
 }
 
+/// Whether the numbers of a tensor are in another file.
+pub(super) fn is_external(proto: &TensorProto) -> bool {
+    proto.data_location == Some(DataLocation::External as i32) || !proto.external_data.is_empty()
+}
+
+/// The bits of a 16-bit number as ONNX lists them.
+fn half_bytes(bytes: [u8; 2]) -> i32 {
+    u16::from_le_bytes(bytes).into()
+}
+
+/// The float16 with these bits: sign, 5 bits of exponent, 10 of fraction. Widening is exact.
+pub(super) fn half(bits: i32) -> f64 {
+    let (sign, exponent, fraction) = (bits >> 15 & 1, bits >> 10 & 0x1f, f64::from(bits & 0x3ff));
+    let size = match exponent {
+        0 => fraction * 2_f64.powi(-24),
+        0x1f if fraction == 0.0 => f64::INFINITY,
+        0x1f => f64::NAN,
+        _ => (1024.0 + fraction) * 2_f64.powi(exponent - 25),
+    };
+    if sign == 1 { -size } else { size }
+}
+
+/// The bfloat16 with these bits: the upper half of a float32.
+pub(super) fn brain(bits: i32) -> f64 {
+    f64::from(f32::from_bits((bits as u32 & 0xffff) << 16))
+}
+
+/// Whether numbers of this type are floating point, and are read.
+pub(super) fn is_float(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Float16 | DataType::Bfloat16 | DataType::Float | DataType::Double)
+}
+
+/// Whether numbers of this type are floating point in 16 bits.
+pub(super) fn is_short(data_type: i64) -> bool {
+    let data_type = i32::try_from(data_type).ok().and_then(|data_type| DataType::try_from(data_type).ok());
+    matches!(data_type, Some(DataType::Float16 | DataType::Bfloat16))
+}
+
 /// What to say after the name of an unusable element type.
-pub(super) const USABLE: &str = "float32 and float64 are supported";
+pub(super) const USABLE: &str = "float16, bfloat16, float32 and float64 are supported";
 
 /// The name of an element type, as ONNX writes it.
 pub(super) fn type_name(element_type: i32) -> String {
@@ -235,6 +283,23 @@ mod tests {
     }
 
     #[test]
+    fn short_floats_are_widened_exactly() {
+        for (bits, value) in [(0x3c00, 1.0), (0xc000, -2.0), (0x7bff, 65504.0), (0x0001, 2_f64.powi(-24))] {
+            assert_eq!(half(bits), value, "{bits:x}");
+        }
+        assert_eq!(half(0x39a8), 0.70703125, "the float16 next to the root of one half");
+        assert_eq!(half(0x0400), 2_f64.powi(-14), "the smallest normal number");
+        assert!(half(0xfc00) == f64::NEG_INFINITY && half(0x7e00).is_nan());
+        assert_eq!((brain(0x3f80), brain(0xc049)), (1.0, -3.140625));
+        let listed = TensorProto { int32_data: vec![0x3c00, 0xc000], ..proto(&[2], DataType::Float16) };
+        let raw = TensorProto { raw_data: vec![0x00, 0x3c, 0x00, 0xc0], ..proto(&[2], DataType::Float16) };
+        let expected = Tensor::floats(vec![2], vec![1.0, -2.0]);
+        assert_eq!((Tensor::read(&listed), Tensor::read(&raw)), (Ok(expected.clone()), Ok(expected.clone())));
+        let brains = TensorProto { raw_data: vec![0x80, 0x3f, 0x00, 0xc0], ..proto(&[2], DataType::Bfloat16) };
+        assert_eq!(Tensor::read(&brains), Ok(expected));
+    }
+
+    #[test]
     fn false_claims_are_found_before_anything_is_allocated() {
         let reason = |proto: &TensorProto| Tensor::read(proto).expect_err("a false claim");
         assert!(reason(&proto(&[1_000_000, 1_000_000], DataType::Float)).starts_with("claims 1000000000000 numbers"));
@@ -245,13 +310,13 @@ mod tests {
         let twice = TensorProto { raw_data: vec![0; 4], float_data: vec![0.0], ..proto(&[1], DataType::Float) };
         assert_eq!(reason(&twice), "stores its numbers twice");
         assert_eq!(
-            reason(&proto(&[1], DataType::Float16)),
-            "has element type float16; float32 and float64 are supported"
+            reason(&proto(&[1], DataType::Complex64)),
+            "has element type complex64; float16, bfloat16, float32 and float64 are supported"
         );
         assert!(reason(&proto(&[1], DataType::String)).contains("string"));
         assert!(reason(&TensorProto { data_type: 99, ..TensorProto::default() }).contains("99 (unknown)"));
         let external = TensorProto { data_location: Some(1), ..proto(&[1], DataType::Float) };
-        assert!(reason(&external).starts_with("its external data is not supported yet"));
+        assert_eq!(reason(&external), "has its data in another file, which was not read");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Small ONNX models for tests, built in a line or two.
 
-use crate::import::{ImportError, Parts};
+use crate::import::{ImportError, ImportOptions, Parts};
 use prost::Message;
 use std::path::Path;
 use tract_onnx::pb::attribute_proto::AttributeType;
@@ -110,7 +110,12 @@ pub(crate) fn model(opset: i64, input: &[i64], nodes: Vec<NodeProto>, stored: Ve
 
 /// Imports a model, self-check included.
 pub(crate) fn import(model: &ModelProto) -> Result<Parts, ImportError> {
-    super::read(&model.encode_to_vec(), Path::new("test.onnx"))
+    import_with(model, &ImportOptions::default())
+}
+
+/// Imports what the options choose of a model.
+pub(crate) fn import_with(model: &ModelProto, options: &ImportOptions) -> Result<Parts, ImportError> {
+    super::read(&model.encode_to_vec(), Path::new("test.onnx"), None, options)
 }
 
 /// The one-line error of a model that is not imported.

@@ -6,8 +6,13 @@
 use super::Reason;
 use crate::import::Plain;
 use crate::matrix::Matrix;
+use crate::onnx::lower::Hints;
+use crate::onnx::tensor::{brain, half, is_short};
 use std::any::Any;
-use tract_onnx::pb::{ModelProto, NodeProto};
+use std::ops::Range;
+use tract_onnx::pb::attribute_proto::AttributeType;
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{bail, ensure};
 use tract_onnx::tract_hir::infer::Factoid;
@@ -21,17 +26,26 @@ pub(super) enum Mode {
     Single,
 }
 
+/// An input of the file, and what goes into it.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    /// The rows of the input vectors that go there; none for zeros.
+    pub(super) rows: Option<Range<usize>>,
+}
+
 /// Enough for graphs some thousand nodes deep.
 const STACK: usize = 32 << 20;
 
-/// The outputs (m × k) for the k inputs that are the columns of `inputs`, each a tensor of the given shape.
-pub(super) fn run(model: &ModelProto, shape: &[usize], inputs: &Matrix, mode: Mode) -> Result<Matrix, Reason> {
+/// The outputs (m × k) for the k input vectors that are the columns of `inputs`, handed out by `feeds`.
+pub(super) fn run(model: &ModelProto, feeds: &[Feed], inputs: &Matrix, mode: Mode) -> Result<Matrix, Reason> {
     if let Some(reason) = known_defect(model) {
         return Err(reason.to_owned());
     }
     let work = || match mode {
-        Mode::Batch => as_batch(model, shape, inputs),
-        Mode::Single => one_by_one(model, shape, inputs),
+        Mode::Batch => as_batch(model, feeds, inputs),
+        Mode::Single => one_by_one(model, feeds, inputs),
     };
     let outcome = std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("tract".to_owned()).stack_size(STACK).spawn_scoped(scope, work);
@@ -47,11 +61,18 @@ pub(super) fn run(model: &ModelProto, shape: &[usize], inputs: &Matrix, mode: Mo
 
 /// Why tract is no witness for a model, where it is known to be wrong about it.
 fn known_defect(model: &ModelProto) -> Option<&'static str> {
-    let celu =
-        |node: &NodeProto| node.op_type == "Celu" && node.attribute.iter().any(|a| a.name == "alpha" && a.f != 1.0);
-    let scaled_celu = model.graph.iter().flat_map(|graph| &graph.node).any(celu);
-    // tract 0.23 leaves out the factor: min(0, exp(x/alpha) - 1)
-    scaled_celu.then_some("tract computes Celu with an alpha other than 1 differently from its definition")
+    let scaled = |operator: &str| {
+        let node = |node: &NodeProto| {
+            node.op_type == operator && node.attribute.iter().any(|a| a.name == "alpha" && a.f != 1.0)
+        };
+        model.graph.iter().flat_map(|graph| &graph.node).any(node)
+    };
+    if scaled("Celu") {
+        // tract 0.23 leaves out the factor: min(0, exp(x/alpha) - 1)
+        return Some("tract computes Celu with an alpha other than 1 differently from its definition");
+    }
+    // tract 0.23 leaves out alpha
+    scaled("Swish").then_some("tract computes Swish with an alpha other than 1 differently from its definition")
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
@@ -59,34 +80,51 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-fn as_batch(model: &ModelProto, shape: &[usize], inputs: &Matrix) -> TractResult<Matrix> {
-    let [1, entry @ ..] = shape else { bail!("no batch dimension") };
-    let batch: TVec<usize> = std::iter::once(inputs.cols()).chain(entry.iter().copied()).collect();
-    let (network, element_type) = parsed(model, &batch)?;
+fn as_batch(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
+    let [Feed { name, shape, rows: Some(_) }] = feeds else { bail!("several inputs") };
+    let [1, entry @ ..] = shape.as_slice() else { bail!("no batch dimension") };
+    let batch: Vec<usize> = std::iter::once(inputs.cols()).chain(entry.iter().copied()).collect();
+    let feed = Feed { name: name.clone(), shape: batch, rows: None };
+    let (network, types) = parsed(model, std::slice::from_ref(&feed))?;
     let plan = network.into_typed()?.into_runnable()?;
     let rows = inputs.transposed();
-    let output = numbers(plan.run(tvec!(tensor(rows.data(), &batch, element_type)?))?)?;
+    let input = types.iter().map(|(_, element_type)| tensor(rows.data(), &feed.shape, *element_type));
+    let output = numbers(plan.run(input.collect::<TractResult<_>>()?)?)?;
     ensure!(output.len() % inputs.cols() == 0, "the batch is not the first dimension of the output");
     Ok(Matrix::from_vec(inputs.cols(), output.len() / inputs.cols(), output).transposed())
 }
 
-fn one_by_one(model: &ModelProto, shape: &[usize], inputs: &Matrix) -> TractResult<Matrix> {
-    let (network, element_type) = parsed(model, shape)?;
+fn one_by_one(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
+    let (network, types) = parsed(model, feeds)?;
     let plan = network.into_optimized()?.into_runnable()?;
-    let outputs = (0..inputs.cols())
-        .map(|j| numbers(plan.run(tvec!(tensor(&inputs.column(j), shape, element_type)?))?))
-        .collect::<TractResult<Vec<_>>>()?;
+    let run = |j: usize| {
+        let column = inputs.column(j);
+        let tensors = types.iter().map(|(feed, element_type)| match &feed.rows {
+            Some(rows) => tensor(&column[rows.clone()], &feed.shape, *element_type),
+            None => tensor(&vec![0.0; feed.shape.iter().product()], &feed.shape, *element_type),
+        });
+        numbers(plan.run(tensors.collect::<TractResult<_>>()?)?)
+    };
+    let outputs = (0..inputs.cols()).map(run).collect::<TractResult<Vec<_>>>()?;
     let len = outputs.first().map_or(0, Vec::len);
     Ok(Matrix::from_fn(len, outputs.len(), |i, j| outputs[j][i]))
 }
 
-/// The file as tract reads it, for inputs of the given shape, and the element type of the input.
-fn parsed(model: &ModelProto, shape: &[usize]) -> TractResult<(InferenceModel, DatumType)> {
+/// The file as tract reads it, for inputs of the given shapes; and in its own order of the inputs, what goes into them and
+/// their element types.
+fn parsed<'f>(model: &ModelProto, feeds: &'f [Feed]) -> TractResult<(InferenceModel, Vec<(&'f Feed, DatumType)>)> {
     let parsed = onnx().with_ignore_value_info(true).parse(model, None)?;
     ensure!(parsed.unresolved_inputs.is_empty(), "unresolved inputs");
-    let network = parsed.model;
-    let element_type = network.input_fact(0)?.datum_type.concretize().unwrap_or(f32::datum_type());
-    Ok((network.with_input_fact(0, InferenceFact::dt_shape(element_type, shape))?, element_type))
+    let mut network = parsed.model;
+    let mut types = Vec::with_capacity(feeds.len());
+    for index in 0..network.input_outlets()?.len() {
+        let name = network.node(network.input_outlets()?[index].node).name.clone();
+        let Some(feed) = feeds.iter().find(|feed| feed.name == name) else { bail!("an input that is not fed") };
+        let element_type = network.input_fact(index)?.datum_type.concretize().unwrap_or(f32::datum_type());
+        network = network.with_input_fact(index, InferenceFact::dt_shape(element_type, &feed.shape))?;
+        types.push((feed, element_type));
+    }
+    Ok((network, types))
 }
 
 fn tensor(numbers: &[f64], shape: &[usize], element_type: DatumType) -> TractResult<TValue> {
@@ -98,4 +136,102 @@ fn numbers(outputs: TVec<TValue>) -> TractResult<Vec<f64>> {
     let [output] = outputs.as_slice() else { bail!("{} outputs", outputs.len()) };
     let wide = output.cast_to::<f64>()?;
     Ok(wide.to_plain_array_view::<f64>()?.iter().copied().collect())
+}
+
+/// Changes a model in ways that do not change what it computes, so that tract understands it and compares formulas.
+pub(super) fn adapt(model: &mut ModelProto, hints: &Hints) {
+    widen(model);
+    modernise(model);
+    let Some(graph) = &mut model.graph else { return };
+    for dot in &hints.dots {
+        // tract 0.23 has no MatMul of two vectors
+        after(graph, dot, "ReduceSum", ("keepdims", 0), |product| product.op_type = "Mul".to_owned());
+    }
+    for (short, to) in &hints.shortened {
+        // constants that are rounded stay rounded; tract 0.23 has no bfloat16, and will say so
+        let restore =
+            |cast: &mut NodeProto| cast.attribute.iter_mut().filter(|a| a.name == "to").for_each(|a| a.i = *to);
+        after(graph, short, "Cast", ("to", DataType::Float as i64), restore);
+    }
+}
+
+/// Upsample, which tract 0.23 does not run, is Resize of the next operator set. Nothing else that is supported changed there
+/// but Slice.
+fn modernise(model: &mut ModelProto) {
+    let Some(graph) = &mut model.graph else { return };
+    let has = |operator: &str| graph.node.iter().any(|node| node.op_type == operator);
+    let Some(set) = model.opset_import.iter_mut().find(|set| set.version == 9 && set.domain.is_empty()) else { return };
+    if !has("Upsample") || has("Slice") {
+        return;
+    }
+    set.version = 10;
+    for node in graph.node.iter_mut().filter(|node| node.op_type == "Upsample") {
+        node.op_type = "Resize".to_owned();
+        node.attribute.push(AttributeProto {
+            name: "nearest_mode".to_owned(),
+            r#type: AttributeType::String as i32,
+            s: b"floor".to_vec(),
+            ..AttributeProto::default()
+        });
+    }
+}
+
+/// Edits the node that gives a tensor, and lets another one with one attribute give it from there.
+fn after(graph: &mut GraphProto, tensor: &str, operator: &str, value: (&str, i64), edit: impl FnOnce(&mut NodeProto)) {
+    let Some(place) = graph.node.iter().position(|node| node.output.first().is_some_and(|name| name == tensor)) else {
+        return;
+    };
+    let between = format!("{tensor}/before {operator}");
+    let attribute = AttributeProto {
+        name: value.0.to_owned(),
+        r#type: AttributeType::Int as i32,
+        i: value.1,
+        ..AttributeProto::default()
+    };
+    let next = NodeProto {
+        op_type: operator.to_owned(),
+        input: vec![between.clone()],
+        output: vec![tensor.to_owned()],
+        attribute: vec![attribute],
+        ..NodeProto::default()
+    };
+    edit(&mut graph.node[place]);
+    graph.node[place].output = vec![between];
+    graph.node.insert(place + 1, next);
+}
+
+/// Replaces 16-bit floats by float32 in everything a model stores and declares, so that what is compared is the formula and
+/// not its rounding to three digits.
+fn widen(model: &mut ModelProto) {
+    let Some(graph) = &mut model.graph else { return };
+    graph.initializer.iter_mut().for_each(widen_tensor);
+    for input in &mut graph.input {
+        if let Some(type_proto::Value::TensorType(tensor)) = input.r#type.as_mut().and_then(|t| t.value.as_mut())
+            && is_short(tensor.elem_type.into())
+        {
+            tensor.elem_type = DataType::Float as i32;
+        }
+    }
+    for node in &mut graph.node {
+        for attribute in &mut node.attribute {
+            attribute.t.iter_mut().for_each(widen_tensor);
+            if node.op_type == "Cast" && attribute.name == "to" && is_short(attribute.i) {
+                attribute.i = DataType::Float as i64;
+            }
+        }
+    }
+}
+
+fn widen_tensor(tensor: &mut TensorProto) {
+    let value = match DataType::try_from(tensor.data_type) {
+        Ok(DataType::Float16) => half,
+        Ok(DataType::Bfloat16) => brain,
+        _ => return,
+    };
+    let wide = |bits: i32| (value(bits) as f32).to_le_bytes();
+    let (pairs, _) = tensor.raw_data.as_chunks::<2>();
+    let raw = pairs.iter().flat_map(|&pair| wide(u16::from_le_bytes(pair).into()));
+    tensor.raw_data = raw.chain(tensor.int32_data.iter().flat_map(|&bits| wide(bits))).collect();
+    tensor.int32_data.clear();
+    tensor.data_type = DataType::Float as i32;
 }

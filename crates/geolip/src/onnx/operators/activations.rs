@@ -1,10 +1,12 @@
 //! The activations that carry parameters, with the defaults ONNX gives them. Those without are lines in the table.
 
 use crate::import::Quoted;
-use crate::network::Activation;
+use crate::network::{Activation, LinearMap};
 use crate::onnx::Lowered;
 use crate::onnx::call::Call;
+use crate::onnx::patterns::stretched;
 use crate::onnx::tensor::expand;
+use crate::onnx::value::Value;
 
 pub(super) fn leaky_relu(call: &mut Call<'_>) -> Lowered {
     let slope = call.attributes.float("alpha", f64::from(0.01_f32))?;
@@ -64,9 +66,43 @@ pub(super) fn gelu(call: &mut Call<'_>) -> Lowered {
     call.activate(activation)
 }
 
+/// x·σ(alpha·x)
 pub(super) fn swish(call: &mut Call<'_>) -> Lowered {
+    let alpha = call.attributes.float("alpha", 1.0)?;
+    stretched_silu(call, alpha)
+}
+
+/// x·σ(alpha·x), which is SiLU(alpha·x)/alpha.
+pub(super) fn stretched_silu(call: &mut Call<'_>, alpha: f64) -> Lowered {
+    if alpha == 0.0 || !alpha.is_finite() {
+        return Err(format!("has alpha = {alpha}; it must be finite and not zero"));
+    }
+    let argument = call.take(0)?;
+    Ok(vec![stretched(call, argument, 1.0, alpha, Activation::Silu)?])
+}
+
+/// 0 within ±lambd, and x − bias or x + bias outside. With bias = lambd that is x − min(max(x, −lambd), lambd).
+pub(super) fn shrink(call: &mut Call<'_>) -> Lowered {
+    let threshold = call.attributes.float("lambd", 0.5)?;
+    let bias = call.attributes.float("bias", 0.0)?;
+    if threshold != bias || threshold < 0.0 {
+        return Err(format!(
+            "jumps, with lambd = {threshold} and bias = {bias}, so it has no Lipschitz constant; with bias = lambd it would"
+        ));
+    }
+    let x = call.take_variable(0)?;
+    let clip = Activation::Clip { min: -threshold, max: threshold };
+    let Value::Variable(clipped) = call.apply(Value::Variable(x.clone()), clip)? else {
+        return Err("gives a constant".to_owned());
+    };
+    let minus = LinearMap::Scale(vec![-1.0; x.len()]);
+    call.affine(vec![(x.id, LinearMap::Identity(x.len())), (clipped.id, minus)], None, x.shape)
+}
+
+/// x above alpha, and 0 below.
+pub(super) fn thresholded_relu(call: &mut Call<'_>) -> Lowered {
     match call.attributes.float("alpha", 1.0)? {
-        1.0 => call.activate(Activation::Silu),
-        other => Err(format!("has alpha = {other}; only alpha = 1 (SiLU) is supported")),
+        0.0 => call.activate(Activation::Relu),
+        alpha => Err(format!("jumps at alpha = {alpha}, so it has no Lipschitz constant; with alpha = 0 it is Relu")),
     }
 }

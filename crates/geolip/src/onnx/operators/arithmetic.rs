@@ -1,9 +1,9 @@
-//! Add, Sub, Mul, Div and Neg: between constants, between a tensor and a constant, and sums of two branches.
+//! Add, Sub, Sum, Mean, Mul, Div and Neg: between constants, between a tensor and a constant, and sums of branches.
 //!
-//! Shapes combine by numpy's rules. A constant may be repeated to the size of the tensor it meets; a tensor that depends
-//! on the input may not (that is a linear map of its own, not supported yet).
+//! Shapes combine by numpy's rules: constants are repeated while importing, tensors that depend on the input by a gather.
 
-use crate::network::LinearMap;
+use super::places::{Places, repeated};
+use crate::network::{LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
 use crate::onnx::value::{Value, Variable};
@@ -29,19 +29,68 @@ pub(super) fn sub(call: &mut Call<'_>) -> Lowered {
 fn sum(call: &mut Call<'_>, operation: Operation, sign: f64) -> Lowered {
     match (call.take(0)?, call.take(1)?) {
         (Value::Constant(a), Value::Constant(b)) => fold(operation, &a, &b),
-        (Value::Variable(x), Value::Constant(c)) => {
-            let (shape, c) = spread(call, 1, &c, &x)?;
-            shift(call, x, 1.0, c.into_iter().map(|c| sign * c).collect(), shape)
-        }
-        (Value::Constant(c), Value::Variable(x)) => {
-            let (shape, c) = spread(call, 0, &c, &x)?;
-            shift(call, x, sign, c, shape)
-        }
-        (Value::Variable(x), Value::Variable(y)) => {
-            let shape = common_shape(&x, &y)?;
-            call.affine(vec![(x.id, multiple(1.0, x.len())), (y.id, multiple(sign, y.len()))], None, shape)
+        (a, b) => combination(call, vec![(a, 1.0), (b, sign)]),
+    }
+}
+
+/// The sum of any number of tensors.
+pub(super) fn sum_of_all(call: &mut Call<'_>) -> Lowered {
+    let values = all(call, 1.0)?;
+    combination(call, values)
+}
+
+pub(super) fn mean(call: &mut Call<'_>) -> Lowered {
+    let weight = 1.0 / call.inputs.len() as f64;
+    let values = all(call, weight)?;
+    combination(call, values)
+}
+
+/// Every input, with the same factor.
+fn all(call: &mut Call<'_>, factor: f64) -> Result<Vec<(Value, f64)>, Reason> {
+    (0..call.inputs.len()).map(|index| Ok((call.take(index)?, factor))).collect()
+}
+
+/// Σ factor·value; the constants become the bias. A shift by nothing adds no node.
+fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> Lowered {
+    let shape = values.iter().try_fold(vec![], |shape, (value, _)| broadcast(&shape, value.shape()))?;
+    let mut bias: Option<Vec<f64>> = None;
+    let mut branches = vec![];
+    for (index, (value, factor)) in values.into_iter().enumerate() {
+        match value {
+            Value::Variable(x) => branches.push((x, factor)),
+            Value::Constant(tensor) => {
+                let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, &shape)?;
+                let bias = bias.get_or_insert_with(|| vec![0.0; numbers.len()]);
+                bias.iter_mut().zip(numbers).for_each(|(b, c)| *b += factor * c);
+            }
         }
     }
+    let bias = bias.filter(|bias| bias.iter().any(|b| *b != 0.0));
+    match branches.as_slice() {
+        [] => Err("works on constants, which is not supported yet; fold constants before exporting".to_owned()),
+        [(x, 1.0)] if bias.is_none() => Ok(vec![Value::Variable(repeated(call, x.clone(), &shape)?)]),
+        _ => {
+            let terms = branches.into_iter().map(|(x, factor)| term(call, x, factor, &shape));
+            let terms = terms.collect::<Result<_, _>>()?;
+            call.affine(terms, bias, shape)
+        }
+    }
+}
+
+/// factor·x, repeated to fill a shape, as a term.
+pub(super) fn term(
+    call: &mut Call<'_>,
+    x: Variable,
+    factor: f64,
+    shape: &[usize],
+) -> Result<(NodeId, LinearMap), Reason> {
+    if x.len() == elements(shape)? {
+        return Ok((x.id, multiple(factor, x.len())));
+    }
+    let places = Places::of(&x.shape)?.expanded(shape)?;
+    let x = scale(call, x.clone(), vec![factor; x.len()], x.shape)?;
+    call.made += places.sources.len();
+    Ok((x.id, places.map()?))
 }
 
 pub(super) fn mul(call: &mut Call<'_>) -> Lowered {
@@ -53,8 +102,7 @@ pub(super) fn mul(call: &mut Call<'_>) -> Lowered {
             return Err("multiplies two tensors that depend on the input, which has no Lipschitz constant".to_owned());
         }
     };
-    let (shape, factors) = spread(call, index, &c, &x)?;
-    scale(call, x, factors, shape)
+    multiplied(call, x, index, &c, |factor| factor)
 }
 
 pub(super) fn div(call: &mut Call<'_>) -> Lowered {
@@ -65,11 +113,10 @@ pub(super) fn div(call: &mut Call<'_>) -> Lowered {
             return Err("divides by a tensor that depends on the input, which has no Lipschitz constant".to_owned());
         }
     };
-    let (shape, divisors) = spread(call, 1, &c, &x)?;
-    if divisors.contains(&0.0) {
+    if call.weights(1, &c)?.contains(&0.0) {
         return Err("divides by zero".to_owned());
     }
-    scale(call, x, divisors.into_iter().map(|c| 1.0 / c).collect(), shape)
+    multiplied(call, x, 1, &c, |divisor| 1.0 / divisor)
 }
 
 pub(super) fn neg(call: &mut Call<'_>) -> Lowered {
@@ -79,49 +126,31 @@ pub(super) fn neg(call: &mut Call<'_>) -> Lowered {
     }
 }
 
-/// factor·x + bias; a shift by nothing adds no node.
-fn shift(call: &mut Call<'_>, x: Variable, factor: f64, bias: Vec<f64>, shape: Vec<usize>) -> Lowered {
-    if factor == 1.0 && bias.iter().all(|&b| b == 0.0) {
-        return Ok(vec![Value::Variable(Variable { shape, ..x })]);
-    }
-    let map = multiple(factor, x.len());
-    call.affine(vec![(x.id, map)], Some(bias), shape)
+/// x, every entry multiplied by `factor` of the constant's, which was input `index`.
+fn multiplied(
+    call: &mut Call<'_>,
+    x: Variable,
+    index: usize,
+    constant: &Tensor,
+    factor: impl Fn(f64) -> f64,
+) -> Lowered {
+    let shape = broadcast(&x.shape, &constant.shape)?;
+    let factors = expand(call.weights(index, constant)?, &constant.shape, &shape)?;
+    let x = repeated(call, x, &shape)?;
+    Ok(vec![Value::Variable(scale(call, x, factors.into_iter().map(factor).collect(), shape)?)])
 }
 
 /// x with each entry multiplied; a scale of one adds no node.
-fn scale(call: &mut Call<'_>, x: Variable, factors: Vec<f64>, shape: Vec<usize>) -> Lowered {
+fn scale(call: &mut Call<'_>, x: Variable, factors: Vec<f64>, shape: Vec<usize>) -> Result<Variable, Reason> {
     if factors.iter().all(|&f| f == 1.0) {
-        return Ok(vec![Value::Variable(Variable { shape, ..x })]);
+        return Ok(Variable { shape, ..x });
     }
-    call.affine(vec![(x.id, LinearMap::Scale(factors))], None, shape)
+    call.linear(vec![(x.id, LinearMap::Scale(factors))], None, shape)
 }
 
 /// The map x ↦ factor·x.
 pub(super) fn multiple(factor: f64, len: usize) -> LinearMap {
     if factor == 1.0 { LinearMap::Identity(len) } else { LinearMap::Scale(vec![factor; len]) }
-}
-
-/// The shape of a constant combined with x, and the constant's numbers at that shape, one for each entry of x.
-fn spread(call: &Call<'_>, index: usize, constant: &Tensor, x: &Variable) -> Result<(Vec<usize>, Vec<f64>), Reason> {
-    let numbers = call.weights(index, constant)?;
-    let shape = broadcast(&x.shape, &constant.shape)?;
-    expect_unrepeated(x, &shape)?;
-    let numbers = expand(numbers, &constant.shape, &shape)?;
-    Ok((shape, numbers))
-}
-
-fn common_shape(x: &Variable, y: &Variable) -> Result<Vec<usize>, Reason> {
-    let shape = broadcast(&x.shape, &y.shape)?;
-    expect_unrepeated(x, &shape)?;
-    expect_unrepeated(y, &shape)?;
-    Ok(shape)
-}
-
-fn expect_unrepeated(x: &Variable, shape: &[usize]) -> Result<(), Reason> {
-    if elements(shape)? == x.len() {
-        return Ok(());
-    }
-    Err(format!("repeats a tensor of shape {:?} to fill {shape:?}, which is not supported yet", x.shape))
 }
 
 /// −1 in the type of `like`.

@@ -1,46 +1,63 @@
 //! Gemm and MatMul: one factor constant, the other from the network.
 //!
-//! Both come down to one matrix applied to several vectors that lie in the flattened tensors with fixed strides
-//! ([`Spread`]). With a single vector, the usual case, that is the matrix itself.
+//! Both come down to one matrix applied to several vectors that lie next to or across each other in a tensor ([`Layout`]).
+//! With a single vector, the usual case, that is the matrix itself; with several it is a convolution that stops at every
+//! vector. Stacks of different matrices are convolutions in groups.
 
-use super::arithmetic::multiple;
+use super::arithmetic::term;
+use super::convolution::{convolution, of_windows, still};
+use super::places::{Places, bounded, gathered, repeated};
+use super::windows::Window;
 use crate::matrix::Matrix;
-use crate::network::LinearMap;
+use crate::network::{LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{LARGEST_EXPANSION, Tensor, broadcast, elements, expand};
 use crate::onnx::value::{Value, Variable};
 use crate::onnx::{Lowered, Reason};
 
-/// `y[c·copy_y + i·entry_y] = Σ_k w[i, k] · x[c·copy_x + k·entry_x]` for the vectors c < `copies`.
-struct Spread {
-    copies: usize,
-    copy_x: usize,
-    entry_x: usize,
-    copy_y: usize,
-    entry_y: usize,
+/// Where vectors lie in a tensor of shape `before` × (length of a vector) × `after`.
+#[derive(Clone, Copy)]
+struct Layout {
+    before: usize,
+    after: usize,
 }
 
-impl Spread {
-    /// The map from all of x to all of y.
-    fn map(&self, w: Matrix) -> Result<LinearMap, Reason> {
-        if self.copies == 1 {
-            return Ok(LinearMap::Dense(w));
-        }
-        let (rows, cols) = (self.copies.saturating_mul(w.rows()), self.copies.saturating_mul(w.cols()));
-        if rows.saturating_mul(cols) > LARGEST_EXPANSION {
-            return Err(format!("applies one matrix to {} vectors; only few are supported yet", self.copies));
-        }
-        let mut dense = Matrix::zeros(rows, cols);
-        for copy in 0..self.copies {
-            for i in 0..w.rows() {
-                for k in 0..w.cols() {
-                    let (row, col) = (copy * self.copy_y + i * self.entry_y, copy * self.copy_x + k * self.entry_x);
-                    *dense.at_mut(row, col) = w.at(i, k);
-                }
-            }
-        }
-        Ok(LinearMap::Dense(dense))
+impl Layout {
+    /// The vectors are the rows of a matrix.
+    fn rows(count: usize) -> Self {
+        Self { before: count, after: 1 }
     }
+
+    /// The vectors are the columns of a matrix.
+    fn columns(count: usize) -> Self {
+        Self { before: 1, after: count }
+    }
+}
+
+/// The term that applies `w` to every vector of x, and arranges the results as `to` says.
+fn each(call: &mut Call<'_>, x: Variable, w: Matrix, from: Layout, to: Layout) -> Result<(NodeId, LinearMap), Reason> {
+    if from.before * from.after == 1 {
+        return Ok((x.id, LinearMap::Dense(w)));
+    }
+    let (rows, inner) = (w.rows(), w.cols());
+    let shape = if from.before == 1 {
+        of_windows((inner, rows, 1), &[still(from.after)])
+    } else {
+        of_windows((1, rows, 1), &[still(from.before), whole(inner), still(from.after)])
+    };
+    let map = LinearMap::Convolution(convolution(shape.ok_or("has too many axes")?, w.data().to_vec())?);
+    if to.before == 1 || rows == 1 {
+        return Ok((x.id, map));
+    }
+    let places = Places::of(&[rows, to.before, to.after])?.transposed(&[1, 0, 2]);
+    let y = call.linear(vec![(x.id, map)], None, vec![rows, to.before, to.after])?;
+    call.made += places.sources.len();
+    Ok((y.id, places.map()?))
+}
+
+/// A window as long as the axis.
+fn whole(size: usize) -> Window {
+    Window { input: size, output: 1, kernel: size, stride: 1, dilation: 1, before: 0, after: 0 }
 }
 
 /// factor times the rows × cols matrix stored in `data` row by row, or column by column.
@@ -60,21 +77,21 @@ pub(super) fn gemm(call: &mut Call<'_>) -> Lowered {
     if inner != depth {
         return Err(misfit(a.shape(), b.shape()));
     }
-    let (x, map) = match (a, b) {
+    let shape = vec![rows, cols];
+    bounded(&shape)?;
+    let layout = |by_rows, count| if by_rows { Layout::rows(count) } else { Layout::columns(count) };
+    let product = match (a, b) {
         (Value::Variable(x), Value::Constant(b)) => {
             let w = stored(call.weights(1, &b)?, cols, inner, !trans_b, alpha);
-            let (copy_x, entry_x) = if trans_a { (1, rows) } else { (inner, 1) };
-            (x, Spread { copies: rows, copy_x, entry_x, copy_y: cols, entry_y: 1 }.map(w)?)
+            each(call, x, w, layout(!trans_a, rows), Layout::rows(rows))?
         }
         (Value::Constant(a), Value::Variable(x)) => {
             let w = stored(call.weights(0, &a)?, rows, inner, trans_a, alpha);
-            let (copy_x, entry_x) = if trans_b { (inner, 1) } else { (1, cols) };
-            (x, Spread { copies: cols, copy_x, entry_x, copy_y: 1, entry_y: cols }.map(w)?)
+            each(call, x, w, layout(trans_b, cols), Layout::columns(cols))?
         }
         factors => return Err(not_linear(&factors)),
     };
-    let shape = vec![rows, cols];
-    let mut terms = vec![(x.id, map)];
+    let mut terms = vec![product];
     let mut bias = None;
     match call.take_optional(2).filter(|_| beta != 0.0) {
         None => {}
@@ -82,14 +99,11 @@ pub(super) fn gemm(call: &mut Call<'_>) -> Lowered {
             let c = expand(call.weights(2, &c)?, &c.shape, &shape)?;
             bias = Some(c.into_iter().map(|c| beta * c).collect());
         }
-        Some(Value::Variable(c)) if broadcast(&c.shape, &shape)? == shape && c.len() == rows * cols => {
-            terms.push((c.id, multiple(beta, c.len())));
+        Some(Value::Variable(c)) if broadcast(&c.shape, &shape)? == shape => {
+            terms.push(term(call, c, beta, &shape)?);
         }
         Some(Value::Variable(c)) => {
-            return Err(format!(
-                "adds a tensor of shape {:?} to one of {shape:?}, which is not supported yet",
-                c.shape
-            ));
+            return Err(format!("adds a tensor of shape {:?} to one of {shape:?}", c.shape));
         }
     }
     call.affine(terms, bias, shape)
@@ -111,28 +125,42 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Lowered {
     }
 }
 
-/// x·B: every row of x meets the same matrix.
+/// x·B
 fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> Lowered {
     let product = Product::of(&x.shape, &b.shape)?;
-    if elements(&product.right.batch)? != 1 {
-        return Err("multiplies by a different matrix for every batch entry, which is not supported yet".to_owned());
+    let (rows, inner, cols) = (product.left.outer, product.inner, product.right.outer);
+    let w = call.weights(1, b)?;
+    if elements(&product.right.batch)? == 1 {
+        let w = stored(w, cols, inner, true, 1.0);
+        let count = Layout::rows(elements(&product.left.batch)? * rows);
+        let term = each(call, x, w, count, count)?;
+        return call.affine(vec![term], None, product.shape);
     }
-    let (inner, cols) = (product.inner, product.right.outer);
-    let w = stored(call.weights(1, b)?, cols, inner, true, 1.0);
-    let copies = elements(&product.left.batch)? * product.left.outer;
-    let map = Spread { copies, copy_x: inner, entry_x: 1, copy_y: cols, entry_y: 1 }.map(w)?;
-    call.affine(vec![(x.id, map)], None, product.shape)
+    let (count, w) = product.stacked(w, &product.right, [inner, cols])?;
+    let w: Vec<f64> = w.chunks(inner * cols).flat_map(|w| stored(w, cols, inner, true, 1.0).data().to_vec()).collect();
+    let x = repeated(call, x, &product.with_batch([rows, inner]))?;
+    let shape = of_windows((count, count * cols, count), &[still(rows), whole(inner)]).ok_or("has too many axes")?;
+    let map = LinearMap::Convolution(convolution(shape, w)?);
+    let y = call.linear(vec![(x.id, map)], None, vec![count, cols, rows])?;
+    let places = Places::of(&y.shape)?.transposed(&[0, 2, 1]).reshaped(product.shape)?;
+    Ok(vec![Value::Variable(gathered(call, y, places)?)])
 }
 
-/// A·x: every column of x meets the same matrix.
+/// A·x
 fn constant_times(call: &mut Call<'_>, a: &Tensor, x: Variable) -> Lowered {
     let product = Product::of(&a.shape, &x.shape)?;
-    if elements(&product.left.batch)? != 1 || elements(&product.right.batch)? != 1 {
-        return Err("multiplies a batch of matrices from the left, which is not supported yet".to_owned());
+    let (rows, inner, cols) = (product.left.outer, product.inner, product.right.outer);
+    let w = call.weights(0, a)?;
+    if elements(&product.left.batch)? == 1 {
+        let w = stored(w, rows, inner, false, 1.0);
+        let layout = Layout { before: elements(&product.right.batch)?, after: cols };
+        let term = each(call, x, w, layout, layout)?;
+        return call.affine(vec![term], None, product.shape);
     }
-    let (inner, rows, cols) = (product.inner, product.left.outer, product.right.outer);
-    let w = stored(call.weights(0, a)?, rows, inner, false, 1.0);
-    let map = Spread { copies: cols, copy_x: 1, entry_x: cols, copy_y: 1, entry_y: cols }.map(w)?;
+    let (count, w) = product.stacked(w, &product.left, [rows, inner])?;
+    let x = repeated(call, x, &product.with_batch([inner, cols]))?;
+    let shape = of_windows((count * inner, count * rows, count), &[still(cols)]).ok_or("has too many axes")?;
+    let map = LinearMap::Convolution(convolution(shape, w)?);
     call.affine(vec![(x.id, map)], None, product.shape)
 }
 
@@ -141,6 +169,8 @@ struct Product {
     left: Factor,
     right: Factor,
     inner: usize,
+    /// The dimensions of the result that count matrices.
+    batch: Vec<usize>,
     shape: Vec<usize>,
 }
 
@@ -165,10 +195,27 @@ impl Product {
         if inner != depth {
             return Err(misfit(a, b));
         }
-        let mut shape = broadcast(&left.batch, &right.batch)?;
+        let batch = broadcast(&left.batch, &right.batch)?;
+        let mut shape = batch.clone();
         shape.extend((a.len() > 1).then_some(left.outer));
         shape.extend((b.len() > 1).then_some(right.outer));
-        Ok(Self { left, right, inner, shape })
+        Ok(Self { left, right, inner, batch, shape })
+    }
+
+    /// The shape of a factor with a matrix for every matrix of the result.
+    fn with_batch(&self, matrix: [usize; 2]) -> Vec<usize> {
+        [&self.batch, &matrix[..]].concat()
+    }
+
+    /// The number of matrices of the result, and the weights of a factor repeated for each of them.
+    fn stacked(&self, w: &[f64], factor: &Factor, matrix: [usize; 2]) -> Result<(usize, Vec<f64>), Reason> {
+        let from = [&factor.batch, &matrix[..]].concat();
+        let shape = self.with_batch(matrix);
+        let (count, numbers) = (elements(&self.batch)?, elements(&shape)?);
+        if numbers == 0 || numbers > LARGEST_EXPANSION {
+            return Err(format!("multiplies by {count} matrices of {matrix:?}, which is empty or too large"));
+        }
+        Ok((count, expand(w, &from, &shape)?))
     }
 }
 

@@ -1,56 +1,119 @@
-//! What to say about operators that are not in the table. Without an entry here an operator is refused all the same.
+//! What to say about operators that are not in the table, and about products of what depends on the input. Without an entry
+//! here an operator is refused all the same.
 
-use crate::import::Quoted;
+use crate::import::{Plain, Quoted};
 use crate::onnx::Reason;
+use crate::onnx::value::Value;
+use tract_onnx::pb::NodeProto;
 
-const SOON: &str = "is not supported yet: this version reads dense networks";
-const JUMPS: &str =
-    "jumps: applied to what depends on the input it has no Lipschitz constant; bound the tensor before it";
-const STEEP: &str = "has unbounded slopes: applied to what depends on the input it has no Lipschitz constant";
-const CONTROL: &str = "is recurrent or control flow, which is not supported; export an unrolled feed-forward graph";
-const QUANTISED: &str = "belongs to a quantised network, which is not supported; export the floating-point one";
-const RANDOM: &str = "is random; export in inference mode";
+/// Reasons that recommend to stop before the node, each with the operators it is true of.
+const STOP_BEFORE: &[(&str, &str)] = &[
+    (
+        "is not supported",
+        "Einsum GridSample LogSoftmax LpNormalization ReduceL1 ReduceL2 ReduceLogSumExp RoiAlign Scatter ScatterElements \
+         ScatterND Softmax TopK",
+    ),
+    (
+        "jumps, so it has no Lipschitz constant",
+        "And ArgMax ArgMin BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Equal Floor Greater GreaterOrEqual Hardmax \
+         IsInf IsNaN Less LessOrEqual Mod Not OneHot Or Round Sign Xor",
+    ),
+    (
+        "has unbounded slopes, so it has no Lipschitz constant",
+        "Acos Acosh Asin Atanh Cosh Exp Log Pow Reciprocal Sinh Sqrt Tan",
+    ),
+    (
+        "chooses by numbers that depend on the input, which may jump where the choice changes",
+        "Compress NonMaxSuppression NonZero Unique Where",
+    ),
+    (
+        "divides by statistics of what depends on the input, which is not supported; BatchNormalization is",
+        "GroupNormalization InstanceNormalization LRN LayerNormalization MeanVarianceNormalization RMSNormalization",
+    ),
+    (
+        "multiplies tensors that depend on the input, which has no Lipschitz constant",
+        "Attention CumProd Det ReduceLogSum ReduceProd ReduceSumSquare RotaryEmbedding",
+    ),
+];
 
-/// Reasons, each with the operators it is true of.
+/// Other reasons, each with the operators it is true of.
 const REASONS: &[(&str, &str)] = &[
+    ("is recurrent or control flow, which is not supported; export an unrolled feed-forward graph", CONTROL),
     (
-        SOON,
-        "AveragePool BatchNormalization Concat ConstantOfShape Conv ConvTranspose DepthToSpace Erf Expand Gather \
-         GlobalAveragePool GlobalMaxPool Max MaxPool Mean Min Pad ReduceMean ReduceSum Resize Shape Size Slice SpaceToDepth \
-         Split Sum Upsample",
-    ),
-    (
-        JUMPS,
-        "And ArgMax ArgMin Ceil Equal Floor Greater GreaterOrEqual Hardmax IsInf IsNaN Less LessOrEqual Mod \
-         NonMaxSuppression NonZero Not OneHot Or Round Sign Unique Xor",
-    ),
-    (STEEP, "Acos Acosh Asin Atanh Cosh Exp Log Reciprocal Sinh Sqrt Tan"),
-    (CONTROL, "GRU If LSTM Loop RNN Scan SequenceAt SequenceConstruct SequenceMap"),
-    (
-        QUANTISED,
+        "belongs to a quantised network, which is not supported; export the floating-point one",
         "ConvInteger DequantizeLinear DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul QuantizeLinear",
     ),
-    (RANDOM, "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
+    (
+        "is random; export in inference mode",
+        "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike",
+    ),
+    ("makes a shape out of what depends on the input; export with fixed shapes", "ConstantOfShape Range"),
+    ("is understood as a part of GELU, x*0.5*(1 + erf(x/sqrt(2))), which this is not; export with a Gelu node", "Erf"),
 ];
+
+const CONTROL: &str = "GRU If LSTM Loop RNN Scan SequenceAt SequenceConstruct SequenceMap";
 
 /// Why an operator that is not in the table is refused; `input` is the tensor it reads first.
 pub(super) fn reason(operator: &str, input: &str) -> Reason {
-    if matches!(operator, "Softmax" | "LogSoftmax") {
-        return format!(
-            "is not supported; as a head, cut it off and bound the logits before it, tensor {}",
-            Quoted(input)
-        );
+    if let Some(reason) = of(STOP_BEFORE, operator) {
+        return stop_before(reason, input);
     }
-    known(operator).unwrap_or("is not supported; the documentation of geolip::import lists what is").to_owned()
+    of(REASONS, operator).unwrap_or("is not supported; the documentation of geolip::import lists what is").to_owned()
 }
 
-fn known(operator: &str) -> Option<&'static str> {
-    REASONS.iter().find(|(_, operators)| operators.split(' ').any(|name| name == operator)).map(|(reason, _)| *reason)
+/// The way around an operator.
+const ADVICE: &str = "; bound the tensor before it: --until ";
+
+/// A reason, with the way around it.
+fn stop_before(reason: &str, input: &str) -> Reason {
+    if input.is_empty() { reason.to_owned() } else { format!("{reason}{ADVICE}{}", Shell(input)) }
+}
+
+/// A reason without the advice to stop before the node: for one that lies behind another obstacle.
+pub(in crate::onnx) fn without_advice(mut reason: Reason) -> Reason {
+    reason.truncate(reason.find(ADVICE).unwrap_or(reason.len()));
+    reason
+}
+
+/// Why a node is no linear map, if it multiplies or divides by what depends on the input.
+pub(in crate::onnx) fn product(node: &NodeProto, inputs: &[(&str, Option<Value>)]) -> Option<Reason> {
+    let variable = |index: usize| match inputs.get(index) {
+        Some((name, Some(Value::Variable(_)))) => Some(*name),
+        _ => None,
+    };
+    match (node.op_type.as_str(), variable(0), variable(1)) {
+        ("Mul" | "MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
+            &format!(
+                "multiplies two tensors that depend on the input, which has no Lipschitz constant: {} and {}",
+                Quoted(a),
+                Quoted(b)
+            ),
+            a,
+        )),
+        ("Div", _, Some(b)) => Some(stop_before(
+            &format!("divides by a tensor that depends on the input, which has no Lipschitz constant: {}", Quoted(b)),
+            b,
+        )),
+        _ => None,
+    }
+}
+
+/// A name as a shell takes it.
+struct Shell<'a>(&'a str);
+
+impl std::fmt::Display for Shell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "'{}'", Plain(&self.0.replace('\'', "'\\''")))
+    }
+}
+
+fn of(reasons: &[(&'static str, &str)], operator: &str) -> Option<&'static str> {
+    reasons.iter().find(|(_, operators)| operators.split(' ').any(|name| name == operator)).map(|(reason, _)| *reason)
 }
 
 #[cfg(test)]
 pub(super) fn is_listed(operator: &str) -> bool {
-    known(operator).is_some()
+    of(STOP_BEFORE, operator).or(of(REASONS, operator)).is_some()
 }
 
 #[cfg(test)]
@@ -59,9 +122,24 @@ mod tests {
 
     #[test]
     fn refusals_say_what_would_work() {
-        assert!(reason("Softmax", "logits").ends_with("bound the logits before it, tensor 'logits'"));
-        assert_eq!(reason("Conv", "x"), SOON);
-        assert_eq!(reason("ArgMax", "x"), JUMPS);
+        assert_eq!(reason("Softmax", "logits"), "is not supported; bound the tensor before it: --until 'logits'");
+        assert!(
+            reason("ArgMax", "/head/x")
+                .ends_with("no Lipschitz constant; bound the tensor before it: --until '/head/x'")
+        );
+        assert!(reason("LSTM", "x").starts_with("is recurrent"));
         assert!(reason("Frobnicate", "x").starts_with("is not supported"));
+        assert!(reason("Floor", "a'b").ends_with(r"--until 'a'\''b'"));
+        assert_eq!(reason("Floor", ""), "jumps, so it has no Lipschitz constant");
+    }
+
+    #[test]
+    fn no_operator_is_refused_for_two_reasons() {
+        let mut names: Vec<&str> =
+            STOP_BEFORE.iter().chain(REASONS).flat_map(|(_, operators)| operators.split(' ')).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

@@ -1,20 +1,40 @@
 //! The self-check catches networks that were read wrongly, and does not cry wolf.
 
-use super::{Disagreement, run};
-use crate::import::SelfCheck;
+use super::{Disagreement, first_difference, inputs_for};
+use crate::import::{ImportError, ImportOptions, Port, SelfCheck};
 use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Op};
-use crate::onnx::testing::{floats, model, node};
+use crate::onnx::graph::Graph;
+use crate::onnx::lower;
+use crate::onnx::testing::{attribute_float, declared, floats, model, node, with};
+use prost::Message;
 use std::path::Path;
 use tract_onnx::pb::ModelProto;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
+/// Compares a network with a model whose input x has the given shape.
+fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfCheck, Disagreement> {
+    let name = model.graph.as_ref().map(|graph| graph.input[0].name.clone()).unwrap_or_default();
+    let inputs = vec![Port { name, shape: shape.to_vec() }];
+    let output = Port { name: "y".to_owned(), shape: vec![network.outputs()] };
+    let lowered = lower::Network {
+        network: network.clone(),
+        inputs,
+        fixed: vec![],
+        output,
+        tensors: vec![],
+        hints: lower::Hints::default(),
+    };
+    super::run(&lowered, model)
+}
+
 /// A trained network of seven hidden layers of 64, and its file.
 fn trained() -> Result<(Network, ModelProto), Box<dyn std::error::Error>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/digits-784-7x64-10.onnx");
     let bytes = std::fs::read(&path)?;
-    Ok((crate::onnx::read(&bytes, &path)?.network, crate::onnx::decode(&bytes)?))
+    let network = crate::onnx::read(&bytes, &path, None, &ImportOptions::default())?.network;
+    Ok((network, crate::onnx::decode(&bytes)?))
 }
 
 /// The network with `edit` applied to the matrix and bias of each affine layer, counted from 0.
@@ -96,11 +116,11 @@ fn another_activation_is_caught() -> Fallible {
     };
     assert!((found - expected).abs() > tolerance);
     let found = Disagreement::Value { output: 2, found: 1.5, expected: 1.25, tolerance: 1e-6 };
-    let text = found.at(Path::new("n.onnx"));
+    let text = found.at(Path::new("n.onnx"), Some("h".to_owned()));
     assert_eq!(
         text.to_string(),
         "n.onnx: the self-check failed: output 2 differs by 2.500e-1 from tract's (1.5 against 1.25, while float32 \
-         rounding explains 1.0e-6); please report this file"
+         rounding explains 1.0e-6); the first tensor that differs is 'h'; please report this file"
     );
     Ok(())
 }
@@ -131,5 +151,98 @@ fn what_cannot_be_compared_is_said() -> Fallible {
     let node = builder.affine("y", vec![(builder.input(), map)], Some(vec![1e40]))?;
     let Ok(SelfCheck::NotRun { reason }) = run(&builder.finish(node), &steep, &[1, 3]) else { panic!("a comparison") };
     assert_eq!(reason, "the network's values at the inputs compared are too large for float32");
+    Ok(())
+}
+
+/// A reading of files that takes every LeakyReLU for a ReLU.
+fn without_leaks(
+    graph: &Graph<'_>,
+    input: Option<&str>,
+    size: usize,
+) -> Result<lower::Network, Vec<crate::import::Obstacle>> {
+    let right = lower::lower(graph, input, size)?;
+    let mut builder = NetworkBuilder::new(right.network.inputs()).expect("inputs");
+    let mut ids = vec![builder.input()];
+    for node in right.network.nodes().iter().skip(1) {
+        let id = match &node.op {
+            Op::Input => builder.input(),
+            Op::Affine { terms, bias } => {
+                let terms = terms.iter().map(|term| (ids[term.parent.index()], term.map.clone())).collect();
+                builder.affine(&node.name, terms, bias.clone()).expect("as before")
+            }
+            Op::Activate { parent, activation } => {
+                let wrong =
+                    if matches!(activation, Activation::LeakyRelu { .. }) { &Activation::Relu } else { activation };
+                builder.activate(&node.name, ids[parent.index()], wrong.clone()).expect("as before")
+            }
+        };
+        ids.push(id);
+    }
+    let network = builder.finish(ids[right.network.output().index()]);
+    Ok(lower::Network { network, ..right })
+}
+
+/// x → MatMul → Tanh → LeakyRelu → MatMul → y.
+fn leaking() -> ModelProto {
+    let nodes = vec![
+        node("MatMul", &["x", "w"], "a"),
+        node("Tanh", &["a"], "b"),
+        with(node("LeakyRelu", &["b"], "c"), vec![attribute_float("alpha", 0.25)]),
+        node("MatMul", &["c", "w"], "y"),
+    ];
+    model(13, &[1, 2], nodes, vec![floats("w", &[2, 2], &[1.0, -2.0, 0.5, 3.0])])
+}
+
+#[test]
+fn the_first_tensor_that_differs_is_named() {
+    let bytes = leaking().encode_to_vec();
+    let read = |lower: &crate::onnx::Lower| {
+        crate::onnx::read_with(lower, &bytes, Path::new("n.onnx"), None, &ImportOptions::default())
+    };
+    assert!(read(&lower::lower).is_ok());
+    let Err(error @ ImportError::Disagrees { .. }) = read(&without_leaks).map(|_| ()) else { panic!("a disagreement") };
+    assert!(error.to_string().ends_with("; the first tensor that differs is 'c'; please report this file"), "{error}");
+}
+
+#[test]
+fn many_tensors_are_searched_by_bisection() {
+    let tensors: Vec<String> = (0..1000).map(|i| format!("t{i}")).collect();
+    let number = |name: &str| name[1..].parse::<usize>().expect("a number");
+    for first in [0, 31, 500, 999] {
+        let mut asked = 0;
+        let found = first_difference(&tensors, |name| {
+            asked += 1;
+            Some(number(name) >= first)
+        });
+        assert_eq!(found, Some(format!("t{first}")));
+        assert!(asked < 45, "{asked}");
+    }
+    assert_eq!(first_difference(&tensors, |_| None), None);
+}
+
+#[test]
+fn expensive_networks_are_compared_at_fewer_inputs() -> Fallible {
+    let dense = |size: usize| -> Result<Network, NetworkError> {
+        let mut builder = NetworkBuilder::new(size)?;
+        let map = LinearMap::Dense(Matrix::zeros(size, size));
+        let node = builder.affine("y", vec![(builder.input(), map)], None)?;
+        Ok(builder.finish(node))
+    };
+    assert_eq!(inputs_for(&dense(100)?), 5);
+    assert_eq!(inputs_for(&dense(16_000)?), 2);
+    Ok(())
+}
+
+#[test]
+fn several_inputs_and_fixed_ones_are_fed() -> Result<(), ImportError> {
+    let mut model = model(13, &[1, 2], vec![node("Sub", &["z", "x"], "d"), node("Tanh", &["d"], "y")], vec![]);
+    if let Some(graph) = &mut model.graph {
+        graph.input.push(declared("z", &[1, 2]));
+    }
+    for input in [None, Some("x"), Some("z")] {
+        let options = ImportOptions { input: input.map(str::to_owned), ..ImportOptions::default() };
+        let found = crate::onnx::testing::import_with(&model, &options)?.self_check;
+        assert!(matches!(found, SelfCheck::Agrees { .. }), "{input:?}: {found:?}");
+    }
     Ok(())
 }

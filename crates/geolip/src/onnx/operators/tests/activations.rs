@@ -164,9 +164,15 @@ fn parameters_that_make_no_function_are_refused() {
     let swapped = vec![attribute_float("min", 1.0), attribute_float("max", 0.0)];
     assert_eq!(reason(&single("Clip", 7, swapped)), "(Clip): Clip needs min <= max, got 1 and 0");
     assert_eq!(
-        reason(&single("Swish", 24, vec![attribute_float("alpha", 2.0)])),
-        "(Swish): has alpha = 2; only alpha = 1 (SiLU) is supported"
+        reason(&single("Swish", 24, vec![attribute_float("alpha", 0.0)])),
+        "(Swish): has alpha = 0; it must be finite and not zero"
     );
+    assert_eq!(
+        reason(&single("ThresholdedRelu", 10, vec![])),
+        "(ThresholdedRelu): jumps at alpha = 1, so it has no Lipschitz constant; with alpha = 0 it is Relu"
+    );
+    let hard = reason(&single("Shrink", 9, vec![]));
+    assert!(hard.starts_with("(Shrink): jumps, with lambd = 0.5 and bias = 0, so"), "{hard}");
     assert_eq!(
         reason(&single("Gelu", 20, vec![attribute_text("approximate", "erf")])),
         "(Gelu): has approximate = 'erf'; 'none' and 'tanh' are defined"
@@ -184,7 +190,41 @@ fn parameters_that_make_no_function_are_refused() {
     );
     let late = model(10, &[1, 4], vec![node("Clip", &["x", "lo"], "y")], vec![floats("lo", &[], &[0.0])]);
     assert_eq!(reason(&late), "(Clip): has its input 'lo', which is not understood in this operator set");
-    let constant = vec![node("Relu", &["c"], "z"), node("Add", &["x", "z"], "y")];
-    let constant = refusal(&model(13, &[1, 1], constant, vec![floats("c", &[1], &[1.0])]));
-    assert!(constant.contains("'z_node' (Relu): works on constants"), "{constant}");
+}
+
+#[test]
+fn activations_of_constants_are_constants() {
+    let nodes = vec![node("LeakyRelu", &["c"], "z"), node("Add", &["x", "z"], "y")];
+    let folded = model(13, &[1, 2], nodes, vec![floats("c", &[2], &[-100.0, 3.0])]);
+    assert_eq!(value(&folded, &[1.0, 1.0]), [1.0 - 100.0 * f64::from(0.01_f32), 4.0]);
+}
+
+#[test]
+fn soft_shrink_is_what_a_clip_leaves() {
+    let soft = single("Shrink", 9, vec![attribute_float("lambd", 0.5), attribute_float("bias", 0.5)]);
+    assert_eq!(value(&soft, &[-2.0, -0.25, 0.5, 3.0]), [-1.5, 0.0, 0.0, 2.5]);
+    assert_eq!(activation(&single("ThresholdedRelu", 10, vec![attribute_float("alpha", 0.0)])), Activation::Relu);
+}
+
+#[test]
+fn swish_and_what_onnxruntime_fuses_are_stretched() {
+    let wide = single("Swish", 24, vec![attribute_float("alpha", 2.0)]);
+    let wide = value_without_tract(&wide, &[1.0, -1.0, 0.0, 3.0], "Swish with an alpha other than 1");
+    let sigmoid = |s: f64| 1.0 / (1.0 + (-s).exp());
+    for (found, x) in wide.into_iter().zip([1.0, -1.0, 0.0, 3.0]) {
+        assert!((found - x * sigmoid(2.0 * x)).abs() < 1e-15, "{x}");
+    }
+    let fused = |operator: &str, inputs: &[&str]| {
+        let mut node = node(operator, inputs, "y");
+        node.domain = "com.microsoft".to_owned();
+        imported(&model(13, &[1, 2], vec![node], vec![floats("b", &[2], &[1.0, 0.0])])).network
+    };
+    let x = [0.5, -1.5];
+    for (operator, reference) in [("Gelu", Activation::Gelu), ("FastGelu", Activation::GeluTanh)] {
+        assert_eq!(fused(operator, &["x"]).evaluate(&x), x.map(|x| reference.value(0, x)), "{operator}");
+    }
+    assert_eq!(fused("BiasGelu", &["x", "b"]).evaluate(&x), [1.5, -1.5].map(|x| Activation::Gelu.value(0, x)));
+    let quick = fused("QuickGelu", &["x"]).evaluate(&x);
+    let alpha = f64::from(1.702_f32);
+    assert!(quick.iter().zip(x).all(|(y, x)| (y - x * sigmoid(alpha * x)).abs() < 1e-15), "{quick:?}");
 }

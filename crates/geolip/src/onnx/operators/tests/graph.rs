@@ -1,8 +1,8 @@
 //! What concerns the graph as a whole: inputs, outputs, batch, operator sets, and files that contradict themselves.
 
 use super::value;
-use crate::import::ImportError;
-use crate::onnx::testing::{attribute_int, declared, floats, import, model, node, refusal, with};
+use crate::import::{ImportError, ImportOptions, Parts, SelfCheck};
+use crate::onnx::testing::{attribute_int, declared, floats, import, import_with, model, node, refusal, with};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::dimension;
 use tract_onnx::pb::type_proto;
@@ -23,7 +23,7 @@ fn edited(edit: impl FnOnce(&mut ModelProto, &mut GraphProto)) -> ModelProto {
 fn inputs_that_do_not_reach_the_output_are_left_out() -> Result<(), ImportError> {
     let parts = import(&edited(|_, graph| graph.input.push(declared("state", &[0]))))?;
     assert_eq!(parts.left_out, ["state"]);
-    assert_eq!((parts.input.name.as_str(), parts.network.inputs()), ("x", 2));
+    assert_eq!((parts.inputs[0].name.as_str(), parts.network.inputs()), ("x", 2));
     Ok(())
 }
 
@@ -34,15 +34,97 @@ fn stored_tensors_may_be_listed_as_inputs() {
     assert_eq!(value(&model, &[1.0, 1.0]), [2.0, 3.0]);
 }
 
+/// y = 2·x + (z₀, z₁) − (z₂, z₃), and v = |x|.
+fn two_inputs() -> ModelProto {
+    edited(|_, graph| {
+        graph.input.push(declared("z", &[1, 4]));
+        graph.initializer =
+            vec![floats("two", &[], &[2.0]), floats("w", &[4, 2], &[1.0, 0.0, 0.0, 1.0, -1.0, 0.0, 0.0, -1.0])];
+        graph.node = vec![
+            node("Mul", &["x", "two"], "a"),
+            node("MatMul", &["z", "w"], "b"),
+            node("Add", &["a", "b"], "y"),
+            node("Abs", &["x"], "v"),
+        ];
+        graph.output.push(declared("v", &[]));
+    })
+}
+
+fn choose(model: &ModelProto, edit: impl FnOnce(&mut ImportOptions)) -> Result<Parts, ImportError> {
+    let mut options = ImportOptions::default();
+    edit(&mut options);
+    let parts = import_with(model, &options)?;
+    assert!(matches!(parts.self_check, SelfCheck::Agrees { .. }), "{:?}", parts.self_check);
+    Ok(parts)
+}
+
 #[test]
-fn several_inputs_or_outputs_are_refused_by_name() {
-    let two = edited(|_, graph| {
+fn several_inputs_are_one_vector_and_the_first_output_is_meant() -> Result<(), ImportError> {
+    let parts = choose(&two_inputs(), |_| ())?;
+    let names: Vec<&str> = parts.inputs.iter().map(|port| port.name.as_str()).collect();
+    assert_eq!((names, parts.output.name.as_str()), (vec!["x", "z"], "y"));
+    assert_eq!((parts.other_outputs, parts.left_out), (vec!["v".to_owned()], vec![]));
+    assert_eq!(parts.network.evaluate(&[1.0, 2.0, 10.0, 20.0, 3.0, 4.0]), [9.0, 20.0]);
+    Ok(())
+}
+
+#[test]
+fn one_input_moves_alone_and_the_others_are_fixed() -> Result<(), ImportError> {
+    let parts = choose(&two_inputs(), |options| options.input = Some("z".to_owned()))?;
+    assert_eq!((parts.inputs[0].name.as_str(), parts.fixed[0].name.as_str()), ("z", "x"));
+    assert_eq!(parts.network.evaluate(&[10.0, 20.0, 3.0, 4.0]), [7.0, 16.0]);
+    let parts = choose(&two_inputs(), |options| options.input = Some("x".to_owned()))?;
+    assert_eq!(parts.network.evaluate(&[1.0, 2.0]), [2.0, 4.0]);
+    Ok(())
+}
+
+/// A fixed input is no constant: what it multiplies would have a slope that depends on it.
+#[test]
+fn a_fixed_input_may_not_multiply() {
+    let product = edited(|_, graph| {
         graph.input.push(declared("z", &[1, 2]));
-        graph.node = vec![node("Add", &["x", "z"], "y")];
+        graph.node = vec![node("Mul", &["x", "z"], "y")];
     });
-    assert!(refusal(&two).contains("input 'x': is one of the inputs 'x', 'z'; one input is supported for now"));
-    let two = edited(|_, graph| graph.output.push(declared("x", &[])));
-    assert!(refusal(&two).ends_with("the model: has the outputs 'y', 'x'; one output is supported for now"));
+    let error = choose(&product, |options| options.input = Some("x".to_owned())).map(|_| ()).expect_err("a product");
+    assert!(error.to_string().contains("multiplies two tensors that depend on the input"), "{error}");
+}
+
+#[test]
+fn outputs_and_inner_tensors_are_chosen() -> Result<(), ImportError> {
+    let parts = choose(&two_inputs(), |options| options.output = Some("v".to_owned()))?;
+    assert_eq!((parts.output.name.as_str(), parts.other_outputs), ("v", vec!["y".to_owned()]));
+    assert_eq!((parts.left_out, parts.network.evaluate(&[-1.0, 2.0])), (vec!["z".to_owned()], vec![1.0, 2.0]));
+    for name in ["a", "a_node"] {
+        let parts = choose(&two_inputs(), |options| options.until = Some(name.to_owned()))?;
+        assert_eq!((parts.output.name.as_str(), parts.network.evaluate(&[1.0, 2.0])), ("a", vec![2.0, 4.0]));
+    }
+    let itself = choose(&two_inputs(), |options| options.until = Some("x".to_owned()))?;
+    assert_eq!(itself.network.evaluate(&[1.0, 2.0]), [1.0, 2.0]);
+    Ok(())
+}
+
+#[test]
+fn an_obstacle_behind_the_chosen_tensor_does_not_matter() -> Result<(), ImportError> {
+    let head = edited(|_, graph| {
+        graph.node = vec![node("Relu", &["x"], "logits"), node("Softmax", &["logits"], "y")];
+    });
+    let advice = "bound the tensor before it: --until 'logits'";
+    assert!(refusal(&head).ends_with(advice));
+    let parts = choose(&head, |options| options.until = Some("logits".to_owned()))?;
+    assert_eq!(parts.network.evaluate(&[1.0, -1.0]), [1.0, 0.0]);
+    Ok(())
+}
+
+#[test]
+fn choices_that_are_not_there_are_errors() {
+    let text =
+        |edit: fn(&mut ImportOptions)| choose(&two_inputs(), edit).map(|_| ()).expect_err("no such thing").to_string();
+    assert_eq!(
+        text(|options| options.until = Some("yy".to_owned())),
+        "test.onnx: no tensor or node is called 'yy'; the nearest names are 'y', 'a', 'b'"
+    );
+    let unreached = text(|options| (options.output, options.input) = (Some("v".to_owned()), Some("z".to_owned())));
+    assert_eq!(unreached, "test.onnx: the input 'z' cannot reach 'v'; the inputs that do are 'x'");
     assert!(refusal(&edited(|_, graph| graph.output.clear())).ends_with("the model: has no output"));
 }
 
@@ -52,9 +134,9 @@ fn the_batch_is_one() {
     assert_eq!(value(&declared_as(&[0, 2]), &[1.0, -1.0]), [1.0, 0.0]);
     assert_eq!(value(&declared_as(&[-1, 2]), &[1.0, -1.0]), [1.0, 0.0]);
     assert_eq!(value(&declared_as(&[2]), &[1.0, -1.0]), [1.0, 0.0]);
+    assert_eq!(value(&declared_as(&[3, 1]), &[1.0, -1.0, 2.0]), [1.0, 0.0, 2.0], "a fixed batch is a larger vector");
     for (dims, expected) in [
-        (&[5, 2][..], "input 'x': holds a batch of 5; export with a batch of 1 or a symbolic one"),
-        (&[1, 0], "input 'x': has the dynamic dimension 1, 'n'; export with a fixed size"),
+        (&[1, 0][..], "input 'x': has the dynamic dimension 1, 'n'; export with a fixed size"),
         (&[1, -1], "input 'x': has the dynamic dimension 1; export with a fixed size"),
         (&[0], "input 'x': has the dynamic dimension 0, 'n'; export with a fixed size"),
         (&[1, 1_000_000_000_000], "input 'x': holds 1000000000000 numbers; at most 16777216 are supported"),
@@ -102,10 +184,10 @@ fn the_operator_set_must_be_known() {
 
 #[test]
 fn foreign_domains_functions_and_unknown_attributes_are_refused() {
-    let foreign = edited(|_, graph| graph.node[0].domain = "com.microsoft".to_owned());
+    let foreign = edited(|_, graph| graph.node[0].domain = "com.example".to_owned());
     assert!(
         refusal(&foreign)
-            .ends_with("belongs to the domain 'com.microsoft'; only the operators of ONNX itself are supported")
+            .ends_with("belongs to the domain 'com.example'; only the operators of ONNX itself are supported")
     );
     assert!(import(&edited(|_, graph| graph.node[0].domain = "ai.onnx".to_owned())).is_ok());
     let function = FunctionProto { name: Some("Relu".to_owned()), ..FunctionProto::default() };
@@ -120,7 +202,7 @@ fn foreign_domains_functions_and_unknown_attributes_are_refused() {
 #[test]
 fn every_obstacle_is_listed_once() {
     let nodes = vec![
-        node("Conv", &["x", "w"], "a"),
+        node("LSTM", &["x", "w"], "a"),
         node("Relu", &["a"], "b"),
         node("Softmax", &["b"], "c"),
         with(node("Elu", &["x"], "d"), vec![attribute_int("beta", 1)]),
@@ -133,8 +215,8 @@ fn every_obstacle_is_listed_once() {
     assert_eq!(
         listed,
         [
-            "node 'a_node' (Conv): is not supported yet: this version reads dense networks",
-            "node 'c_node' (Softmax): is not supported; as a head, cut it off and bound the logits before it, tensor 'b'",
+            "node 'a_node' (LSTM): reads 'w', which nothing in the file gives; the file is damaged",
+            "node 'c_node' (Softmax): is not supported",
             "node 'd_node' (Elu): has the attribute 'beta', which is not understood in this operator set",
         ]
     );

@@ -1,7 +1,7 @@
 //! Gemm and MatMul.
 
-use super::{output_shape, value, value_without_tract};
-use crate::onnx::testing::{attribute_float, attribute_int, floats, model, node, refusal, with};
+use super::{of_shape, output_shape, value};
+use crate::onnx::testing::{attribute_float, attribute_int, floats, import, model, node, refusal, with};
 use tract_onnx::pb::ModelProto;
 
 /// W = [[1, 2, 3], [4, 5, 6]], 2 × 3, and its transpose; W·(1, −1, 2) = (5, 11).
@@ -86,6 +86,16 @@ fn gemm_adds_a_second_branch() {
     assert_eq!(value(&square(gemm), &[1.0, 10.0]), [23.0, 31.0]);
     let ignored = with(node("Gemm", &["x", "w", "x"], "y"), vec![attribute_float("beta", 0.0)]);
     assert_eq!(value(&square(ignored), &[1.0, 10.0]), [20.0, 1.0]);
+    // of one number, which is repeated
+    let nodes = vec![
+        node("MatMul", &["x", "ones"], "c"),
+        with(node("Gemm", &["x", "w", "c"], "y"), vec![attribute_float("beta", 2.0)]),
+    ];
+    let stored = vec![floats("w", &[2, 2], &[0.0, 1.0, 2.0, 0.0]), floats("ones", &[2, 1], &[1.0, 1.0])];
+    assert_eq!(value(&model(13, &[1, 2], nodes, stored), &[1.0, 10.0]), [42.0, 23.0]);
+    let large = with(node("Gemm", &["x", "w", "x"], "y"), vec![]);
+    let large = refusal(&model(13, &[1, 2], vec![large], vec![floats("w", &[2, 1], &[1.0, 1.0])]));
+    assert!(large.ends_with("adds a tensor of shape [1, 2] to one of [1, 1]"), "{large}");
 }
 
 #[test]
@@ -108,7 +118,7 @@ fn matmul_follows_numpy_on_both_sides() {
     };
     assert_eq!(value(&product(&[1, 3], ["x", "w"]), &X), [5.0]);
     assert_eq!(output_shape(&product(&[1, 3], ["x", "w"])), [1]);
-    assert_eq!(value_without_tract(&product(&[3], ["w", "x"]), &X, "tract cannot run this file: "), [5.0]);
+    assert_eq!(value(&product(&[3], ["w", "x"]), &X), [5.0]);
     assert_eq!(output_shape(&product(&[3], ["w", "x"])), [0; 0]);
 }
 
@@ -124,19 +134,47 @@ fn matmul_applies_a_shared_matrix_to_every_row_or_column() {
 }
 
 #[test]
+fn matmul_applies_a_stack_of_matrices() {
+    let stack = || vec![floats("w", &[2, 2, 2], &[1.0, 0.0, 0.0, 1.0, 0.0, 2.0, 3.0, 0.0])];
+    let times = |dims: &[i64], factors: [&str; 2]| of_shape(13, dims, node("MatMul", &factors, "y"), stack());
+    let x = [1.0, 2.0, 3.0, 4.0];
+    // one row each
+    assert_eq!(value(&times(&[2, 1, 2], ["t", "w"]), &x), [1.0, 2.0, 12.0, 6.0]);
+    assert_eq!(output_shape(&times(&[2, 1, 2], ["t", "w"])), [2, 1, 2]);
+    // one column each
+    assert_eq!(value(&times(&[2, 2, 1], ["w", "t"]), &x), [1.0, 2.0, 8.0, 9.0]);
+    // the same matrix with every matrix of the stack
+    assert_eq!(value(&times(&[1, 2, 2], ["t", "w"]), &x), [1.0, 2.0, 3.0, 4.0, 6.0, 2.0, 12.0, 6.0]);
+    assert_eq!(value(&times(&[2, 2], ["w", "t"]), &x), [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 3.0, 6.0]);
+    assert_eq!(output_shape(&times(&[2, 2], ["w", "t"])), [2, 2, 2]);
+    // one matrix for a stack of columns
+    let shared = vec![floats("w", &[1, 2], &[10.0, 1.0])];
+    let shared = of_shape(13, &[2, 2, 1], node("MatMul", &["w", "t"], "y"), shared);
+    assert_eq!(value(&shared, &x), [12.0, 34.0]);
+    let shared = vec![floats("w", &[2, 2], &[10.0, 1.0, 0.0, -1.0])];
+    let shared = of_shape(13, &[2, 2, 1], node("MatMul", &["w", "t"], "y"), shared);
+    assert_eq!(value(&shared, &x), [12.0, -2.0, 34.0, -4.0]);
+}
+
+#[test]
+fn no_matrix_is_formed_for_many_vectors() {
+    let rows = vec![floats("w", &[2, 2], &[1.0, 2.0, 3.0, 4.0])];
+    let rows = import(&of_shape(13, &[500, 2], node("MatMul", &["t", "w"], "y"), rows)).expect("understood");
+    assert_eq!(rows.network.parameters(), 4);
+}
+
+#[test]
 fn products_that_are_not_linear_or_do_not_fit_are_refused() {
     let one = |node, stored| refusal(&model(13, &[1, 3], vec![node], stored));
     let product = "multiplies two tensors that depend on the input, which has no Lipschitz constant";
-    assert!(one(node("MatMul", &["x", "x"], "y"), vec![]).ends_with(product));
-    assert!(one(node("Gemm", &["x", "x"], "y"), vec![]).ends_with("cannot multiply the shapes [1, 3] and [1, 3]"));
+    assert!(one(node("MatMul", &["x", "x"], "y"), vec![]).contains(product));
+    assert!(one(node("Gemm", &["x", "x"], "y"), vec![]).contains(product));
     let transposed = with(node("Gemm", &["x", "x"], "y"), vec![attribute_int("transB", 1)]);
-    assert!(one(transposed, vec![]).ends_with(product));
+    assert!(one(transposed, vec![]).contains(product));
     let misfit = one(node("MatMul", &["x", "w"], "y"), vec![floats("w", &[2, 3], &W)]);
     assert_eq!(misfit, "test.onnx: node 'y_node' (MatMul): cannot multiply the shapes [1, 3] and [2, 3]");
     let bias = one(node("Gemm", &["x", "w", "c"], "y"), vec![floats("w", &[3, 2], &W), floats("c", &[3], &[0.0; 3])]);
     assert!(bias.contains("cannot combine the shapes [3] and [1, 2]"), "{bias}");
-    let batch = one(node("MatMul", &["x", "w"], "y"), vec![floats("w", &[2, 3, 1], &W)]);
-    assert!(batch.contains("a different matrix for every batch entry"), "{batch}");
     let nan = one(node("MatMul", &["x", "w"], "y"), vec![floats("w", &[3, 1], &[1.0, f32::NAN, 0.0])]);
     assert!(nan.ends_with("its input 'w' holds NaN; every weight must be a finite number"), "{nan}");
     let infinite = one(node("Gemm", &["x", "w"], "y"), vec![floats("w", &[3, 1], &[1.0, f32::INFINITY, 0.0])]);
@@ -147,7 +185,7 @@ fn products_that_are_not_linear_or_do_not_fit_are_refused() {
         13,
         &[1, 1 << 20, 1],
         vec![node("MatMul", &["x", "w"], "y")],
-        vec![floats("w", &[1, 1], &[2.0])],
+        vec![floats("w", &[1, 32], &[2.0; 32])],
     ));
-    assert!(large.contains("applies one matrix to 1048576 vectors"), "{large}");
+    assert!(large.ends_with("at most 16777216 numbers are supported"), "{large}");
 }

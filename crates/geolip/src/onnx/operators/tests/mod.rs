@@ -2,14 +2,24 @@
 
 mod activations;
 mod arithmetic;
+mod convolution;
 mod graph;
 mod linear;
+mod maximum;
+mod movement;
+mod normalisation;
+mod pad;
+mod patterns;
+mod pooling;
+mod precision;
+mod reduction;
+mod resize;
 mod shape;
 
 use super::{OPSETS, TABLE, find, refused};
 use crate::import::SelfCheck;
-use crate::onnx::testing::{import, node};
-use tract_onnx::pb::ModelProto;
+use crate::onnx::testing::{import, integers, model, node};
+use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 /// y(x) of a model, about which tract must agree.
 fn value(model: &ModelProto, x: &[f64]) -> Vec<f64> {
@@ -27,6 +37,18 @@ fn value_without_tract(model: &ModelProto, x: &[f64], why: &str) -> Vec<f64> {
         parts.self_check
     );
     parts.network.evaluate(x)
+}
+
+/// A model of one node that reads `t`: the input under the given shape, whatever the first dimension.
+fn of_shape(opset: i64, dims: &[i64], operator: NodeProto, stored: Vec<TensorProto>) -> ModelProto {
+    let nodes = vec![node("Reshape", &["x", "dims"], "t"), operator];
+    let stored = [vec![integers("dims", dims)], stored].concat();
+    model(opset, &[1, dims.iter().product()], nodes, stored)
+}
+
+/// 1, 2, …, n.
+fn ramp(n: usize) -> Vec<f64> {
+    (1..=n).map(|i| i as f64).collect()
 }
 
 /// The shape of the output.
