@@ -1,14 +1,12 @@
 //! Values against independent references for networks others trained. The networks and tables are not part of this project:
 //! without `../shared` beside the checkout these tests say so and pass.
 
-mod support;
-
 use geolip::certificate::check_file;
 use geolip::import::{ImportOptions, load};
-use geolip::network::Activation;
+use geolip::matrix::Matrix;
+use geolip::network::NodeId;
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
-use std::path::PathBuf;
-use support::mat;
+use std::path::{Path, PathBuf};
 
 /// `../shared`, or none with a printed reason.
 fn shared() -> Option<PathBuf> {
@@ -27,15 +25,26 @@ fn table(path: PathBuf) -> Vec<Vec<String>> {
     lines.skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
+/// The network of a file. The matrices of GLipSDP's files are stored in x out.
+fn import(path: &Path) -> Network {
+    let transposed = path.to_string_lossy().contains("glipsdp_mat").then_some(true);
+    let options = ImportOptions { transposed, ..ImportOptions::default() };
+    load(path, &options).unwrap_or_else(|error| panic!("{error}")).network
+}
+
 fn solve(network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
-    let options = Options { norm, outputs: Outputs::One(output), ..Options::default() };
+    solve_to(Options::default().tol, network, norm, output)
+}
+
+fn solve_to(tol: f64, network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
+    let options = Options { norm, outputs: Outputs::One(output), tol, ..Options::default() };
     let report = bound(network, &options, &Silent).expect("a reference network has a bound");
     check_file(network, &report.certificate_file(network)).expect("its certificate is accepted");
     report.bounds.into_iter().next().expect("one output was asked for")
 }
 
-/// The files of the tables that this version has to import: fully-connected, without operators to come.
-const DENSE: [&str; 28] = [
+/// The files of the tables.
+const FILES: [&str; 42] = [
     "own/lipsdp_mnist.onnx",
     "own/lipsdp_random.onnx",
     "own/net2_8.onnx",
@@ -54,6 +63,14 @@ const DENSE: [&str; 28] = [
     "archcomp/controller_single_pendulum.onnx",
     "berkeley_elu/policy_biped_25hz_a.onnx",
     "eclipse_mat/eclipse_lyr2n80test1.npz",
+    "eclipse_mat/eclipse_mnist_base.mat",
+    "eclipse_mat/eclipse_mnist_lyr3n100test1.mat",
+    "eclipse_mat/eclipse_rand_lyr5n10.mat",
+    "glipsdp_mat/glipsdp_fnn2_seed0_weights.mat",
+    "glipsdp_mat/glipsdp_fnn3_seed0_weights.mat",
+    "lipmip_mat/lipmip_40023ce1.mat",
+    "lipsdp_mat/lipsdp_mnist_weights.mat",
+    "lipsdp_mat/lipsdp_random_weights.mat",
     "marabou/mnist2x5_sigmoid.onnx",
     "marabou/mnist5x20_leaky_relu.onnx",
     "marabou/tanh_test.onnx",
@@ -64,22 +81,37 @@ const DENSE: [&str; 28] = [
     "vnn_rl/cartpole.onnx",
     "vnn_tll/tll_N8_0.onnx",
     "omlt/gemm_transB.onnx",
+    "omlt/gemm_not_transB.onnx",
+    "omlt/keras_linear_131_relu.onnx",
+    "vnn_test/test_nano.onnx",
+    "vnn_test/test_small.onnx",
+    "marabou/oneInput_twoBranches.onnx",
+    "marabou/linear2-3_bn1-linear3-1.onnx",
+];
+
+/// Convolutional files of the tables, with how many of their rows are tried: the pooled one takes a minute a row.
+const CONVOLUTIONAL: [(&str, usize); 5] = [
+    ("vnn_oval21/cifar_base_kw.onnx", 6),
+    ("vnn_resnet/resnet_2b.onnx", 2),
+    ("vnn_verivital/Convnet_avgpool.onnx", 2),
+    ("vnn_verivital/Convnet_maxpool.onnx", 1),
+    ("dnnv/convSmallRELU__Point.onnx", 6),
 ];
 
 /// upper ∈ [sdp_value_lo, sdp_value_hi·(1 + 1e-6)], relaxation within 1e-6 of upper, lower bounds below the reference's
-/// upper ends, for every row of the tables whose file is dense.
+/// upper ends, for every row of the tables of these files.
 #[test]
 fn bounds_meet_the_reference_relaxation() {
     let Some(shared) = shared() else { return };
     let mut rows = table(shared.join("reference/reference_own.tsv"));
     rows.extend(table(shared.join("reference/reference_dev.tsv")));
     let mut checked = 0;
-    for file in DENSE {
+    for file in FILES {
         let own: Vec<&Vec<String>> = rows.iter().filter(|row| row[0] == file && row.len() > 7).collect();
         if own.is_empty() {
             continue;
         }
-        let network = load(&shared.join("nets").join(file), &ImportOptions::default()).expect(file).network;
+        let network = import(&shared.join("nets").join(file));
         for row in own {
             let number = |column: usize| row[column].parse::<f64>().expect("a number");
             let (norm, output) = (row[2].parse().expect("a norm"), row[3].parse().expect("an output"));
@@ -93,7 +125,29 @@ fn bounds_meet_the_reference_relaxation() {
         }
     }
     println!("{checked} reference rows met");
-    assert!(checked >= 100, "the tables hold more dense rows than {checked}");
+    assert!(checked >= 168, "the tables hold more rows than {checked}");
+}
+
+/// The same for convolutional files, to 1e-5.
+#[test]
+fn bounds_of_convolutional_networks_meet_the_reference_relaxation() {
+    let Some(shared) = shared() else { return };
+    let rows = table(shared.join("reference/reference_dev.tsv"));
+    for (file, count) in CONVOLUTIONAL {
+        let own: Vec<&Vec<String>> = rows.iter().filter(|row| row[0] == file && row.len() > 7).collect();
+        assert!(own.len() >= count, "the table holds {file}");
+        let network = import(&shared.join("nets").join(file));
+        for row in &own[..count] {
+            let number = |column: usize| row[column].parse::<f64>().expect("a number");
+            let (norm, output) = (row[2].parse().expect("a norm"), row[3].parse().expect("an output"));
+            let bound = solve_to(8e-6, &network, norm, output);
+            let at = format!("{file}, {norm}, output {output}");
+            assert_eq!(bound.certificate.failure_probability(), 0.0, "{at} is verified");
+            assert!(bound.upper() >= number(4) * (1.0 - 1e-9), "{at}: {} is below {}", bound.upper(), number(4));
+            assert!(bound.upper() <= number(5) * (1.0 + 1e-5), "{at}: {} is above {}", bound.upper(), number(5));
+            assert!(bound.pattern_lower <= number(5) * (1.0 + 1e-9), "{at}: pattern {}", bound.pattern_lower);
+        }
+    }
 }
 
 /// Brute-force values: pattern_lower ≤ FGL ≤ upper.
@@ -102,8 +156,8 @@ fn exact_values_lie_between_the_bounds() {
     let Some(shared) = shared() else { return };
     let rows = table(shared.join("reference/reference_exact.tsv"));
     let mut checked = 0;
-    for row in rows.iter().filter(|row| DENSE.contains(&row[0].as_str())) {
-        let network = load(&shared.join("nets").join(&row[0]), &ImportOptions::default()).expect(&row[0]).network;
+    for row in rows.iter().filter(|row| FILES.contains(&row[0].as_str())) {
+        let network = import(&shared.join("nets").join(&row[0]));
         let exact: f64 = row[4].parse().expect("a number");
         let bound = solve(&network, row[2].parse().expect("a norm"), row[3].parse().expect("an output"));
         let at = format!("{}, {}, output {}", row[0], row[2], row[3]);
@@ -111,7 +165,34 @@ fn exact_values_lie_between_the_bounds() {
         assert!(bound.pattern_lower <= exact * (1.0 + 1e-9), "{at}: {} is above {exact}", bound.pattern_lower);
         checked += 1;
     }
-    assert!(checked >= 20, "the table holds more dense rows than {checked}");
+    assert!(checked >= 34, "the table holds more rows than {checked}");
+}
+
+/// Networks without activations: the spectral norm of their Jacobian, by power iteration on the imported network.
+#[test]
+fn affine_networks_have_the_exact_spectral_norm() {
+    let Some(shared) = shared() else { return };
+    for row in table(shared.join("reference/affine_exact.tsv")) {
+        let network = import(&shared.join("nets").join(&row[0]));
+        assert_eq!(network.neurons(), 0, "{} is affine", row[0]);
+        let exact: f64 = row[1].parse().expect("a number");
+        let mut x = Matrix::from_fn(network.inputs(), 1, |i, _| 1.0 + (i as f64).sin());
+        let mut found = 0.0;
+        for _ in 0..2000 {
+            let y = network.forward(&[], &x);
+            let length = |m: &Matrix| m.data().iter().map(|v| v * v).sum::<f64>().sqrt();
+            found = length(y.of(network.output())) / length(&x);
+            let back = network.adjoint(&[], y.of(network.output())).of(NodeId::INPUT).clone();
+            let scale = length(&back);
+            x = Matrix::from_fn(network.inputs(), 1, |i, _| back.at(i, 0) / scale);
+        }
+        assert!((found / exact - 1.0).abs() <= 1e-5, "{}: {found}, not {exact}", row[0]);
+        for output in 0..network.outputs() {
+            let upper = solve(&network, InputNorm::L2, output).upper();
+            assert!(upper <= found * (1.0 + 1e-6), "{}: output {output} has {upper}", row[0]);
+            assert!(network.outputs() > 1 || upper >= found * (1.0 - 1e-12), "{}: {upper} is below {found}", row[0]);
+        }
+    }
 }
 
 /// Single-input networks whose exact Lipschitz constant is known.
@@ -119,10 +200,10 @@ fn exact_values_lie_between_the_bounds() {
 fn true_lipschitz_constants_are_never_exceeded_from_below() {
     let Some(shared) = shared() else { return };
     for row in table(shared.join("reference/exact_1d.tsv")).iter().filter(|row| row[1] == "[-inf,inf]") {
-        let Ok(imported) = load(&shared.join("nets").join(&row[0]), &ImportOptions::default()) else { continue };
+        let network = import(&shared.join("nets").join(&row[0]));
         let exact: f64 = row[2].parse().expect("a number");
         for norm in [InputNorm::Linf, InputNorm::L2] {
-            let bound = solve(&imported.network, norm, 0);
+            let bound = solve(&network, norm, 0);
             assert!(bound.upper() >= exact * (1.0 - 1e-9), "{}: {} is below {exact}", row[0], bound.upper());
             assert!(bound.witness.lower <= exact * (1.0 + 1e-9), "{}: {}", row[0], bound.witness.lower);
         }
@@ -138,7 +219,7 @@ fn published_lipsdp_values_are_met() {
         if !row[0].starts_with("fnn") || !file.exists() {
             continue;
         }
-        let network = mat::dense_chain(&std::fs::read(file).expect("readable"), &Activation::Relu);
+        let network = import(&file);
         // the lower of the two published solver runs is the tighter feasible point, both within 1e-6 of the optimum
         let published: f64 = row[3].parse().expect("a number");
         let bound = solve(&network, InputNorm::L2, 7);
