@@ -1,11 +1,15 @@
 //! What can be typed. Ranges that depend on the network are the library's to check.
 
 use clap::{Args, Parser, Subcommand};
+use geolip::import::ImportOptions;
 use geolip::network::Activation;
 use geolip::{InputNorm, Options, Outputs};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+
+/// Bytes.
+const GIB: f64 = (1 << 30) as f64;
 
 /// Certified Lipschitz bounds of neural networks: a number from above that is proved, a number from below that is attained.
 #[derive(Debug, Parser)]
@@ -19,7 +23,7 @@ pub struct Arguments {
 pub enum Command {
     /// Bound how much the outputs can change when the input changes
     Bound(BoundArguments),
-    /// Check a certificate against a network: exit code 0 if it proves its bounds, 1 if not
+    /// Check a certificate against a network: exit code 0 if it holds, 1 if not
     Check(CheckArguments),
     /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
     Info(InfoArguments),
@@ -28,12 +32,42 @@ pub enum Command {
 /// The network file, and how to read it.
 #[derive(Debug, Args)]
 pub struct NetworkArguments {
-    /// The network: .onnx, or .npz with W1..Wd (out x in) and b1..bd
+    /// The network: .onnx, or a weight list: .npz (W1..Wd, b1..bd), .mat (cells weights and biases, W1.. or
+    /// NAME_weight..), .safetensors (NAME.weight, NAME.bias)
     pub network: PathBuf,
 
-    /// Activation between the layers of a weight list (.npz) [default: relu]
+    /// Activation between the layers of a weight list, which does not say it itself [default: relu]
     #[arg(long, value_name = "NAME", value_parser = activation)]
     pub activation: Option<Activation>,
+
+    /// The matrices of a weight list are stored in x out; `=false`: out x in [default: out x in, refused where a .mat
+    /// file fits both ways]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub transposed: Option<bool>,
+    /// Bound the response to this input of an ONNX file alone, the others being fixed [default: all inputs, as one vector]
+    #[arg(long, value_name = "NAME")]
+    pub input: Option<String>,
+
+    /// Bound this output of an ONNX file [default: the first]
+    #[arg(long, value_name = "NAME", conflicts_with = "until")]
+    pub output_name: Option<String>,
+
+    /// Bound an ONNX file up to this inner tensor (or node), such as the logits before a softmax
+    #[arg(long, value_name = "NAME")]
+    pub until: Option<String>,
+}
+
+impl NetworkArguments {
+    /// How the library is to read the file.
+    pub fn options(&self) -> ImportOptions {
+        ImportOptions {
+            activation: self.activation.clone(),
+            transposed: self.transposed,
+            input: self.input.clone(),
+            output: self.output_name.clone(),
+            until: self.until.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -56,6 +90,11 @@ pub struct BoundArguments {
     /// Stop improving after this long; certifying what was found by then comes on top
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<Duration>,
+
+    /// Memory that a proof may take, in GiB; networks that need more, or minutes for one proof, get probabilistic
+    /// certificates, with gaps of 1e-3 or larger
+    #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
+    pub memory_limit: f64,
 
     /// Worker threads; the result does not depend on it [default: one per core]
     #[arg(long, value_name = "N")]
@@ -82,6 +121,7 @@ impl BoundArguments {
             outputs: self.output,
             tol: self.tol,
             time_limit: self.time_limit,
+            memory_limit: (self.memory_limit * GIB) as usize,
             threads: self.threads,
             seed: self.seed,
             ..Options::default()

@@ -4,17 +4,16 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{numbers, table};
-use geolip::import::{ImportOptions, Imported, load};
-use geolip::{Report, Stop};
+use crate::{numbers, ports, table};
+use geolip::import::{Imported, load};
+use geolip::{Bound, Report, Stop};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
-    let options = ImportOptions { activation: arguments.network.activation.clone() };
-    let imported = load(&arguments.network.network, &options)?;
+    let imported = load(&arguments.network.network, &arguments.network.options())?;
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
     let progress = Progress::start();
     let report = geolip::bound(&imported.network, &arguments.options(), &progress);
@@ -72,15 +71,13 @@ fn to_table(path: &Path, imported: &Imported, report: &Report) -> String {
             numbers::down(bound.pattern_lower),
             numbers::up(bound.upper()),
             if report.is_exact(bound) { "exact".to_owned() } else { numbers::percent(bound.gap()) },
-            match bound.stop {
-                Stop::Converged => "verified".to_owned(),
-                stop => format!("verified ({stop})"),
-            },
+            certificate(bound),
             numbers::seconds(bound.time.as_secs_f64()),
         ]
     });
+    let choices: String = ports::choices(imported).iter().map(|line| format!("\n{line}")).collect();
     format!(
-        "{}: {} inputs, {} outputs, {} neurons; input norm {}\n\n{}\n\n\
+        "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{}\n\n\
          lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}",
         path.display(),
         network.inputs(),
@@ -92,6 +89,18 @@ fn to_table(path: &Path, imported: &Imported, report: &Report) -> String {
     )
 }
 
+/// What kind of certificate it is, and why work on it ended where that was not by itself.
+fn certificate(bound: &Bound) -> String {
+    let kind = match bound.certificate.failure_probability() {
+        0.0 => "verified".to_owned(),
+        p => format!("probabilistic {p:.0e}"),
+    };
+    match bound.stop {
+        Stop::Converged => kind,
+        stop => format!("{kind} ({stop})"),
+    }
+}
+
 fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
     let network = &imported.network;
     let bounds: Vec<Value> = report
@@ -101,8 +110,8 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
             json!({
                 "output": bound.functional.to_string(),
                 "upper": bound.upper(),
-                "certificate": "verified",
-                "failure_probability": 0.0,
+                "certificate": if bound.certificate.failure_probability() == 0.0 { "verified" } else { "probabilistic" },
+                "failure_probability": bound.certificate.failure_probability(),
                 "relaxation": bound.relaxation,
                 "pattern_lower": bound.pattern_lower,
                 "lower": bound.witness.lower,
@@ -118,6 +127,8 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
         "network": {
             "path": path.display().to_string(),
             "sha256": imported.sha256,
+            "input_names": imported.inputs.iter().map(|port| &port.name).collect::<Vec<_>>(),
+            "output_name": imported.output.name,
             "inputs": network.inputs(),
             "outputs": network.outputs(),
             "neurons": network.neurons(),

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::numbers;
 use crate::output::print;
 use geolip::certificate::{CertificateFile, check_file};
-use geolip::import::{ImportOptions, load};
+use geolip::import::load;
 
 /// Runs the command.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -13,17 +13,23 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let bytes = std::fs::read(path).map_err(|source| Failure::Read { path: path.clone(), source })?;
     let file =
         CertificateFile::from_json(&bytes).map_err(|source| Failure::Certificate { path: path.clone(), source })?;
-    let options = ImportOptions { activation: arguments.network.activation.clone() };
-    let imported = load(&arguments.network.network, &options)?;
+    let imported = load(&arguments.network.network, &arguments.network.options())?;
     let certificates = check_file(&imported.network, &file)?;
     for certificate in &certificates {
         let (output, norm) = (certificate.functional(), certificate.norm());
-        print(&format!("output {output}: FGL <= {} in {norm}", numbers::up(certificate.upper())));
+        let kind = match certificate.failure_probability() {
+            0.0 => String::new(),
+            p => format!(" (random test: a false bound passes with probability {p:.0e} at most)"),
+        };
+        print(&format!("output {output}: FGL <= {} in {norm}{kind}", numbers::up(certificate.upper())));
     }
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),
         n => format!("{n} bounds are"),
     };
-    print(&format!("accepted: {count} proved for this network"));
+    print(&match certificates.iter().all(|c| c.failure_probability() == 0.0) {
+        true => format!("accepted: {count} proved for this network"),
+        false => format!("accepted: {count} proved for this network, up to the probabilities of the random tests"),
+    });
     Ok(())
 }

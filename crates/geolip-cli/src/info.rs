@@ -3,8 +3,8 @@
 use crate::arguments::InfoArguments;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::table;
-use geolip::import::{Format, ImportError, ImportOptions, Imported, Port, SelfCheck, load};
+use crate::{ports, table};
+use geolip::import::{Contents, Format, ImportError, Imported, SelfCheck, load};
 use geolip::network::{Network, NodeId, Op, Slope};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -12,20 +12,26 @@ use std::path::Path;
 /// Runs the command.
 pub fn run(arguments: &InfoArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
-    let options = ImportOptions { activation: arguments.network.activation.clone() };
-    let imported = load(path, &options).inspect_err(|error| print_obstacles(error, arguments.json))?;
+    let imported =
+        load(path, &arguments.network.options()).inspect_err(|error| print_obstacles(error, arguments.json))?;
     print(&if arguments.json { to_json(path, &imported).to_string() } else { to_table(path, &imported) });
     Ok(())
 }
 
-/// Every obstacle, on standard output; the error that follows names the first.
+/// What the file says about itself and every obstacle, on standard output; the error that follows names the first.
 fn print_obstacles(error: &ImportError, as_json: bool) {
-    let ImportError::Unsupported { obstacles, .. } = error else { return };
+    let ImportError::Unsupported { path, contents, obstacles } = error else { return };
+    let Contents { format, inputs, outputs } = contents.as_ref();
     if as_json {
         let list: Vec<Value> =
             obstacles.iter().map(|o| json!({ "place": o.place.to_string(), "reason": o.reason })).collect();
-        print(&json!({ "supported": false, "obstacles": list }).to_string());
+        let (inputs, outputs) = (json!(inputs), json!(outputs));
+        let contents = json!({ "format": format_line(format), "inputs": inputs, "outputs": outputs });
+        print(&json!({ "supported": false, "contents": contents, "obstacles": list }).to_string());
     } else {
+        print(&format!("{}: {}", path.display(), format_line(format)));
+        inputs.iter().for_each(|input| print(&format!("input   {input}")));
+        outputs.iter().for_each(|output| print(&format!("output  {output}")));
         print("not supported:");
         obstacles.iter().for_each(|obstacle| print(&format!("  {obstacle}")));
     }
@@ -33,14 +39,11 @@ fn print_obstacles(error: &ImportError, as_json: bool) {
 
 fn to_table(path: &Path, imported: &Imported) -> String {
     let network = &imported.network;
-    let mut lines = vec![
-        format!("{}: {}", path.display(), format_line(&imported.format)),
-        format!("input   {}", port_line(&imported.input, network.inputs())),
-        format!("output  {}", port_line(&imported.output, network.outputs())),
-    ];
-    if !imported.left_out.is_empty() {
-        lines.push(format!("left out (cannot reach the output): {}", imported.left_out.join(", ")));
-    }
+    let mut lines = vec![format!("{}: {}", path.display(), format_line(&imported.format))];
+    lines.extend(imported.inputs.iter().map(|port| format!("input   {}", ports::line(port))));
+    lines.extend(imported.fixed.iter().map(|port| format!("fixed   {}", ports::line(port))));
+    lines.push(format!("output  {}", ports::line(&imported.output)));
+    lines.extend(ports::choices(imported));
     lines.push(format!("{} neurons, {} parameters", network.neurons(), network.parameters()));
     lines.push(format!("self-check: {}", check_line(&imported.self_check)));
     lines.push(format!("network hash {}\n", network.hash()));
@@ -75,6 +78,11 @@ fn to_json(path: &Path, imported: &Imported) -> Value {
             "neurons": network.neurons(),
             "parameters": network.parameters(),
         },
+        "inputs": imported.inputs.iter().map(ports::line).collect::<Vec<_>>(),
+        "fixed": imported.fixed.iter().map(ports::line).collect::<Vec<_>>(),
+        "output": ports::line(&imported.output),
+        "other_outputs": imported.other_outputs,
+        "left_out": imported.left_out,
         "self_check": check_line(&imported.self_check),
         "nodes": nodes,
     })
@@ -85,13 +93,10 @@ fn format_line(format: &Format) -> String {
         Format::Onnx { producer, opset } if producer.is_empty() => format!("ONNX, operator set {opset}"),
         Format::Onnx { producer, opset } => format!("ONNX by {producer}, operator set {opset}"),
         Format::Npz => "weight list (.npz)".to_owned(),
+        Format::Mat => "weight list (.mat)".to_owned(),
+        Format::Safetensors => "weight list (.safetensors)".to_owned(),
         other => format!("{other:?}"),
     }
-}
-
-fn port_line(port: &Port, size: usize) -> String {
-    let shape: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
-    format!("{} [{}]: {size} numbers", port.name, shape.join(", "))
 }
 
 fn check_line(check: &SelfCheck) -> String {

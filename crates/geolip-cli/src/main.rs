@@ -10,6 +10,7 @@ mod failure;
 mod info;
 mod numbers;
 mod output;
+mod ports;
 mod progress;
 mod table;
 

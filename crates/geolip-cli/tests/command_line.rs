@@ -1,5 +1,7 @@
 //! Whole runs of the binary: what is printed, and the exit codes.
 
+mod onnx;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -26,6 +28,7 @@ fn shows(name: &str, runs: &[&[&str]]) {
         (r" +\d+\.\d\d s", " [time]"),
         (r"(\d+\.\d\d)\d{3,}", "$1[..]"),
         (r"difference \d\.\d+ of", "difference [small] of"),
+        (r"/\S*/(\w+\.onnx)", "$1"),
     ];
     insta::with_settings!({ filters => filters, omit_expression => true }, {
         insta::assert_snapshot!(name, text.join("\n"));
@@ -65,6 +68,92 @@ fn mistakes_are_one_line_and_exit_code_2() {
             &["bound", SMALL, "--frobnicate"],
         ],
     );
+}
+
+/// x and z; logits = relu(x·w + z); y = softmax(logits), features = tanh(logits).
+fn two_by_two(folder: &Path) -> String {
+    use onnx::{model, node, port, tensor};
+    let path = folder.join("head.onnx");
+    let parts = [
+        node("fc", "MatMul", &["x", "w"], "product"),
+        node("add", "Add", &["product", "z"], "sum"),
+        node("relu", "Relu", &["sum"], "logits"),
+        node("softmax", "Softmax", &["logits"], "y"),
+        node("tanh", "Tanh", &["logits"], "features"),
+        tensor("w", &[3, 2], &[1.0, 0.0, -2.0, 1.0, 0.5, 3.0]),
+        onnx::input(&port("x", &[1, 3])),
+        onnx::input(&port("z", &[1, 2])),
+        onnx::output(&port("y", &[1, 2])),
+        onnx::output(&port("features", &[1, 2])),
+    ];
+    std::fs::write(&path, model(13, &parts)).expect("writable");
+    path.to_str().expect("a plain path").to_owned()
+}
+
+#[test]
+fn outputs_inner_tensors_and_inputs_are_chosen() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = two_by_two(folder.path());
+    shows(
+        "choices",
+        &[
+            &["bound", &file, "--output-name", "features"],
+            &["bound", &file, "--until", "logits", "--input", "x"],
+            &["info", &file, "--until", "relu", "--input", "z"],
+        ],
+    );
+}
+
+#[test]
+fn info_lists_every_obstacle() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("obstacles.onnx");
+    let parts = [
+        onnx::node("relu", "Relu", &["x"], "h"),
+        onnx::node("", "Sign", &["h"], "a"),
+        onnx::node("square", "Mul", &["h", "h"], "b"),
+        onnx::node("head", "Softmax", &["h"], "c"),
+        onnx::node("sum", "Sum", &["a", "b", "c"], "y"),
+        onnx::input(&onnx::port("x", &[1, 3])),
+        onnx::output(&onnx::port("y", &[1, 3])),
+    ];
+    std::fs::write(&path, onnx::model(13, &parts)).expect("writable");
+    let file = path.to_str().expect("a plain path");
+    shows("obstacles", &[&["info", file], &["info", file, "--json"], &["bound", file]]);
+}
+
+#[test]
+fn wrong_choices_are_one_line_and_exit_code_2() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = two_by_two(folder.path());
+    shows(
+        "wrong_choices",
+        &[
+            &["bound", &file],
+            &["bound", &file, "--output-name", "feature"],
+            &["bound", &file, "--output-name", "logits"],
+            &["bound", &file, "--until", "logit"],
+            &["bound", &file, "--until", "w"],
+            &["bound", &file, "--until", "logits", "--input", "w"],
+            &["bound", &file, "--until", "product", "--input", "z"],
+            &["bound", &file, "--until", "logits", "--output-name", "y"],
+            &["bound", "models/digits-784-64-10.npz", "--until", "logits"],
+        ],
+    );
+}
+
+/// The choice is a part of what a certificate is about: with another one it is about another network.
+#[test]
+fn a_certificate_is_checked_against_the_same_choice() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = two_by_two(folder.path());
+    let certificate = folder.path().join("c.json");
+    let certificate = certificate.to_str().expect("a plain path");
+    let until = |tensor| ["--until", tensor];
+    let bound = [&["bound", &file, "--certificate", certificate][..], &until("logits")].concat();
+    assert!(geolip(&bound).status.success());
+    let check = |tensor| geolip(&[&["check", certificate, &file][..], &until(tensor)].concat()).status.code();
+    assert_eq!((check("logits"), check("sum")), (Some(0), Some(1)));
 }
 
 #[test]

@@ -1,0 +1,38 @@
+//! The inputs and outputs of a file in words, and what was chosen of them.
+
+use geolip::import::{Imported, Port};
+
+/// Name, shape and size.
+pub fn line(port: &Port) -> String {
+    let shape: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
+    let size: usize = port.shape.iter().product();
+    format!("{} [{}]: {size} {}", port.name, shape.join(", "), if size == 1 { "number" } else { "numbers" })
+}
+
+/// What a reader has to know where a file has several inputs or outputs; nothing for most files.
+pub fn choices(imported: &Imported) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let [_, _, ..] = imported.inputs.as_slice() {
+        let names = names(imported.inputs.iter().map(|port| &port.name));
+        lines.push(format!("inputs {names} as one vector; choose one with --input"));
+    }
+    if !imported.fixed.is_empty() {
+        let (moving, fixed) =
+            (names(imported.inputs.iter().map(|port| &port.name)), names(imported.fixed.iter().map(|port| &port.name)));
+        lines.push(format!(
+            "input {moving} moves; {fixed} fixed (at 0 for lower bounds; upper bounds hold whatever the fixed values are)"
+        ));
+    }
+    if !imported.other_outputs.is_empty() {
+        let others = names(imported.other_outputs.iter());
+        lines.push(format!("output {}; choose another with --output-name: {others}", imported.output.name));
+    }
+    if !imported.left_out.is_empty() {
+        lines.push(format!("left out (no part of the network): {}", imported.left_out.join(", ")));
+    }
+    lines
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+}
