@@ -1,0 +1,5 @@
+//! What the benchmarks share.
+
+pub mod networks;
+pub mod process;
+pub mod resnet;
