@@ -228,7 +228,7 @@ impl Context<'_> {
         let generous = GAP_PER_ROOT_GAIN * gain.max(STILL).sqrt();
         let hopeless = match self.form {
             Form::Eliminated(_) => {
-                !last && track.failures > 1 && generous > gap && repair.within(generous, value).is_none()
+                !last && track.failures.is_multiple_of(3) && generous > gap && repair.within(generous, value).is_none()
             }
             Form::MatrixFree(_) => track.failures >= if last { LAST_RANDOM_FAILURES } else { RANDOM_FAILURES },
         };
