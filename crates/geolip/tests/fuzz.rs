@@ -15,12 +15,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, StringStringEntryProto, TensorProto,
-    TensorShapeProto, TypeProto, ValueInfoProto, type_proto,
-};
+use support::onnx::{self, floats, integers, ints, node};
+use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 
 /// The most that the tests of this file, which run side by side, may hold at once. A file of a few hundred bytes may ask for
 /// constants of 2²⁶ numbers, 512 MiB, and the operation that makes one holds up to three of them.
@@ -49,51 +45,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn tensor(name: &str, dims: &[i64], numbers: &[f32]) -> TensorProto {
-    TensorProto {
-        name: name.to_owned(),
-        dims: dims.to_vec(),
-        data_type: DataType::Float as i32,
-        raw_data: numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ..TensorProto::default()
-    }
-}
-
-fn integers(name: &str, numbers: &[i64]) -> TensorProto {
-    let dims = vec![numbers.len() as i64];
-    TensorProto { data_type: DataType::Int64 as i32, int64_data: numbers.to_vec(), dims, ..tensor(name, &[], &[]) }
-}
-
-fn ints(name: &str, ints: &[i64]) -> AttributeProto {
-    AttributeProto { name: name.to_owned(), r#type: 7, ints: ints.to_vec(), ..AttributeProto::default() }
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
-    NodeProto {
-        op_type: operator.to_owned(),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute,
-        ..NodeProto::default()
-    }
-}
-
 fn model(opset: i64, input: &[i64], nodes: Vec<NodeProto>, stored: Vec<TensorProto>) -> Vec<u8> {
-    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)), ..Dimension::default() };
-    let tensor = type_proto::Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(TensorShapeProto { dim: input.iter().map(dimension).collect() }),
-    };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    let graph = GraphProto {
-        node: nodes,
-        initializer: stored,
-        input: vec![ValueInfoProto { name: "x".to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }],
-        output: vec![ValueInfoProto { name: "y".to_owned(), ..ValueInfoProto::default() }],
-        ..GraphProto::default()
-    };
-    let opset_import = vec![OperatorSetIdProto { version: opset, ..OperatorSetIdProto::default() }];
-    ModelProto { ir_version: 7, opset_import, graph: Some(graph), ..ModelProto::default() }.encode_to_vec()
+    onnx::model(opset, input, nodes, stored).encode_to_vec()
 }
 
 /// Gemm and PReLU between changes of shape.
@@ -106,9 +59,9 @@ fn dense() -> Vec<u8> {
     ];
     let stored = vec![
         integers("s", &[1, -1]),
-        tensor("w", &[4, 3], &[0.5; 12]),
-        tensor("c", &[3], &[1.0, 2.0, 3.0]),
-        tensor("p", &[3], &[0.25; 3]),
+        floats("w", &[4, 3], &[0.5; 12]),
+        floats("c", &[3], &[1.0, 2.0, 3.0]),
+        floats("p", &[3], &[0.25; 3]),
     ];
     model(11, &[1, 2, 2], nodes, stored)
 }
@@ -127,7 +80,7 @@ fn convolution() -> Vec<u8> {
         node("MaxPool", &["c"], "d", vec![ints("kernel_shape", &[2, 2])]),
         node("Flatten", &["d"], "y", vec![]),
     ];
-    let stored = vec![integers("p", &[0, 0, 1, 1, 0, 0, 1, 1]), tensor("w", &[2, 1, 2, 2], &[0.5; 8])];
+    let stored = vec![integers("p", &[0, 0, 1, 1, 0, 0, 1, 1]), floats("w", &[2, 1, 2, 2], &[0.5; 8])];
     model(13, &[1, 1, 4, 4], nodes, stored)
 }
 
@@ -157,7 +110,7 @@ fn folding() -> Vec<u8> {
         integers("one", &[1]),
         integers("rest", &[-1]),
         integers("four", &[4]),
-        tensor("h", &[1], &[2.0]),
+        floats("h", &[1], &[2.0]),
         number("i", 0),
         number("j", 4),
         number("k", 1),
@@ -177,7 +130,7 @@ fn patterns() -> Vec<u8> {
         node("Mul", &["e", "f"], "y", vec![]),
     ];
     let stored =
-        vec![tensor("r", &[], &[std::f32::consts::SQRT_2]), tensor("one", &[], &[1.0]), tensor("half", &[], &[0.5])];
+        vec![floats("r", &[], &[std::f32::consts::SQRT_2]), floats("one", &[], &[1.0]), floats("half", &[], &[0.5])];
     model(13, &[1, 3], nodes, stored)
 }
 
@@ -185,7 +138,7 @@ fn patterns() -> Vec<u8> {
 fn external() -> Vec<u8> {
     let entry = |key: &str, value: &str| StringStringEntryProto { key: key.to_owned(), value: value.to_owned() };
     let external_data = vec![entry("location", "w.bin"), entry("offset", "0"), entry("length", "48")];
-    let weight = TensorProto { data_location: Some(1), external_data, ..tensor("w", &[4, 3], &[]) };
+    let weight = TensorProto { data_location: Some(1), external_data, ..floats("w", &[4, 3], &[]) };
     model(13, &[1, 4], vec![node("MatMul", &["x", "w"], "y", vec![])], vec![weight])
 }
 

@@ -2,16 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod support;
+
 use geolip::import::{ImportError, ImportOptions, Imported, from_bytes};
 use prost::Message;
 use std::io::{Cursor, Write};
 use std::path::Path;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
-    AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
-    ValueInfoProto, type_proto,
-};
+use support::onnx::{floats, integers, ints, model, node};
+use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 /// Imports, and looks at the error if there is one.
 fn import(bytes: &[u8], name: &str) -> Result<Imported, ImportError> {
@@ -32,66 +30,24 @@ fn spoilt(byte: u8) -> [u8; 5] {
     [byte ^ 0x01, byte ^ 0x08, byte ^ 0x80, 0x00, 0xff]
 }
 
-fn floats(name: &str, dims: &[i64], numbers: &[f32]) -> TensorProto {
-    TensorProto {
-        name: name.to_owned(),
-        dims: dims.to_vec(),
-        data_type: DataType::Float as i32,
-        raw_data: numbers.iter().flat_map(|v| v.to_le_bytes()).collect(),
-        ..TensorProto::default()
-    }
-}
-
-fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<AttributeProto>) -> NodeProto {
-    NodeProto {
-        op_type: operator.to_owned(),
-        input: inputs.iter().map(|&name| name.to_owned()).collect(),
-        output: vec![output.to_owned()],
-        attribute,
-        ..NodeProto::default()
-    }
-}
-
 /// A small network with a node of every kind that reads shapes, attributes or constants.
 fn small() -> ModelProto {
-    let ints = |name: &str, ints: &[i64]| AttributeProto {
-        name: name.to_owned(),
-        r#type: 7,
-        ints: ints.to_vec(),
-        ..AttributeProto::default()
-    };
     let int = |name: &str, i| AttributeProto { name: name.to_owned(), r#type: 2, i, ..AttributeProto::default() };
-    let shape = TensorProto { data_type: DataType::Int64 as i32, int64_data: vec![1, -1], ..floats("s", &[2], &[]) };
-    let dimension = |d| Dimension { value: Some(dimension::Value::DimValue(d)), ..Dimension::default() };
-    let tensor = type_proto::Tensor {
-        elem_type: DataType::Float as i32,
-        shape: Some(TensorShapeProto { dim: [1, 2, 2].map(dimension).to_vec() }),
-    };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ModelProto {
-        ir_version: 7,
-        opset_import: vec![OperatorSetIdProto { version: 11, ..OperatorSetIdProto::default() }],
-        graph: Some(GraphProto {
-            node: vec![
-                node("Transpose", &["x"], "a", vec![ints("perm", &[1, 0, 2])]),
-                node("Reshape", &["a", "s"], "b", vec![]),
-                node("Gemm", &["b", "w", "c"], "d", vec![int("transB", 1)]),
-                node("PRelu", &["d", "p"], "e", vec![]),
-                node("Mul", &["e", "c"], "f", vec![]),
-                node("Unsqueeze", &["f"], "y", vec![ints("axes", &[0])]),
-            ],
-            initializer: vec![
-                shape,
-                floats("w", &[3, 4], &[0.5; 12]),
-                floats("c", &[3], &[1.0, 2.0, 3.0]),
-                floats("p", &[3], &[0.25; 3]),
-            ],
-            input: vec![ValueInfoProto { name: "x".to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }],
-            output: vec![ValueInfoProto { name: "y".to_owned(), ..ValueInfoProto::default() }],
-            ..GraphProto::default()
-        }),
-        ..ModelProto::default()
-    }
+    let nodes = vec![
+        node("Transpose", &["x"], "a", vec![ints("perm", &[1, 0, 2])]),
+        node("Reshape", &["a", "s"], "b", vec![]),
+        node("Gemm", &["b", "w", "c"], "d", vec![int("transB", 1)]),
+        node("PRelu", &["d", "p"], "e", vec![]),
+        node("Mul", &["e", "c"], "f", vec![]),
+        node("Unsqueeze", &["f"], "y", vec![ints("axes", &[0])]),
+    ];
+    let stored = vec![
+        integers("s", &[1, -1]),
+        floats("w", &[3, 4], &[0.5; 12]),
+        floats("c", &[3], &[1.0, 2.0, 3.0]),
+        floats("p", &[3], &[0.25; 3]),
+    ];
+    model(11, &[1, 2, 2], nodes, stored)
 }
 
 #[test]

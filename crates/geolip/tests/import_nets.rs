@@ -2,23 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod support;
+
 use geolip::import::{Format, ImportError, ImportOptions, Imported, Place, SelfCheck, load};
 use geolip::network::Network;
 use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The folder of networks by others, if it is there.
-fn shared() -> Option<PathBuf> {
-    let folder = root().join("../shared/nets");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no {}", folder.display());
-    None
-}
+use support::files::{root, shared_nets};
 
 fn import(path: &Path) -> Imported {
     load(path, &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}"))
@@ -105,7 +94,7 @@ const DENSE: [&str; 32] = [
 
 #[test]
 fn dense_networks_by_others_import_and_agree_with_tract() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let own = std::fs::read_dir(shared.join("own")).unwrap().map(|entry| entry.unwrap().path());
     let own = own.filter(|path| path.extension().is_some_and(|extension| extension == "onnx" || extension == "npz"));
     let files: Vec<PathBuf> = DENSE.iter().map(|file| shared.join(file)).chain(own).collect();
@@ -122,7 +111,7 @@ fn dense_networks_by_others_import_and_agree_with_tract() {
 
 #[test]
 fn files_with_the_same_function_import_as_the_same_function() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     for (a, b, tolerance) in [
         ("vnn_acasxu/ACASXU_run2a_1_1_batch_2000.onnx", DENSE[3], 1e-5),
         ("own/net2_8.onnx", "own/net2_8.npz", 1e-5),
@@ -138,7 +127,7 @@ fn files_with_the_same_function_import_as_the_same_function() {
 /// Networks by others that spell out their activations.
 #[test]
 fn activations_spelt_out_are_one_activation() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     for (file, expected) in [
         ("ezkl/1l_gelu_noappx.onnx", geolip::network::Activation::Gelu),
         ("ezkl/mish.onnx", geolip::network::Activation::Mish),
@@ -152,7 +141,7 @@ fn activations_spelt_out_are_one_activation() {
 /// 65 hidden layers with weights in another file, some of them divided by their norm in the graph.
 #[test]
 fn external_data_and_weights_computed_in_the_graph_are_read() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let path = shared.join("glipsdp_onnx/mlp_L65_W16.onnx");
     let network = import(&path).network;
     assert_eq!((network.inputs(), network.outputs(), network.activations().count()), (784, 10, 65));
@@ -163,7 +152,7 @@ fn external_data_and_weights_computed_in_the_graph_are_read() {
 
 #[test]
 fn several_outputs_and_a_batch_are_read() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let path = shared.join("marabou/oneInput_twoBranches.onnx");
     let first = import(&path);
     assert_eq!((first.network.inputs(), first.network.outputs()), (12, 12));
@@ -181,7 +170,7 @@ fn several_outputs_and_a_batch_are_read() {
 /// function, but onnxruntime, tract and we do not.
 #[test]
 fn a_square_matrix_is_not_its_transpose() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let [p, q] = ["omlt/gemm_transB.onnx", "omlt/gemm_not_transB.onnx"].map(|file| import(&shared.join(file)));
     assert!(agrees(&p) && agrees(&q));
     assert!(largest_difference(&p.network, &q.network) > 0.1);
@@ -191,7 +180,7 @@ fn a_square_matrix_is_not_its_transpose() {
 /// sentence that says what would work.
 #[test]
 fn the_index_says_what_is_supported() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let index = std::fs::read_to_string(shared.join("INDEX.tsv")).unwrap();
     let (mut supported, mut refused) = (0, 0);
     for line in index.lines().skip(1) {
@@ -219,7 +208,7 @@ fn the_index_says_what_is_supported() {
 /// What an obstacle recommends works: the U-Net until before its softmax.
 #[test]
 fn the_advice_about_a_softmax_can_be_followed() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     let path = shared.join("vnn_misc/unet_simp_small.onnx");
     let Err(ImportError::Unsupported { obstacles, .. }) = load(&path, &ImportOptions::default()) else {
         panic!("obstacles were expected")

@@ -3,26 +3,15 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod support;
+
 use geolip::import::{Format, ImportError, ImportOptions, Imported, SelfCheck, from_bytes, load};
 use geolip::network::{Activation, LinearMap, Network, Op};
 use geolip::{Matrix, network::NodeId};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use std::path::{Path, PathBuf};
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// The folder of networks by others, if it is there.
-fn shared() -> Option<PathBuf> {
-    let folder = root().join("../shared/nets");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("skipped: no {}", folder.display());
-    None
-}
+use std::path::Path;
+use support::files::{root, shared_nets};
 
 fn options(transposed: Option<bool>) -> ImportOptions {
     ImportOptions { transposed, ..ImportOptions::default() }
@@ -150,7 +139,7 @@ const MAT: [(&str, Option<bool>, &[usize]); 8] = [
 
 #[test]
 fn mat_networks_by_others_are_imported() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     for (file, transposed, sizes) in MAT {
         let imported = load(&shared.join(file), &options(transposed)).unwrap();
         let network = &imported.network;
@@ -168,7 +157,7 @@ fn mat_networks_by_others_are_imported() {
 
 #[test]
 fn a_mat_file_is_the_same_function_as_its_onnx_file() {
-    let Some(shared) = shared() else { return };
+    let Some(shared) = shared_nets() else { return };
     for (mat, onnx) in [(MAT[6].0, "own/lipsdp_mnist.onnx"), (MAT[7].0, "own/lipsdp_random.onnx")] {
         let [p, q] = [mat, onnx].map(|file| load(&shared.join(file), &options(None)).unwrap().network);
         for sample in 0..20 {

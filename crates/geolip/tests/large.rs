@@ -230,7 +230,7 @@ proptest! {
 /// The size and the limits of the project's aim: 65 536 neurons per layer in 5 minutes and 4 GiB. Alone in its process:
 /// `cargo test --release -p geolip --test large -- --ignored`
 #[test]
-#[ignore = "takes minutes"]
+#[ignore = "takes minutes, and does not reach the gap yet"]
 fn the_full_chain_is_bounded_in_minutes() {
     let network = chain(3, 64, 32, &Activation::Relu, false);
     assert_eq!(network.neurons(), 4 * 65_536);

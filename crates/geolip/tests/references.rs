@@ -1,22 +1,15 @@
 //! Values against independent references for networks others trained. The networks and tables are not part of this project:
 //! without `../shared` beside the checkout these tests say so and pass.
 
+mod support;
+
 use geolip::certificate::check_file;
 use geolip::import::{ImportOptions, load};
 use geolip::matrix::Matrix;
 use geolip::network::NodeId;
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
 use std::path::{Path, PathBuf};
-
-/// `../shared`, or none with a printed reason.
-fn shared() -> Option<PathBuf> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
-    if path.is_dir() {
-        return Some(path);
-    }
-    println!("skipped: {} is not there (networks by others, not part of the project)", path.display());
-    None
-}
+use support::files::shared;
 
 /// The rows of a table with a header line; lines that start with # are comments.
 fn table(path: PathBuf) -> Vec<Vec<String>> {

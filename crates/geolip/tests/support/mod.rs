@@ -1,5 +1,8 @@
 //! Random small networks of every kind the library accepts, and their FGL by brute force: shared by the test files.
-#![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(dead_code, clippy::print_stderr, reason = "every test file uses a part of it")]
+
+pub mod files;
+pub mod onnx;
 
 use geolip::matrix::Matrix;
 use geolip::network::{Activation, Convolution, ConvolutionShape, Gather, LinearMap, Network, NetworkBuilder, NodeId};
