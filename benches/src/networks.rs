@@ -1,7 +1,7 @@
 //! Synthetic networks with random weights, and the time of their sweeps.
 
 use geolip::matrix::Matrix;
-use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder, Op};
+use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder};
 use geolip::relaxation::{Ascent, Point, VectorNetwork};
 use geolip::{Functional, InputNorm};
 use std::time::Instant;
@@ -73,7 +73,7 @@ impl<'a> Sweeps<'a> {
     pub fn new(network: &'a VectorNetwork<'a>) -> Self {
         let start = Point::random(network, COLUMNS, 0, 0);
         let ascent = Ascent::new(network, vec![Functional::output(0)], start);
-        let multiply_adds = multiply_adds(network.network());
+        let multiply_adds = 2.0 * COLUMNS as f64 * network.network().multiply_adds() as f64;
         Self { ascent, multiply_adds, seconds: Vec::new() }
     }
 
@@ -101,14 +101,6 @@ impl<'a> Sweeps<'a> {
     pub fn multiply_adds(&self) -> f64 {
         self.multiply_adds
     }
-}
-
-fn multiply_adds(network: &Network) -> f64 {
-    let maps = network.nodes().iter().flat_map(|node| match &node.op {
-        Op::Affine { terms, .. } => terms.as_slice(),
-        Op::Input | Op::Activate { .. } => &[],
-    });
-    2.0 * COLUMNS as f64 * maps.map(|term| term.map.nonzeros() as f64).sum::<f64>()
 }
 
 /// The vector network whose sweeps are timed.

@@ -49,6 +49,7 @@ mod observer;
 mod onnx;
 mod options;
 mod problem;
+mod random;
 pub mod relaxation;
 mod report;
 mod solve;

@@ -2,7 +2,7 @@
 
 use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery, Repair, Repaired};
-use crate::network::{LinearMap, Op};
+use crate::network::LinearMap;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::Functional;
@@ -180,15 +180,12 @@ impl Context<'_> {
     fn first_rank(&self) -> usize {
         let connected =
             |map: &LinearMap| matches!(map, LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Dense(_));
-        let ops = self.network.network().nodes().iter().map(|node| &node.op);
-        let mut maps = ops.flat_map(|op| match op {
-            Op::Affine { terms, .. } => terms.as_slice(),
-            Op::Input | Op::Activate { .. } => &[],
-        });
-        let rank = match maps.all(|t| connected(&t.map)) {
-            _ if self.is_probabilistic() => self.budget.rank, // widening later would cost another test
-            true => FIRST_RANK,
-            false => FIRST_RANK_OF_CONVOLUTIONS,
+        let rank = if self.is_probabilistic() {
+            self.budget.rank // widening later would cost another test
+        } else if self.network.network().terms().all(|t| connected(&t.map)) {
+            FIRST_RANK
+        } else {
+            FIRST_RANK_OF_CONVOLUTIONS
         };
         rank.min(self.last_rank())
     }

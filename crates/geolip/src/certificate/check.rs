@@ -2,8 +2,8 @@
 //!
 //! It takes a claim (ζ, γ, λ and the bound they are said to prove) and the network, and re-does the proof from these
 //! numbers alone: that they are finite and non-negative, that the form q of [`super::form`] is non-negative (proved in
-//! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that √(ζ·Σγ), rounded up, does not exceed the bound claimed. It knows
-//! nothing of how the multipliers were found, and imports nothing from the solver.
+//! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that √(ζ·Σγ), rounded up, does not
+//! exceed the bound claimed. It knows nothing of how the multipliers were found, and imports nothing from the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
 //! ([`crate::network`]: weights, slope intervals) and its import, and IEEE-754 arithmetic.

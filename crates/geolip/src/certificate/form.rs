@@ -43,6 +43,16 @@ pub struct Multipliers {
     pub lambda: Vec<Vec<f64>>,
 }
 
+impl Multipliers {
+    /// γ for each of `inputs` inputs.
+    pub(super) fn gamma_per_input(&self, norm: InputNorm, inputs: usize) -> Vec<f64> {
+        match norm {
+            InputNorm::Linf => self.gamma.clone(),
+            InputNorm::L2 => vec![self.gamma[0]; inputs],
+        }
+    }
+}
+
 /// Why a set of multipliers proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Defect {
@@ -202,11 +212,7 @@ impl<'a> QuadraticForm<'a> {
 
     /// The diagonal of the form: what is certain to be added to it, and (for scaling) all of it.
     fn diagonal(&self, norm: InputNorm, multipliers: &Multipliers, weights: &[LayerWeights]) -> Diagonal {
-        let gamma = match norm {
-            InputNorm::Linf => multipliers.gamma.clone(),
-            InputNorm::L2 => vec![multipliers.gamma[0]; self.sizes[0]],
-        };
-        let mut own = vec![gamma];
+        let mut own = vec![multipliers.gamma_per_input(norm, self.sizes[0])];
         own.extend(weights.iter().map(|w| w.lambda.clone()));
         own.push(vec![multipliers.zeta]);
         let mut total = own.clone();

@@ -36,7 +36,7 @@ pub(super) struct Scaled<'a> {
     magnitude: bool,
 }
 
-/// A value for every variable: t, x, z₁, … as columns.
+/// A value for every variable: t, x, w₁, … as columns.
 #[derive(Clone, Debug)]
 pub(super) struct Vector(Vec<Matrix>);
 

@@ -21,10 +21,7 @@ pub(super) struct Partition {
     sizes: Vec<usize>,
     /// The variable (block, index) at each place of each tile.
     variables: Vec<Vec<(usize, usize)>>,
-    /// Multiply–adds of an elimination.
-    work: f64,
-    /// The most numbers stored at once.
-    memory: f64,
+    cost: Cost,
 }
 
 #[derive(Clone, Debug)]
@@ -50,26 +47,25 @@ impl Partition {
         let heights = block_heights(network);
         let cuts: Vec<Cut> = lengths.iter().zip(&heights).map(|(n, h)| Cut::new(*n, h.as_deref())).collect();
         let finest = Pattern::of(layers, output, &cuts);
-        let mut best: Option<(Vec<usize>, Pattern, u32)> = None;
+        let mut best: Option<(Cost, Vec<usize>, Pattern, u32)> = None;
         for fineness in 0..=cuts.iter().map(|cut| cut.fineness).max().unwrap_or(0) {
             let pattern = finest.coarsened(fineness);
             let natural: Vec<usize> = (0..pattern.tiles.len()).collect();
             let greedy = pattern.greedy_order();
             for (order, worth) in [(natural, 1.0), (greedy, WORTH)] {
-                let work = pattern.simulate(&order).work;
-                if best.as_ref().is_none_or(|(order, pattern, _)| work < worth * pattern.simulate(order).work) {
-                    best = Some((order, pattern.clone(), fineness));
+                let cost = pattern.simulate(&order);
+                if best.as_ref().is_none_or(|(least, ..)| cost.work < worth * least.work) {
+                    best = Some((cost, order, pattern.clone(), fineness));
                 }
             }
         }
-        let (order, pattern, fineness) = best.expect("at least the whole blocks were tried");
-        Self::from(&order, &pattern, fineness, &cuts)
+        let (cost, order, pattern, fineness) = best.expect("at least the whole blocks were tried");
+        Self::from(cost, &order, &pattern, fineness, &cuts)
     }
 
-    fn from(order: &[usize], pattern: &Pattern, fineness: u32, cuts: &[Cut]) -> Self {
+    fn from(cost: Cost, order: &[usize], pattern: &Pattern, fineness: u32, cuts: &[Cut]) -> Self {
         let mut place_of_tile = vec![0; order.len()];
         order.iter().enumerate().for_each(|(place, tile)| place_of_tile[*tile] = place);
-        let Cost { work, memory } = pattern.simulate(order);
         let mut variables: Vec<Vec<(usize, usize)>> = vec![Vec::new(); order.len() + 1];
         let mut blocks = Vec::new();
         for (block, cut) in cuts.iter().enumerate() {
@@ -84,7 +80,7 @@ impl Partition {
         }
         blocks.push(Placement::Whole(order.len()));
         variables[order.len()].push((cuts.len(), 0));
-        Self { blocks, sizes: variables.iter().map(Vec::len).collect(), variables, work, memory }
+        Self { blocks, sizes: variables.iter().map(Vec::len).collect(), variables, cost }
     }
 
     /// The number of variables per tile, in order of elimination; the last is t.
@@ -115,12 +111,12 @@ impl Partition {
 
     /// Multiply–adds of an elimination.
     pub fn work(&self) -> f64 {
-        self.work
+        self.cost.work
     }
 
     /// The most bytes an elimination holds at once.
     pub fn memory(&self) -> f64 {
-        8.0 * self.memory
+        8.0 * self.cost.memory
     }
 }
 
@@ -163,8 +159,11 @@ struct Pattern {
 }
 
 /// What an elimination costs.
+#[derive(Clone, Copy, Debug)]
 struct Cost {
+    /// Multiply–adds.
     work: f64,
+    /// The most numbers stored at once.
     memory: f64,
 }
 
@@ -345,6 +344,9 @@ fn block_heights(network: &Network) -> Vec<Option<Vec<f32>>> {
                 Op::Affine { terms, .. } => terms.iter().map(|t| (t.parent.index(), &t.map)).collect(),
             };
             for (parent, map) in maps {
+                if heights[index].is_some() && heights[parent].is_some() {
+                    continue;
+                }
                 let (result, argument) = across(map, heights[parent].as_deref(), heights[index].as_deref());
                 heights[index] = heights[index].take().or(result);
                 heights[parent] = heights[parent].take().or(argument);

@@ -28,7 +28,8 @@ use super::operator::{Operator, Scaled, Vector};
 use super::rounding::gamma_up;
 use crate::network::{Network, Op};
 use crate::problem::{Functional, InputNorm};
-use rand::{RngExt, SeedableRng};
+use crate::random::gaussian;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
@@ -80,16 +81,14 @@ impl<'a> MatrixFreeForm<'a> {
 
     fn scaled(&self, norm: InputNorm, functional: Functional, multipliers: &Multipliers) -> Scaled<'_> {
         let mut multipliers = multipliers.clone();
-        if norm == InputNorm::L2 {
-            multipliers.gamma = vec![multipliers.gamma[0]; self.network().inputs()];
-        }
+        multipliers.gamma = multipliers.gamma_per_input(norm, self.network().inputs());
         self.operator.scaled(functional, multipliers)
     }
 
     /// Probably above the largest eigenvalue of the scaled form: power iteration with headroom, for a hint.
     pub fn top(&self, norm: InputNorm, functional: Functional, multipliers: &Multipliers, seed: u64) -> f64 {
         let scaled = self.scaled(norm, functional, multipliers);
-        let mut v = gaussian(&scaled, seed);
+        let mut v = normal(&scaled, seed);
         let mut top = 0.0;
         for _ in 0..POWER_STEPS {
             let length = v.length();
@@ -124,7 +123,7 @@ impl<'a> MatrixFreeForm<'a> {
         if margin <= 0.0 {
             return Err("the margin of its random test is below the rounding of the form".to_owned());
         }
-        let start = gaussian(&scaled, seed);
+        let start = normal(&scaled, seed);
         let length = start.length();
         let tau = failure_probability * (std::f64::consts::PI / 2.0).sqrt();
         // T_q(ℓ(0)) = cosh(q·acosh|ℓ(0)|), which is to be 2·‖g‖/τ, with a little to spare
@@ -161,13 +160,9 @@ fn shifted(scaled: &Scaled<'_>, v: &Vector, centre: f64, half: f64) -> Vector {
 }
 
 /// Independent standard normal numbers for every variable that is not left out.
-fn gaussian(scaled: &Scaled<'_>, seed: u64) -> Vector {
+fn normal(scaled: &Scaled<'_>, seed: u64) -> Vector {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut v = scaled.scales().clone();
-    let mut normal = || {
-        let (u, w): (f64, f64) = (random.random(), random.random());
-        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * w).cos()
-    };
-    v.parts_mut().flatten().for_each(|v| *v = if *v == 0.0 { 0.0 } else { normal() });
+    v.parts_mut().flatten().for_each(|v| *v = if *v == 0.0 { 0.0 } else { gaussian(&mut random) });
     v
 }

@@ -1,7 +1,7 @@
 //! Which proof a network gets: an elimination where it fits, a random test where it does not.
 
 use crate::certificate::{Certificate, Claim, MatrixFreeForm, QuadraticForm, check, check_probabilistic};
-use crate::network::{Network, Op};
+use crate::network::Network;
 use crate::problem::InputNorm;
 
 /// A network's quadratic form in the representation that its certificates are checked in.
@@ -24,12 +24,7 @@ const SLOW_WORK: f64 = 2e10;
 impl<'a> Form<'a> {
     /// The form by elimination if that needs at most `memory` bytes and bearable time, else the one by random test.
     pub fn choose(network: &'a Network, memory: usize) -> Self {
-        let maps = network.nodes().iter().flat_map(|node| match &node.op {
-            Op::Affine { terms, .. } => terms.as_slice(),
-            Op::Input | Op::Activate { .. } => &[],
-        });
-        let entries = maps.map(|t| t.map.nonzeros()).fold(0, usize::saturating_add);
-        if entries.saturating_mul(BYTES_PER_ENTRY) > memory {
+        if network.multiply_adds().saturating_mul(BYTES_PER_ENTRY) > memory {
             return Self::MatrixFree(MatrixFreeForm::new(network));
         }
         let form = QuadraticForm::new(network);
@@ -84,11 +79,7 @@ const RANKS: [usize; 3] = [32, 16, 8];
 impl Budget {
     /// The budget of a network.
     pub fn of(network: &Network) -> Self {
-        let maps = network.nodes().iter().flat_map(|node| match &node.op {
-            Op::Affine { terms, .. } => terms.as_slice(),
-            Op::Input | Op::Activate { .. } => &[],
-        });
-        let work = 2.0 * maps.map(|t| t.map.nonzeros() as f64).sum::<f64>();
+        let work = 2.0 * network.multiply_adds() as f64;
         let depth = network.depths().into_iter().max().unwrap_or(0) as f64;
         // √(top/margin)·ln(…)/2 of `certificate::randomised`, with the margin that a gap leaves (`dual::tilt`)
         let steps = |gap: f64| 12.0 * (4.0 * (depth + 1.0) / gap).sqrt();

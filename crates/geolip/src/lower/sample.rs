@@ -4,7 +4,8 @@ use super::gradient::GradientBound;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
-use crate::relaxation::{Pattern, gaussian};
+use crate::random::gaussian;
+use crate::relaxation::Pattern;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -74,16 +74,14 @@ impl ConvolutionShape {
 #[derive(Clone, PartialEq)]
 pub struct Convolution {
     shape: Box<ConvolutionShape>,
-    /// out_channels × (in_channels/groups · taps): row-major as ONNX stores it.
-    weights: Matrix,
-    /// The convolution itself and its adjoint.
+    /// The convolution itself, whose weights are those given, and its adjoint.
     kernels: Box<[Kernel; 2]>,
 }
 
 /// What it does; its kernels follow from that.
 impl fmt::Debug for Convolution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Convolution").field("shape", &self.shape).field("weights", &self.weights).finish()
+        f.debug_struct("Convolution").field("shape", &self.shape).field("weights", self.weights()).finish()
     }
 }
 
@@ -93,12 +91,11 @@ impl Convolution {
     pub fn new(shape: ConvolutionShape, weights: Vec<f64>) -> Option<Self> {
         let per_row = shape.is_sound().then(|| shape.in_per_group() * shape.taps())?;
         let fits = weights.len() == shape.out_channels * per_row;
-        fits.then(|| Self::of(shape, Matrix::from_vec(shape.out_channels, per_row, weights)))
-    }
-
-    fn of(shape: ConvolutionShape, weights: Matrix) -> Self {
-        let kernels = [Kernel::forward(&shape, &weights), Kernel::adjoint(&shape, &weights)];
-        Self { shape: Box::new(shape), weights, kernels: Box::new(kernels) }
+        fits.then(|| {
+            let weights = Matrix::from_vec(shape.out_channels, per_row, weights);
+            let adjoint = Kernel::adjoint(&shape, &weights);
+            Self { shape: Box::new(shape), kernels: Box::new([Kernel::forward(&shape, weights), adjoint]) }
+        })
     }
 
     /// Its shape.
@@ -106,9 +103,9 @@ impl Convolution {
         &self.shape
     }
 
-    /// out_channels × (in_channels/groups · taps).
+    /// out_channels × (in_channels/groups · taps): row-major as ONNX stores it.
     pub fn weights(&self) -> &Matrix {
-        &self.weights
+        self.kernels[0].only_weights()
     }
 
     /// Length of the result.
@@ -119,10 +116,6 @@ impl Convolution {
     /// Length of the argument.
     pub fn cols(&self) -> usize {
         self.shape.in_channels * self.shape.input.iter().product::<usize>()
-    }
-
-    pub(super) fn abs(&self) -> Self {
-        Self::of(*self.shape, self.weights.abs())
     }
 
     /// The number of terms in the longest sum behind one entry of the result or of the adjoint's.
@@ -144,7 +137,7 @@ impl Convolution {
         let positions = s.input.iter().product::<usize>();
         for oc in 0..s.out_channels {
             let first = oc / s.out_per_group() * s.in_per_group();
-            let row = self.weights.row(oc);
+            let row = self.weights().row(oc);
             for at in grid(s.output) {
                 let taps = |channel: usize| {
                     grid(s.kernel).enumerate().filter_map(move |(tap, place)| {
@@ -166,5 +159,13 @@ impl Convolution {
 
     pub(super) fn adjoint(&self, y: &Matrix, into: Store, x: &mut Matrix) {
         self.kernels[1].apply(y, into, x);
+    }
+
+    pub(super) fn abs_forward(&self, x: &Matrix, into: Store, y: &mut Matrix) {
+        self.kernels[0].abs().apply(x, into, y);
+    }
+
+    pub(super) fn abs_adjoint(&self, y: &Matrix, into: Store, x: &mut Matrix) {
+        self.kernels[1].abs().apply(y, into, x);
     }
 }

@@ -87,7 +87,7 @@ impl LinearMap {
                 }
             }
             Self::Dense(w) => multiply(y, into, 1.0, w.abs().view(), x.view()),
-            Self::Convolution(c) => c.abs().forward(x, into, y),
+            Self::Convolution(c) => c.abs_forward(x, into, y),
             Self::Gather(g) => g.forward(x, into, y),
             Self::Transpose(map) => map.abs_adjoint(x, into, y),
         }
@@ -107,7 +107,7 @@ impl LinearMap {
                 }
             }
             Self::Dense(w) => multiply(x, into, 1.0, w.abs().t(), y.view()),
-            Self::Convolution(c) => c.abs().adjoint(y, into, x),
+            Self::Convolution(c) => c.abs_adjoint(y, into, x),
             Self::Gather(g) => g.adjoint(y, into, x),
             Self::Transpose(map) => map.abs_forward(y, into, x),
         }
@@ -143,12 +143,12 @@ impl LinearMap {
         matrix
     }
 
-    /// At least the number of non-zero entries of the matrix.
+    /// At least the number of non-zero entries of the matrix: the multiply–adds of one application to one column.
     pub fn nonzeros(&self) -> usize {
         match self {
             Self::Identity(_) | Self::Scale(_) | Self::Gather(_) => self.rows(),
             Self::Dense(w) => w.data().len(),
-            Self::Convolution(c) => c.rows() * c.weights().cols(),
+            Self::Convolution(c) => c.rows().saturating_mul(c.weights().cols()),
             Self::Transpose(map) => map.nonzeros(),
         }
     }

@@ -153,6 +153,19 @@ impl Network {
         self.nodes.iter().map(Node::parameters).sum()
     }
 
+    /// Every summand of every affine node.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.nodes.iter().flat_map(|node| match &node.op {
+            Op::Affine { terms, .. } => terms.as_slice(),
+            Op::Input | Op::Activate { .. } => &[],
+        })
+    }
+
+    /// Multiply–adds of one evaluation at one input, activations aside.
+    pub fn multiply_adds(&self) -> usize {
+        self.terms().map(|term| term.map.nonzeros()).fold(0, usize::saturating_add)
+    }
+
     /// The largest number of activation layers on a path to each node, indexed by node: the *depth* in which the
     /// certificate's repair is graded.
     pub fn depths(&self) -> Vec<usize> {

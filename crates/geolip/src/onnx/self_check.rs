@@ -14,7 +14,7 @@ use super::lower;
 use super::tract::{self, Feed, Mode};
 use crate::import::{ImportError, SelfCheck};
 use crate::matrix::Matrix;
-use crate::network::{Activation, LinearMap, Network, Op, Values};
+use crate::network::{Activation, Network, Values};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::path::Path;
@@ -94,28 +94,9 @@ pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCh
 
 /// How many inputs are compared: fewer where an evaluation takes many multiplications.
 fn inputs_for(network: &Network) -> usize {
-    let maps = network.nodes().iter().flat_map(|node| match &node.op {
-        Op::Affine { terms, .. } => terms.as_slice(),
-        Op::Input | Op::Activate { .. } => &[],
-    });
-    let once = maps.fold(1_usize, |sum, term| sum.saturating_add(multiplications(&term.map)));
+    let once = network.multiply_adds().saturating_add(1);
     let (most, least) = INPUTS;
     (WORK / once / (2 + noise::SAMPLES)).clamp(least, most)
-}
-
-/// How many multiplications one application of a map takes.
-fn multiplications(map: &LinearMap) -> usize {
-    match map {
-        LinearMap::Identity(n) => *n,
-        LinearMap::Scale(factors) => factors.len(),
-        LinearMap::Dense(matrix) => matrix.rows().saturating_mul(matrix.cols()),
-        LinearMap::Convolution(convolution) => {
-            let places: usize = convolution.shape().output.iter().product();
-            convolution.weights().data().len().saturating_mul(places)
-        }
-        LinearMap::Gather(gather) => gather.rows(),
-        LinearMap::Transpose(map) => multiplications(map),
-    }
 }
 
 /// Where the rows of the input vectors go in the file.

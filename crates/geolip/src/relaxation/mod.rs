@@ -29,5 +29,4 @@ pub use ascent::Ascent;
 pub use pattern::{Pattern, PatternRules, search_patterns};
 
 pub use point::Point;
-pub(crate) use point::gaussian;
 pub use sweep::{Sweep, VectorNetwork};

@@ -4,10 +4,11 @@
 //! with one feature climb to a fixed point: a pattern of slopes, each at an end of its interval, whose Jacobian norm is a
 //! lower bound of the FGL (its rigorous value is [`crate::lower`]'s business).
 
-use super::point::{Point, gaussian};
+use super::point::Point;
 use super::sweep::{Sweep, VectorNetwork};
 use crate::matrix::Matrix;
 use crate::problem::Functional;
+use crate::random::gaussian;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 

@@ -4,7 +4,8 @@ use super::rows;
 use super::sweep::VectorNetwork;
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
-use rand::{Rng, RngExt, SeedableRng};
+use crate::random::gaussian;
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// (X, S) for a batch of problems that share the network: problem p owns the columns p·k .. (p+1)·k of every matrix.
@@ -136,10 +137,4 @@ pub(super) fn problem_squares(x: &Matrix, k: usize, problems: usize) -> Vec<f64>
         }
     }
     squares
-}
-
-/// A standard normal number (Box–Muller; directions need no more than this).
-pub(crate) fn gaussian(rng: &mut impl Rng) -> f64 {
-    let (u, v): (f64, f64) = (rng.random(), rng.random());
-    (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }

@@ -116,13 +116,13 @@ fn take(memory: &'static std::thread::LocalKey<Cell<Vec<f64>>>, len: usize) -> V
 
 impl Kernel {
     /// The convolution itself.
-    pub fn forward(shape: &ConvolutionShape, weights: &Matrix) -> Self {
+    pub fn forward(shape: &ConvolutionShape, weights: Matrix) -> Self {
         Self {
             groups: shape.groups,
             target: Grid { channels: shape.out_channels, size: shape.output },
             source: Grid { channels: shape.in_channels, size: shape.input },
             axes: [0, 1, 2].map(|axis| Axis::forward(shape, axis)),
-            weights: vec![weights.clone()],
+            weights: vec![weights],
         }
     }
 
@@ -144,6 +144,16 @@ impl Kernel {
             axes,
             weights: phases,
         }
+    }
+
+    /// The weights of the first phase; the convolution itself has no other.
+    pub fn only_weights(&self) -> &Matrix {
+        &self.weights[0]
+    }
+
+    /// The same with absolute weights.
+    pub fn abs(&self) -> Self {
+        Self { weights: self.weights.iter().map(Matrix::abs).collect(), axes: self.axes.clone(), ..*self }
     }
 
     /// target ← \[target +\] kernel ∘ source, columnwise.
