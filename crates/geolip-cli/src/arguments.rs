@@ -25,6 +25,8 @@ pub enum Command {
     Bound(BoundArguments),
     /// Check a certificate against a network: exit code 0 if it holds, 1 if not
     Check(CheckArguments),
+    /// Put every method side by side: value, time, what it guarantees
+    Compare(CompareArguments),
     /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
     Info(InfoArguments),
 }
@@ -120,6 +122,55 @@ impl BoundArguments {
             norm: self.norm,
             outputs: self.output,
             tol: self.tol,
+            time_limit: self.time_limit,
+            memory_limit: (self.memory_limit * GIB) as usize,
+            threads: self.threads,
+            seed: self.seed,
+            ..Options::default()
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct CompareArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+
+    /// Norm of input changes: linf (largest entry) or l2 (Euclidean)
+    #[arg(long, default_value_t = Options::default().norm, value_parser = text::<InputNorm>)]
+    pub norm: InputNorm,
+
+    /// What to bound: each output, one output I (from 0), a margin I-J, or all pairs; the table shows the largest value
+    #[arg(long, default_value_t = Options::default().outputs, value_parser = text::<Outputs>)]
+    pub output: Outputs,
+
+    /// Stop every single method after this long; it shows what it has by then
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<Duration>,
+
+    /// Memory that a proof may take, in GiB
+    #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
+    pub memory_limit: f64,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = Options::default().seed)]
+    pub seed: u64,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl CompareArguments {
+    /// What the library is asked for.
+    pub fn options(&self) -> Options {
+        Options {
+            norm: self.norm,
+            outputs: self.output,
             time_limit: self.time_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
             threads: self.threads,

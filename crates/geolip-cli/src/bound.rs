@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let imported = load(&arguments.network.network, &arguments.network.options())?;
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
-    let progress = Progress::start();
+    let progress = Progress::start("bounds certified");
     let report = geolip::bound(&imported.network, &arguments.options(), &progress);
     progress.finish();
     let report = report?;
@@ -102,7 +102,6 @@ fn certificate(bound: &Bound) -> String {
 }
 
 fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
-    let network = &imported.network;
     let bounds: Vec<Value> = report
         .bounds
         .iter()
@@ -124,16 +123,7 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
         })
         .collect();
     json!({
-        "network": {
-            "path": path.display().to_string(),
-            "sha256": imported.sha256,
-            "input_names": imported.inputs.iter().map(|port| &port.name).collect::<Vec<_>>(),
-            "output_name": imported.output.name,
-            "inputs": network.inputs(),
-            "outputs": network.outputs(),
-            "neurons": network.neurons(),
-            "parameters": network.parameters(),
-        },
+        "network": ports::network(path, imported),
         "norm": report.norm,
         "region": null,
         "bounds": bounds,

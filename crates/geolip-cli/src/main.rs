@@ -6,6 +6,7 @@
 mod arguments;
 mod bound;
 mod check;
+mod compare;
 mod failure;
 mod info;
 mod numbers;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
     };
     match outcome {

@@ -16,11 +16,12 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts watching. From now on Ctrl-C asks the computation to end with what it has; a second one ends the program.
-    pub fn start() -> Self {
+    /// Starts watching; `what` says what is counted. From now on Ctrl-C asks the computation to end with what it has; a second one ends the program.
+    pub fn start(what: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} bounds certified  {elapsed}  {msg}");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {prefix}  {elapsed}  {msg}");
         bar.set_style(style.expect("the template is valid"));
+        bar.set_prefix(what.to_owned());
         let interrupted = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&interrupted);
         // without a handler Ctrl-C ends the program as it always does; nothing else depends on it

@@ -75,13 +75,18 @@ pub enum BoundError {
 pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Report, BoundError> {
     options.validate()?;
     let functionals = options.outputs.functionals(network)?;
-    match options.threads {
-        None => run(network, options, &functionals, observer),
+    on_threads(options.threads, || run(network, options, &functionals, observer))?
+}
+
+/// Runs something on so many worker threads, or on the caller's.
+pub(crate) fn on_threads<T: Send>(threads: Option<usize>, run: impl FnOnce() -> T + Send) -> Result<T, BoundError> {
+    match threads {
+        None => Ok(run()),
         Some(threads) => rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
-            .map_err(|e| BoundError::Threads { threads, reason: e.to_string() })?
-            .install(|| run(network, options, &functionals, observer)),
+            .map_err(|e| BoundError::Threads { threads, reason: e.to_string() })
+            .map(|pool| pool.install(run)),
     }
 }
 

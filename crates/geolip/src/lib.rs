@@ -34,10 +34,12 @@
 //! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
+//! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod baseline;
 mod bound;
 pub mod certificate;
 pub mod dual;
@@ -54,6 +56,7 @@ pub mod relaxation;
 mod report;
 mod solve;
 pub mod sparse;
+mod spectral;
 mod weights;
 
 pub use bound::{BoundError, bound};

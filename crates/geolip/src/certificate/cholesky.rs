@@ -230,6 +230,18 @@ fn divide_by_dense(pivot: Option<Matrix>, panels: &mut [Panel]) -> Result<(), us
     Ok(())
 }
 
+/// Whether the symmetric matrix whose lower triangle is given is proved positive semidefinite, by the module's claim with
+/// one block. Only matrices with diagonal entries at most 2 are; scale larger ones down by a power of two.
+pub(crate) fn is_semidefinite(lower: Matrix) -> bool {
+    let n = lower.rows();
+    let mut matrix = BlockMatrix::zeros(vec![n, 1]);
+    *matrix.block_mut(0, 0) = lower;
+    let error = matrix.backward_error();
+    (0..n).for_each(|i| *matrix.diagonal_mut(0, i) = (*matrix.diagonal_mut(0, i) - error[0]).next_down());
+    *matrix.diagonal_mut(1, 0) = 1.0; // isolated
+    matrix.oversized().is_none() && matrix.eliminate().is_ok_and(is_positive)
+}
+
 /// Positive and finite: what a pivot has to be. NaN is not.
 pub(super) fn is_positive(pivot: f64) -> bool {
     pivot > 0.0 && pivot < f64::INFINITY
@@ -250,7 +262,7 @@ fn subtract_product(target: &mut Matrix, symmetric: bool, left: &Matrix, right: 
 }
 
 /// Overwrites the lower triangle of `a` with its Cholesky factor; `Err` names the first pivot that is not positive.
-fn factor(a: &mut Matrix) -> Result<(), usize> {
+pub(crate) fn factor(a: &mut Matrix) -> Result<(), usize> {
     let n = a.rows();
     for first in (0..n).step_by(PANEL) {
         let end = (first + PANEL).min(n);
@@ -276,7 +288,7 @@ fn factor(a: &mut Matrix) -> Result<(), usize> {
 }
 
 /// b ← b · L⁻ᵀ with L the lower triangle of `l`.
-fn solve_right(b: &mut Matrix, l: &Matrix) {
+pub(crate) fn solve_right(b: &mut Matrix, l: &Matrix) {
     let (rows, n) = (b.rows(), l.rows());
     for first in (0..n).step_by(PANEL) {
         let end = (first + PANEL).min(n);

@@ -1,10 +1,10 @@
 //! ‖J(v)ᵀu‖ for given slopes v, rounded down: the one evaluation behind every lower bound that is reported.
 
-use super::spectral::largest_singular_value;
 use crate::certificate::rounding::UNIT;
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, Op};
 use crate::problem::{Functional, InputNorm};
+use crate::spectral;
 use std::sync::OnceLock;
 
 /// Covers the rounding of the error bounds themselves, sums of fewer than 10⁶ non-negative terms.
@@ -135,7 +135,7 @@ fn length(v: &Matrix) -> f64 {
 fn spectral_norms(network: &Network) -> Vec<Vec<f64>> {
     let norms = network.nodes().iter().map(|node| match &node.op {
         Op::Input | Op::Activate { .. } => Vec::new(),
-        Op::Affine { terms, .. } => terms.iter().map(|t| largest_singular_value(&t.map)).collect(),
+        Op::Affine { terms, .. } => terms.iter().map(|t| spectral::roughly(&t.map)).collect(),
     });
     norms.collect()
 }

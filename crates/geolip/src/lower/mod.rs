@@ -8,7 +8,7 @@
 
 mod gradient;
 mod sample;
-mod spectral;
 
 pub use gradient::GradientBound;
+pub(crate) use sample::sample_inputs;
 pub use sample::{Witness, search_inputs};

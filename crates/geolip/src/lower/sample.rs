@@ -42,10 +42,26 @@ pub fn search_inputs(
     seed: u64,
 ) -> Vec<Witness> {
     let mut search = Search::new(network, norm, functionals, seed);
-    search.sample();
+    search.sample(SAMPLES, &|| false);
     search.steer(patterns);
     search.climb();
     search.witnesses(exact)
+}
+
+/// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
+/// sampling alone, without steering or climbing.
+pub(crate) fn sample_inputs(
+    network: &Network,
+    norm: InputNorm,
+    exact: &GradientBound<'_>,
+    functionals: &[Functional],
+    seed: u64,
+    samples: usize,
+    stopped: &dyn Fn() -> bool,
+) -> (usize, Vec<Witness>) {
+    let mut search = Search::new(network, norm, functionals, seed);
+    let made = search.sample(samples, stopped);
+    (made, search.witnesses(exact))
 }
 
 struct Search<'a> {
@@ -63,21 +79,27 @@ impl<'a> Search<'a> {
         Self { network, norm, functionals, rng: ChaCha8Rng::seed_from_u64(seed), best }
     }
 
-    /// Normal samples at scales from a hundredth to a hundred, and the origin.
-    fn sample(&mut self) {
-        let rng = &mut self.rng;
-        let samples = Matrix::from_fn(self.network.inputs(), SAMPLES, |_, j| match j {
-            0 => 0.0,
-            _ => 10f64.powi(j as i32 % 5 - 2) * gaussian(rng),
-        });
+    /// Normal samples at scales from a hundredth to a hundred, and the origin; returns how many were evaluated.
+    fn sample(&mut self, count: usize, stopped: &dyn Fn() -> bool) -> usize {
         let together = (LARGEST_BATCH / (self.network.inputs() + self.network.neurons())).clamp(1, SAMPLES);
-        for first in (0..SAMPLES).step_by(together) {
-            let x = samples.columns(first..(first + together).min(SAMPLES));
-            let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
-            for p in 0..self.functionals.len() {
-                self.offer(&x, &slopes, &vec![p; x.cols()]);
+        for block in (0..count).step_by(SAMPLES) {
+            let rng = &mut self.rng;
+            let samples = Matrix::from_fn(self.network.inputs(), SAMPLES.min(count - block), |_, j| match block + j {
+                0 => 0.0,
+                _ => 10f64.powi(j as i32 % 5 - 2) * gaussian(rng),
+            });
+            for first in (0..samples.cols()).step_by(together) {
+                if stopped() {
+                    return block + first;
+                }
+                let x = samples.columns(first..(first + together).min(samples.cols()));
+                let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+                for p in 0..self.functionals.len() {
+                    self.offer(&x, &slopes, &vec![p; x.cols()]);
+                }
             }
         }
+        count
     }
 
     /// Takes every column of x that is better than what is known for the functional it is offered to.

@@ -206,30 +206,9 @@ pub struct Enclosure {
     pub above: f64,
 }
 
-/// The FGL: max over all slope patterns (each slope at an end of its interval) of ‖J(v)ᵀu‖ in the dual norm, by trying
-/// all of them; enclosed by far more than the rounding of these short sums.
+/// The FGL by trying all slope patterns, enclosed: the library's own brute force, which knows nothing of relaxations.
 pub fn brute_force(network: &Network, norm: InputNorm, functional: Functional) -> Enclosure {
-    let intervals = network.slopes();
-    let neurons: usize = intervals.iter().map(Vec::len).sum();
-    assert!(neurons <= BRUTE_FORCE_NEURONS, "{neurons} neurons have too many patterns");
-    let count = 1_usize << neurons;
-    let mut neuron = 0;
-    let slopes: Vec<Matrix> = intervals
-        .iter()
-        .map(|layer| {
-            let first = neuron;
-            neuron += layer.len();
-            Matrix::from_fn(layer.len(), count, |i, pattern| {
-                if pattern >> (first + i) & 1 == 0 { layer[i].lower } else { layer[i].upper }
-            })
-        })
-        .collect();
-    let mut seed = Matrix::zeros(network.outputs(), count);
-    functional.entries().for_each(|(i, u)| seed.row_mut(i).fill(u));
-    let grads = network.adjoint(&slopes, &seed);
-    let g = grads.of(NodeId::INPUT);
-    let size: f64 =
-        network.abs_adjoint(&Matrix::from_fn(network.outputs(), 1, |_, _| 1.0)).of(NodeId::INPUT).data().iter().sum();
-    let best = (0..count).map(|j| norm.dual((0..g.rows()).map(|i| g.at(i, j)))).fold(0.0, f64::max);
-    Enclosure { below: (best - 1e-13 * size).max(0.0), above: best + 1e-13 * size }
+    let found = geolip::baseline::exhaustive(network, norm, functional).expect("few neurons");
+    assert!(found.complete && found.below <= found.above);
+    Enclosure { below: found.below, above: found.above }
 }

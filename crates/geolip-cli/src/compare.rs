@@ -1,0 +1,104 @@
+//! `geolip compare`: every method side by side, as a table or JSON.
+
+use crate::arguments::CompareArguments;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::progress::Progress;
+use crate::{numbers, ports, table};
+use geolip::baseline::{Comparison, Estimate, Method, Row, compare};
+use geolip::import::{Imported, load};
+use geolip::{BoundError, Functional, Outputs};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Runs the command.
+pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
+    let path = &arguments.network.network;
+    let imported = load(path, &arguments.network.options())?;
+    let progress = Progress::start("methods");
+    let comparison = compare(&imported.network, &arguments.options(), &progress);
+    progress.finish();
+    let comparison = comparison?;
+    print(&if arguments.json {
+        to_json(path, &imported, &comparison).to_string()
+    } else {
+        to_table(path, &imported, arguments.output, &comparison)
+    });
+    let proved = |row: &Row| row.outcome.as_ref().is_ok_and(|estimate| estimate.guarantee.is_upper());
+    if comparison.rows.iter().any(proved) {
+        Ok(())
+    } else {
+        let output = comparison.functionals.first().map_or_else(String::new, Functional::to_string);
+        Err(BoundError::Overflow { output }.into())
+    }
+}
+
+fn to_table(path: &Path, imported: &Imported, outputs: Outputs, comparison: &Comparison) -> String {
+    let network = &imported.network;
+    let geolip = comparison.of(Method::Geolip).map(Estimate::largest).filter(|v| *v > 0.0);
+    let rows = comparison.rows.iter().map(|row| match &row.outcome {
+        Ok(estimate) => {
+            let value = estimate.largest();
+            vec![
+                row.method.to_string(),
+                if estimate.guarantee.is_upper() { numbers::up(value) } else { numbers::down(value) },
+                geolip.map_or_else(String::new, |geolip| ratio(value / geolip)),
+                numbers::seconds(estimate.time.as_secs_f64()),
+                estimate.guarantee.to_string(),
+            ]
+        }
+        Err(_) => {
+            let none = || "-".to_owned();
+            vec![row.method.to_string(), none(), none(), none(), "not applicable, see below".to_owned()]
+        }
+    });
+    let notes = comparison.rows.iter().filter_map(|row| match &row.outcome {
+        Ok(estimate) => Some(format!("\n{}: {}", row.method, estimate.note.as_ref()?)),
+        Err(reason) => Some(format!("\n{}: {reason}", row.method)),
+    });
+    let choices: String = ports::choices(imported).iter().map(|line| format!("\n{line}")).collect();
+    let what = match outputs {
+        Outputs::Each => format!("the largest of {} outputs", comparison.functionals.len()),
+        Outputs::Pairs => format!("the largest of {} margins", comparison.functionals.len()),
+        Outputs::One(_) | Outputs::Margin(..) => format!("output {outputs}"),
+    };
+    format!(
+        "{}: {} inputs, {} outputs, {} neurons; input norm {}; {what}{choices}\n\n{}\n{}",
+        path.display(),
+        network.inputs(),
+        network.outputs(),
+        network.neurons(),
+        comparison.norm,
+        table::aligned(&["method", "value", "/ geolip", "time", "what it is"], 1..4, rows),
+        notes.collect::<String>(),
+    )
+}
+
+/// How much larger or smaller than geolip's bound.
+fn ratio(ratio: f64) -> String {
+    if (0.001..1e4).contains(&ratio) { format!("{ratio:.3}") } else { format!("{ratio:.1e}") }
+}
+
+fn to_json(path: &Path, imported: &Imported, comparison: &Comparison) -> Value {
+    let row = |row: &Row| match &row.outcome {
+        Ok(estimate) => {
+            let bounds = comparison.functionals.iter().zip(&estimate.values);
+            json!({
+                "method": row.method,
+                "value": estimate.largest(),
+                "guarantee": estimate.guarantee,
+                "seconds": estimate.time.as_secs_f64(),
+                "note": estimate.note,
+                "bounds": bounds.map(|(f, v)| json!({ "output": f.to_string(), "value": v })).collect::<Vec<_>>(),
+            })
+        }
+        Err(reason) => json!({ "method": row.method, "value": null, "reason": reason.to_string() }),
+    };
+    json!({
+        "network": ports::network(path, imported),
+        "norm": comparison.norm,
+        "region": null,
+        "methods": comparison.rows.iter().map(row).collect::<Vec<_>>(),
+        "seconds": comparison.time.as_secs_f64(),
+    })
+}

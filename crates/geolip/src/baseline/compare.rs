@@ -1,0 +1,78 @@
+//! All methods on one question.
+
+use super::{Estimate, Method, NotApplicable, Question};
+use crate::bound::{BoundError, on_threads};
+use crate::network::Network;
+use crate::observer::{Event, Observer};
+use crate::options::Options;
+use crate::problem::{Functional, InputNorm};
+use std::time::{Duration, Instant};
+
+/// One method's answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The method.
+    pub method: Method,
+    /// Its values, or why there are none.
+    pub outcome: Result<Estimate, NotApplicable>,
+}
+
+/// Every method's answer to one question.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The norm of input perturbations.
+    pub norm: InputNorm,
+    /// What was bounded.
+    pub functionals: Vec<Functional>,
+    /// By largest value, ascending; methods without one come last.
+    pub rows: Vec<Row>,
+    /// From start to end.
+    pub time: Duration,
+}
+
+impl Comparison {
+    /// The answer of one method.
+    pub fn of(&self, method: Method) -> Option<&Estimate> {
+        self.rows.iter().find(|row| row.method == method)?.outcome.as_ref().ok()
+    }
+}
+
+/// Runs every method on a network, one after the other.
+///
+/// **Claim.** Whatever is [certified](super::Guarantee::Certified) is at least the FGL of its functional, whatever is a
+/// lower bound at most that. `options.time_limit` holds for every method by itself; a method that is stopped says what it
+/// has. The observer gets one event per method.
+///
+/// ```
+/// use geolip::baseline::{Method, compare};
+/// use geolip::network::{Activation, LinearMap, NetworkBuilder};
+/// use geolip::{Matrix, Options, Silent};
+///
+/// // relu(x₁ + x₂) − relu(x₁ − x₂) moves by 2 at most, the product of norms says 2 · 2
+/// let mut b = NetworkBuilder::new(2)?;
+/// let w = Matrix::from_vec(2, 2, vec![1.0, 1.0, 1.0, -1.0]);
+/// let h = b.affine("fc1", vec![(b.input(), LinearMap::Dense(w))], None)?;
+/// let z = b.activate("relu", h, Activation::Relu)?;
+/// let y = b.affine("fc2", vec![(z, LinearMap::Dense(Matrix::from_vec(1, 2, vec![1.0, -1.0])))], None)?;
+/// let comparison = compare(&b.finish(y), &Options::default(), &Silent)?;
+/// let value = |method| comparison.of(method).expect("it runs on such a network").largest();
+/// assert!(value(Method::BruteForce) <= 2.0 && value(Method::BruteForce) > 2.0 - 1e-12);
+/// assert!(value(Method::NormProduct) >= 4.0 && value(Method::NormProduct) < 4.0 + 1e-12);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn compare(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Comparison, BoundError> {
+    let question = Question::new(network, options, observer)?;
+    let started = Instant::now();
+    observer.event(Event::Started { bounds: Method::ALL.len() });
+    let mut rows = on_threads(options.threads, || {
+        let run = |(index, method)| {
+            let row = Row { method, outcome: question.run(method) };
+            observer.event(Event::Finished { index });
+            row
+        };
+        Method::ALL.into_iter().enumerate().map(run).collect::<Vec<_>>()
+    })?;
+    let value = |row: &Row| row.outcome.as_ref().map_or(f64::INFINITY, Estimate::largest);
+    rows.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    Ok(Comparison { norm: options.norm, functionals: question.functionals, rows, time: started.elapsed() })
+}

@@ -1,0 +1,178 @@
+//! GeoLIP's natural form of one hidden layer, as a program of its own: found and proved without the network's relaxation.
+//!
+//! The FGL is max ‖A (t, 1)‖* over signs t (`one_hidden.rs`). Its semidefinite relaxation puts unit vectors in the place of
+//! signs: with T ∈ R^{(n+1)×k} of unit rows,
+//!
+//! > value = max over T of Σᵢ ‖(A T)ᵢ‖ for ℓ∞ (Grothendieck), ‖A T‖_F for ℓ2 (Nesterov).
+//!
+//! **The way up.** X = the direction of A T (unit rows, or unit Frobenius norm), T ← the rows of AᵀX, normalised: block
+//! coordinate ascent of Burer and Monteiro, with Nesterov's momentum.
+//!
+//! **The proof.** For any positive d, e: xᵀA τ ≤ σ·√(Σ dᵢ)·√(Σ eⱼ) for all |xᵢ| ≤ 1, |τⱼ| ≤ 1, with σ the largest singular
+//! value of diag(d)^−½ A diag(e)^−½; for ‖x‖₂ ≤ 1, ‖A τ‖₂ ≤ σ·√(Σ eⱼ) with d = 1. That is the dual program,
+//! diag(y) − B ⪰ 0, written for a bipartite B. At the optimum dᵢ = ‖(A T)ᵢ‖, eⱼ = ‖(AᵀX)ⱼ‖ give σ = 1 and the value itself.
+//! σ is proved by a factorisation (`spectral.rs`).
+//!
+//! **Rounding.** d and e are what 1/s² is for the scales s used, rounded up; the scaled matrix is off by 3u of itself.
+//! **Source.** Wang, Prakriya, Jha, *A quantitative geometric approach to neural-network smoothness*, NeurIPS 2022, §3–4.
+
+use super::one_hidden::{OneHidden, Program};
+use super::question::Clock;
+use super::{Estimate, Guarantee, NotApplicable, Question};
+use crate::certificate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
+use crate::matrix::{Matrix, Store, multiply};
+use crate::network::LinearMap;
+use crate::problem::InputNorm;
+use crate::random::gaussian;
+use crate::spectral;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Columns of T, tried in turn until the proof closes.
+const RANKS: [usize; 3] = [8, 16, 48];
+/// Sweeps per rank.
+const SWEEPS: usize = 4000;
+/// Smallest d and e, as a fraction of their row's absolute sum.
+const FLOOR: f64 = 1e-12;
+
+pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
+    let network = OneHidden::of(question)?;
+    let (norm, tol, seed) = (question.options.norm, question.options.tol, question.options.seed);
+    let values = question.each(|functional| {
+        let program = network.program(functional);
+        let bound = solve(&program, norm, tol, seed, clock);
+        Ok(add_up(bound, program.slack))
+    })?;
+    Ok(Question::estimate(values, Guarantee::Certified, Some("its own solver and proof".to_owned())))
+}
+
+/// A certified upper bound of max ‖A (t, 1)‖*, within `tol` of the relaxation's value unless stopped.
+fn solve(program: &Program, norm: InputNorm, tol: f64, seed: u64, clock: Clock<'_>) -> f64 {
+    let a = &program.matrix;
+    let mut best = f64::INFINITY;
+    for k in RANKS {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut at = Matrix::from_fn(a.cols(), k, |_, _| gaussian(&mut rng));
+        normalise_rows(&mut at);
+        let mut ahead = at.clone();
+        let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
+        for sweep in 0..SWEEPS {
+            let step = Step::from(a, norm, &ahead);
+            let gain = (step.value - value) / step.value.max(f64::MIN_POSITIVE);
+            if gain < -1e-14 && pace > 1.0 {
+                (pace, ahead) = (1.0, at.clone());
+                continue;
+            }
+            let last = sweep + 1 == SWEEPS || gain.abs() < 1e-16 || gain.is_nan() || clock.stopped();
+            if gain.abs() <= calm || last {
+                best = best.min(prove(a, norm, &step));
+                if best <= step.value * (1.0 + 0.5 * tol) || !step.value.is_finite() || clock.stopped() {
+                    return best;
+                }
+                calm *= 0.1;
+            }
+            if last {
+                break;
+            }
+            let next_pace = 0.5 * (1.0 + (1.0 + 4.0 * pace * pace).sqrt());
+            let momentum = (pace - 1.0) / next_pace;
+            let moved = step.t.data().iter().zip(at.data()).map(|(new, old)| new + momentum * (new - old)).collect();
+            ahead = Matrix::from_vec(a.cols(), k, moved);
+            normalise_rows(&mut ahead);
+            (at, value, pace) = (step.t, step.value, next_pace);
+        }
+    }
+    best
+}
+
+/// One sweep from T.
+struct Step {
+    value: f64,
+    /// The new T.
+    t: Matrix,
+    /// ‖(A T)ᵢ‖ and ‖(AᵀX)ⱼ‖.
+    d: Vec<f64>,
+    e: Vec<f64>,
+}
+
+impl Step {
+    fn from(a: &Matrix, norm: InputNorm, t: &Matrix) -> Self {
+        let mut x = Matrix::zeros(a.rows(), t.cols());
+        multiply(&mut x, Store::Replace, 1.0, a.view(), t.view());
+        let d = row_norms(&x);
+        let value = norm_of_rows(norm, &d);
+        match norm {
+            InputNorm::Linf => normalise_rows(&mut x),
+            InputNorm::L2 if value > 0.0 => x.data_mut().iter_mut().for_each(|x| *x /= value),
+            InputNorm::L2 => {}
+        }
+        let mut g = Matrix::zeros(a.cols(), t.cols());
+        multiply(&mut g, Store::Replace, 1.0, a.t(), x.view());
+        let e = row_norms(&g);
+        for (j, e) in e.iter().enumerate() {
+            if *e > 0.0 {
+                g.row_mut(j).iter_mut().for_each(|g| *g /= e);
+            } else {
+                g.row_mut(j).copy_from_slice(t.row(j));
+            }
+        }
+        Self { value, t: g, d, e }
+    }
+}
+
+/// Σ‖xᵢ‖, or ‖X‖_F, from the row norms.
+fn norm_of_rows(norm: InputNorm, d: &[f64]) -> f64 {
+    norm.dual(d.iter().copied())
+}
+
+/// The bound that d and e prove.
+fn prove(a: &Matrix, norm: InputNorm, step: &Step) -> f64 {
+    let sums = |i: usize| a.row(i).iter().map(|v| v.abs()).sum::<f64>();
+    let rows = Scales::of(&step.d, (0..a.rows()).map(sums));
+    let mut columns = vec![0.0; a.cols()];
+    (0..a.rows()).for_each(|i| columns.iter_mut().zip(a.row(i)).for_each(|(sum, v)| *sum += v.abs()));
+    let columns = Scales::of(&step.e, columns.into_iter());
+    let row_scale = |i: usize| match norm {
+        InputNorm::Linf => rows.scales[i],
+        InputNorm::L2 => 1.0,
+    };
+    let scaled = Matrix::from_fn(a.rows(), a.cols(), |i, j| row_scale(i) * a.at(i, j) * columns.scales[j]);
+    let size = scaled.data().iter().map(|v| v * v).sum::<f64>().sqrt();
+    // 3u for two products, and what underflows: entries are scaled to at most about 1
+    let error = size * 4.0 * UNIT + 1e-300 * scaled.data().len() as f64;
+    let sigma = add_up(spectral::tightly(&LinearMap::Dense(scaled)), error);
+    let sums = match norm {
+        InputNorm::Linf => mul_up(rows.sum, columns.sum),
+        InputNorm::L2 => columns.sum,
+    };
+    mul_up(sigma, sqrt_up(sums))
+}
+
+/// s = d^−½ as used, and at least Σ 1/s².
+struct Scales {
+    scales: Vec<f64>,
+    sum: f64,
+}
+
+impl Scales {
+    /// Rows of zeros (sum 0) need none: their scale is 0 and they add nothing.
+    fn of(d: &[f64], sums: impl Iterator<Item = f64>) -> Self {
+        let scale = |(d, sum): (&f64, f64)| if sum > 0.0 { 1.0 / d.max(FLOOR * sum).sqrt() } else { 0.0 };
+        let scales: Vec<f64> = d.iter().zip(sums).map(scale).collect();
+        let inverse = |s: &f64| if *s > 0.0 { (1.0 / (s * s).next_down()).next_up() } else { 0.0 };
+        Self { sum: sum_up(scales.iter().map(inverse)), scales }
+    }
+}
+
+fn row_norms(m: &Matrix) -> Vec<f64> {
+    (0..m.rows()).map(|i| m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
+}
+
+fn normalise_rows(m: &mut Matrix) {
+    for i in 0..m.rows() {
+        let length = m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt();
+        if length > 0.0 {
+            m.row_mut(i).iter_mut().for_each(|v| *v /= length);
+        }
+    }
+}

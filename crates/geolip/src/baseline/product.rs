@@ -1,0 +1,129 @@
+//! The product of operator norms, along every path of the graph.
+//!
+//! **Claim.** L(input) = 1, L(Σ A_t·parent_t) = Σ ‖A_t‖ L(parent_t), L(φ(parent)) = max(|α|, |β|)·L(parent) bounds, for
+//! every slope pattern, the operator norm of the formal Jacobian of each node from the input norm to itself. For a
+//! functional of an affine output, uᵀy moves by at most Σ ‖A_tᵀu‖* L(parent_t); for an output that is itself an
+//! activation, the entries are taken one by one.
+//!
+//! ‖A‖∞ is the largest absolute row sum, exact but for rounding; ‖A‖₂ is the largest singular value, proved to about nine
+//! digits (`spectral.rs`), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
+//! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
+
+use super::{Estimate, Guarantee, NotApplicable, Question};
+use crate::certificate::rounding::{add_up, gamma_up, mul_up};
+use crate::matrix::{Matrix, Store};
+use crate::network::{LinearMap, Network, NodeId, Op, Slope};
+use crate::problem::{Functional, InputNorm};
+use crate::spectral;
+
+pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
+    let (network, norm) = (question.network, question.options.norm);
+    let product = Product::new(network, norm);
+    let values = question.functionals.iter().map(|functional| product.of(*functional)).collect();
+    let rough = norm == InputNorm::L2 && network.terms().any(|t| spectral::is_too_large(&t.map));
+    let note = rough.then(|| "singular values of large maps bounded by row and column sums".to_owned());
+    Ok(Question::estimate(values, Guarantee::Certified, note))
+}
+
+struct Product<'a> {
+    network: &'a Network,
+    norm: InputNorm,
+    /// L per node. That of the output is not used.
+    constants: Vec<f64>,
+}
+
+impl<'a> Product<'a> {
+    fn new(network: &'a Network, norm: InputNorm) -> Self {
+        let mut constants: Vec<f64> = Vec::with_capacity(network.nodes().len());
+        for (index, node) in network.nodes().iter().enumerate() {
+            constants.push(match &node.op {
+                Op::Input => 1.0,
+                Op::Affine { .. } if index == network.output().index() => 0.0,
+                Op::Affine { terms, .. } => terms
+                    .iter()
+                    .map(|t| mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]))
+                    .fold(0.0, add_up_or_keep),
+                Op::Activate { parent, activation } => {
+                    let steepest = activation.slopes(node.len).into_iter().map(Slope::magnitude).fold(0.0, f64::max);
+                    times(steepest, constants[parent.index()])
+                }
+            });
+        }
+        Self { network, norm, constants }
+    }
+
+    fn of(&self, functional: Functional) -> f64 {
+        let entries: Vec<(usize, f64)> = functional.entries().collect();
+        self.at(self.network.output(), &entries)
+    }
+
+    /// At least the dual norm of the gradient of Σ uᵢ·(entry i of the node).
+    fn at(&self, node: NodeId, entries: &[(usize, f64)]) -> f64 {
+        match &self.network.node(node).op {
+            Op::Input => dual_up(self.norm, entries.iter().map(|(_, u)| u.abs()), entries.len()),
+            Op::Affine { terms, .. } => terms
+                .iter()
+                .map(|t| mul_up(row_norm(&t.map, entries, self.norm), self.constants[t.parent.index()]))
+                .fold(0.0, add_up_or_keep),
+            Op::Activate { parent, activation } => entries
+                .iter()
+                .map(|(i, u)| {
+                    let slope = activation.slope(*i).magnitude();
+                    times(times(slope, u.abs()), self.at(*parent, &[(*i, 1.0)]))
+                })
+                .fold(0.0, add_up_or_keep),
+        }
+    }
+}
+
+/// a + b, rounded up unless a term is zero.
+fn add_up_or_keep(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 { a + b } else { add_up(a, b) }
+}
+
+/// a · b, rounded up unless a factor is one.
+fn times(a: f64, b: f64) -> f64 {
+    if a == 1.0 || b == 1.0 { a * b } else { mul_up(a, b) }
+}
+
+/// At least ‖A‖ from the norm to itself.
+fn operator_norm(map: &LinearMap, norm: InputNorm) -> f64 {
+    match norm {
+        InputNorm::Linf => {
+            let mut sums = Matrix::zeros(map.rows(), 1);
+            map.abs_forward(&Matrix::from_fn(map.cols(), 1, |_, _| 1.0), Store::Replace, &mut sums);
+            inflated(sums.data().iter().copied().fold(0.0, f64::max), map)
+        }
+        InputNorm::L2 => spectral::tightly(map),
+    }
+}
+
+/// At least ‖Aᵀu‖*.
+fn row_norm(map: &LinearMap, entries: &[(usize, f64)], norm: InputNorm) -> f64 {
+    let mut u = Matrix::zeros(map.rows(), 1);
+    entries.iter().for_each(|(i, v)| *u.at_mut(*i, 0) = *v);
+    let (mut row, mut size) = (Matrix::zeros(map.cols(), 1), Matrix::zeros(map.cols(), 1));
+    map.adjoint(&u, Store::Replace, &mut row);
+    map.abs_adjoint(&u.abs(), Store::Replace, &mut size);
+    // one entry of u alone: nothing is rounded
+    let gamma = if entries.len() == 1 { 0.0 } else { gamma_up(map.longest_sum() + 2) };
+    let largest =
+        row.data().iter().zip(size.data()).map(|(v, s)| if gamma == 0.0 { v.abs() } else { v.abs() + gamma * s });
+    dual_up(norm, largest, map.cols())
+}
+
+/// At least the dual norm of `count` non-negative numbers.
+fn dual_up(norm: InputNorm, numbers: impl Iterator<Item = f64> + Clone, count: usize) -> f64 {
+    let dual = norm.dual(numbers);
+    let exact = dual == 0.0 || norm == InputNorm::Linf && count == 1;
+    if exact { dual } else { (dual * (1.0 + gamma_up(count + 8))).next_up() }
+}
+
+/// A computed sum of weights' absolute values, raised by what its rounding may have lost.
+fn inflated(sum: f64, map: &LinearMap) -> f64 {
+    let exact = match map {
+        LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Gather(_) => true,
+        LinearMap::Dense(_) | LinearMap::Convolution(_) | LinearMap::Transpose(_) => sum == 0.0,
+    };
+    if exact { sum } else { (sum * (1.0 + gamma_up(map.longest_sum() + 4))).next_up() }
+}
