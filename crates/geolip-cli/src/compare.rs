@@ -76,7 +76,7 @@ fn to_table(path: &Path, imported: &Imported, outputs: Outputs, comparison: &Com
 
 /// How much larger or smaller than geolip's bound.
 fn ratio(ratio: f64) -> String {
-    if (0.001..1e4).contains(&ratio) { format!("{ratio:.3}") } else { format!("{ratio:.1e}") }
+    if ratio == 0.0 || (0.001..1e4).contains(&ratio) { format!("{ratio:.3}") } else { format!("{ratio:.1e}") }
 }
 
 fn to_json(path: &Path, imported: &Imported, comparison: &Comparison) -> Value {

@@ -15,7 +15,7 @@ use super::question::Clock;
 use super::{Estimate, Guarantee, NotApplicable, Question, roundings};
 use crate::certificate::rounding::gamma_up;
 use crate::lower::GradientBound;
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, power_of_two_near};
 use crate::network::{LinearMap, Network, NodeId, Slope};
 use crate::observer::{Observer, Silent};
 use crate::problem::{Functional, InputNorm};
@@ -150,26 +150,42 @@ impl<'a> Patterns<'a> {
     /// The best pattern of the first layer.
     fn visit(&self, later: usize, constant: &[f64], rows: &Matrix, clock: Clock<'_>) -> Best {
         let (low, high) = (rows.rows().min(CODE), rows.rows().saturating_sub(CODE));
+        // by a power of two, exactly: squares neither overflow nor vanish
+        let largest = constant.iter().chain(rows.data()).fold(0.0, |most: f64, v| most.max(v.abs()));
+        let unit = if largest > 0.0 && largest.is_finite() { power_of_two_near(largest) } else { 1.0 };
+        let constant: Vec<f64> = constant.iter().map(|v| v / unit).collect();
+        let rows = Matrix::from_vec(rows.rows(), rows.cols(), rows.data().iter().map(|v| v / unit).collect());
         let blocks = (0..1_usize << high).into_par_iter().map(|block| {
             if clock.stopped() {
                 return Best { complete: false, ..Best::NONE };
             }
-            let mut gradient = constant.to_vec();
-            (0..high).filter(|bit| block >> bit & 1 == 1).for_each(|bit| add(&mut gradient, rows.row(low + bit), 1.0));
+            let mut gradient = constant.clone();
+            let raised = (0..high).filter(|bit| block >> bit & 1 == 1);
+            raised.for_each(|bit| _ = self.add(&mut gradient, rows.row(low + bit), 1.0));
             let mut best = Best::NONE;
+            let nothing = vec![0.0; gradient.len()];
             let mut pattern = block << low;
             for step in 0..1_usize << low {
-                if step > 0 {
+                let value = if step == 0 {
+                    self.add(&mut gradient, &nothing, 1.0)
+                } else {
                     let bit = step.trailing_zeros() as usize;
                     pattern ^= 1 << bit;
-                    add(&mut gradient, rows.row(bit), if pattern >> bit & 1 == 1 { 1.0 } else { -1.0 });
-                }
-                let value = self.norm.dual(gradient.iter().copied());
-                best = best.better(Best { value, later, first: pattern, complete: true });
+                    self.add(&mut gradient, rows.row(bit), if pattern >> bit & 1 == 1 { 1.0 } else { -1.0 })
+                };
+                best = best.better(Best { value: unit * value, later, first: pattern, complete: true });
             }
             best
         });
         blocks.reduce(|| Best::NONE, Best::better)
+    }
+
+    /// gradient ← gradient + sign·row; returns its dual norm. Entries are of order one.
+    fn add(&self, gradient: &mut [f64], row: &[f64], sign: f64) -> f64 {
+        match self.norm {
+            InputNorm::Linf => add_and_sum(gradient, row, sign, f64::abs),
+            InputNorm::L2 => add_and_sum(gradient, row, sign, |g| g * g).sqrt(),
+        }
     }
 
     fn slopes(&self, later: usize, first: usize) -> Vec<Vec<f64>> {
@@ -207,8 +223,19 @@ fn jacobian_of(network: &Network, node: NodeId) -> Matrix {
     network.push_forward(&Matrix::identity(network.inputs()), LinearMap::forward, blank).of(node).clone()
 }
 
-fn add(gradient: &mut [f64], row: &[f64], sign: f64) {
-    gradient.iter_mut().zip(row).for_each(|(g, v)| *g += sign * v);
+/// Partial sums side by side, so that additions need not wait for each other.
+const LANES: usize = 8;
+
+/// gradient ← gradient + sign·row; returns Σ size(gradientᵢ).
+fn add_and_sum(gradient: &mut [f64], row: &[f64], sign: f64, size: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (gradient, row) in gradient.chunks_mut(LANES).zip(row.chunks(LANES)) {
+        for ((g, v), sum) in gradient.iter_mut().zip(row).zip(&mut sums) {
+            *g += sign * v;
+            *sum += size(*g);
+        }
+    }
+    sums.iter().sum()
 }
 
 /// The steepest pattern so far; of equal ones the first in order, whoever found it.

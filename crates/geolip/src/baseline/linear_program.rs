@@ -15,12 +15,12 @@
 //! add nothing. ∎
 //!
 //! **The proof of a bound.** By weak duality, for any |fᵢⱼ| ≤ |Aᵢⱼ| the value is at most
-//! Σ|Aᵢⱼ| + Σᵢ |lᵢ − Σⱼ fᵢⱼ| + Σⱼ |Σᵢ sgn(Aᵢⱼ) fᵢⱼ|. The solver's dual variables, clipped, are such an f; the sums are
-//! **rounded** up. Its status proves nothing and is not used.
+//! Σ|Aᵢⱼ| + Σᵢ |lᵢ − Σⱼ fᵢⱼ| + Σⱼ |Σᵢ sgn(Aᵢⱼ) fᵢⱼ|. That dual program in f, a flow between inputs and
+//! neurons, is what is solved; the solver's f, clipped, is such an f, and the sums are **rounded** up. Its status proves nothing and is not used.
 //!
 //! **Source.** Latorre, Rolland, Cevher, *Lipschitz constant estimation of neural networks via sparse polynomial
-//! optimization*, ICLR 2020. Solved by Clarabel's interior-point method; eliminating the variables of products leaves a
-//! bipartite system whose factorisation costs n₀n².
+//! optimization*, ICLR 2020. Solved by Clarabel's interior-point method; eliminating f leaves a bipartite system whose
+//! factorisation costs n₀n².
 
 use super::one_hidden::OneHidden;
 use super::question::Clock;
@@ -43,21 +43,29 @@ const POLL: Duration = Duration::from_millis(20);
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let network = OneHidden::of(question)?;
-    let size = question.network.inputs().saturating_mul(question.network.neurons());
-    if size > LARGEST {
-        return Err(NotApplicable::Size { what: "products of an input and a neuron", size, limit: LARGEST });
+    let (inputs, neurons) = (question.network.inputs(), question.network.neurons());
+    let size = inputs.saturating_mul(neurons);
+    // (the second limit keeps sums of node numbers in the solver's ordering within 32 bits)
+    let limit = LARGEST.min((1 << 31) / inputs.max(neurons));
+    if size > limit {
+        return Err(NotApplicable::Size { what: "products of an input and a neuron", size, limit });
     }
-    let note = match question.options.norm {
-        InputNorm::Linf => "linear program by Clarabel, its dual solution proved",
-        InputNorm::L2 => "its linf bound, as |x|_inf <= |x|_2: the method has no other for l2",
-    };
-    let values = question.each(|functional| {
+    let found = question.each(|functional| {
         let program = network.program(functional);
         let last = program.matrix.cols() - 1;
-        let bound = solve(&program.matrix.columns(0..last), &program.matrix.column(last), clock)?;
-        Ok(add_up(bound, program.slack))
+        let (bound, ended) = solve(&program.matrix.columns(0..last), &program.matrix.column(last), clock)?;
+        Ok((add_up(bound, program.slack), ended))
     })?;
-    Ok(Question::estimate(values, Guarantee::Certified, Some(note.to_owned())))
+    let mut note = match question.options.norm {
+        InputNorm::Linf => "linear program by Clarabel, its solution proved",
+        InputNorm::L2 => "its linf bound, as |x|_inf <= |x|_2: the method has no other for l2",
+    }
+    .to_owned();
+    if found.iter().any(|(_, ended)| !ended) {
+        note.push_str("; stopped early");
+    }
+    let values = found.into_iter().map(|(value, _)| value).collect();
+    Ok(Question::estimate(values, Guarantee::Certified, Some(note)))
 }
 
 /// One product: |A| (1 − |xᵢ − sign·tⱼ|).
@@ -68,8 +76,8 @@ struct Edge {
     size: f64,
 }
 
-/// A certified upper bound of the linear program's value, n₀ × n matrix A and l given.
-fn solve(a: &Matrix, l: &[f64], clock: Clock<'_>) -> Result<f64, NotApplicable> {
+/// A certified upper bound of the linear program's value, n₀ × n matrix A and l given, and whether it is the best.
+fn solve(a: &Matrix, l: &[f64], clock: Clock<'_>) -> Result<(f64, bool), NotApplicable> {
     let largest = a.data().iter().chain(l).fold(0.0, |most: f64, v| most.max(v.abs()));
     if !largest.is_finite() {
         return Err(NotApplicable::Overflow);
@@ -79,8 +87,9 @@ fn solve(a: &Matrix, l: &[f64], clock: Clock<'_>) -> Result<f64, NotApplicable> 
         .filter(|(i, j)| a.at(*i, *j) != 0.0)
         .map(|(i, j)| Edge { i, j, sign: a.at(i, j).signum(), size: a.at(i, j).abs() })
         .collect();
-    let flow = if edges.is_empty() { Vec::new() } else { optimal_flow(&edges, a.cols(), l, largest, clock)? };
-    Ok(proved(&edges, a.cols(), l, &flow))
+    let (flow, ended) =
+        if edges.is_empty() { (Vec::new(), true) } else { optimal_flow(&edges, a.cols(), l, largest, clock)? };
+    Ok((proved(&edges, a.cols(), l, &flow), ended))
 }
 
 /// The bound that f proves.
@@ -108,28 +117,33 @@ fn proved(edges: &[Edge], neurons: usize, l: &[f64], flow: &[f64]) -> f64 {
     add_up(products, add_up(charged(at_input, input_size), charged(at_neuron, neuron_size)))
 }
 
-/// The solver's f, nearly optimal. Variables are x, t and e ≥ |xᵢ − sign·tⱼ|, one per product; everything is divided by
-/// `scale`.
+/// The solver's f, nearly optimal, and whether the solver came to its end.
+///
+/// The program in f: minimise Σp over −p ≤ g ≤ p, |fᵢⱼ| ≤ |Aᵢⱼ|, with g the differences at inputs and neurons, everything
+/// divided by `scale`. (As a program in x, t and w, the same size, the ordering of Clarabel's factorisation adds up node
+/// numbers beyond 32 bits for wide layers.)
 fn optimal_flow(
     edges: &[Edge],
     neurons: usize,
     l: &[f64],
     scale: f64,
     clock: Clock<'_>,
-) -> Result<Vec<f64>, NotApplicable> {
-    let (inputs, boxed) = (l.len(), l.len() + neurons);
-    let (rows, columns) = (2 * edges.len() + 2 * boxed, boxed + edges.len());
-    // rows 2m, 2m+1 of product m: ±(xᵢ − sign·tⱼ) − e ≤ 0; then ±v ≤ 1 for v = xᵢ, tⱼ
-    let mut entries: Vec<Vec<(usize, f64)>> = vec![Vec::new(); columns];
+) -> Result<(Vec<f64>, bool), NotApplicable> {
+    let (inputs, places, products) = (l.len(), l.len() + neurons, edges.len());
+    let (rows, columns) = (places + 2 * products + 2 * places, products + 2 * places);
+    // columns f, g, p; rows Σf + g = l at every place, then ±f ≤ |A|, then ±g − p ≤ 0
+    let pair = |first: usize, m: usize| [(first + 2 * m, 1.0), (first + 2 * m + 1, -1.0)];
+    let (boxes, absolutes) = (places, places + 2 * products);
+    let mut entries: Vec<Vec<(usize, f64)>> = Vec::with_capacity(columns);
     for (m, edge) in edges.iter().enumerate() {
-        entries[edge.i].extend([(2 * m, 1.0), (2 * m + 1, -1.0)]);
-        entries[inputs + edge.j].extend([(2 * m, -edge.sign), (2 * m + 1, edge.sign)]);
-        entries[boxed + m] = vec![(2 * m, -1.0), (2 * m + 1, -1.0)];
+        let [up, down] = pair(boxes, m);
+        entries.push(vec![(edge.i, 1.0), (inputs + edge.j, edge.sign), up, down]);
     }
-    for (v, entries) in entries[..boxed].iter_mut().enumerate() {
-        let row = 2 * edges.len() + 2 * v;
-        entries.extend([(row, 1.0), (row + 1, -1.0)]);
+    for place in 0..places {
+        let [up, down] = pair(absolutes, place);
+        entries.push(vec![(place, 1.0), up, down]);
     }
+    entries.extend((0..places).map(|place| pair(absolutes, place).map(|(row, _)| (row, -1.0)).to_vec()));
     let starts = std::iter::once(0).chain(entries.iter().scan(0, |sum, e| {
         *sum += e.len();
         Some(*sum)
@@ -141,9 +155,11 @@ fn optimal_flow(
         entries.iter().flatten().map(|e| e.0).collect(),
         entries.iter().flatten().map(|e| e.1).collect(),
     );
-    let costs = l.iter().map(|l| -l / scale).chain(std::iter::repeat_n(0.0, neurons));
-    let costs: Vec<f64> = costs.chain(edges.iter().map(|edge| edge.size / scale)).collect();
-    let limits: Vec<f64> = (0..rows).map(|row| if row < 2 * edges.len() { 0.0 } else { 1.0 }).collect();
+    let costs: Vec<f64> = (0..columns).map(|column| if column < products + places { 0.0 } else { 1.0 }).collect();
+    let mut limits: Vec<f64> = l.iter().map(|l| l / scale).collect();
+    limits.resize(places, 0.0);
+    edges.iter().for_each(|edge| limits.extend([edge.size / scale; 2]));
+    limits.resize(rows, 0.0);
     let settings = DefaultSettings {
         verbose: false,
         max_threads: 1,
@@ -152,7 +168,7 @@ fn optimal_flow(
         time_limit: clock.deadline.map_or(f64::INFINITY, |d| d.saturating_duration_since(Instant::now()).as_secs_f64()),
         ..DefaultSettings::default()
     };
-    let cones = [SupportedConeT::NonnegativeConeT(rows)];
+    let cones = [SupportedConeT::ZeroConeT(places), SupportedConeT::NonnegativeConeT(rows - places)];
     let nothing = CscMatrix::zeros((columns, columns));
     let mut solver = DefaultSolver::new(&nothing, &costs, &matrix, &limits, &cones, settings)
         .map_err(|error| NotApplicable::Solver { status: error.to_string() })?;
@@ -170,16 +186,16 @@ fn optimal_flow(
         done.store(true, Ordering::Relaxed);
     });
     match solver.solution.status {
-        // any of these leaves a dual point; how good it is shows in what it proves
-        SolverStatus::Solved
+        // any of these leaves an f; how good it is shows in what it proves
+        status @ (SolverStatus::Solved
         | SolverStatus::AlmostSolved
         | SolverStatus::MaxIterations
         | SolverStatus::InsufficientProgress
         | SolverStatus::NumericalError
         | SolverStatus::MaxTime
-        | SolverStatus::CallbackTerminated => {
-            let z = &solver.solution.z;
-            Ok((0..edges.len()).map(|m| scale * (z[2 * m] - z[2 * m + 1])).collect())
+        | SolverStatus::CallbackTerminated) => {
+            let flow = solver.solution.x[..products].iter().map(|f| scale * f).collect();
+            Ok((flow, matches!(status, SolverStatus::Solved | SolverStatus::AlmostSolved)))
         }
         status @ (SolverStatus::Unsolved
         | SolverStatus::PrimalInfeasible
@@ -197,7 +213,7 @@ mod tests {
     #[test]
     fn the_bound_of_one_product_is_its_size_and_of_a_frustrated_cycle_the_sum() {
         let clock = Clock { observer: &Silent, deadline: None };
-        let bound = |a: &Matrix, l: &[f64]| solve(a, l, clock).expect("solved");
+        let bound = |a: &Matrix, l: &[f64]| solve(a, l, clock).expect("solved").0;
         let one = bound(&Matrix::from_vec(1, 1, vec![-3.0]), &[0.5]);
         assert!((3.5..3.500_001).contains(&one), "{one}");
         // x₁t₁ + x₁t₂ + x₂t₁ − x₂t₂ is at most 2, but all vanish at once in the relaxation: 4
