@@ -238,21 +238,90 @@ fn a_time_limit_still_gives_certified_bounds() {
     }
 }
 
+#[test]
+fn a_comparison_is_a_table_with_notes() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = two_by_two(folder.path());
+    shows(
+        "compare",
+        &[
+            &["compare", &file, "--until", "logits", "--output", "0-1"],
+            &["compare", &file, "--until", "logits", "--norm", "l2"],
+            &["compare", SMALL, "--output", "10"],
+            &["compare", SMALL, "--norm", "l3"],
+            &["compare", SMALL, "--threads", "0"],
+        ],
+    );
+}
+
+#[test]
+fn methods_that_cannot_run_say_why() {
+    let output = geolip(&["compare", "models/digits-784-7x64-10.onnx", "--output", "3", "--json"]);
+    assert!(output.status.success());
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let without: Vec<_> = json["methods"].as_array().expect("a list").iter().filter(|r| r["value"].is_null()).collect();
+    let reasons: Vec<_> = without.iter().map(|row| row["reason"].as_str().expect("a reason")).collect();
+    let layers = "only for one hidden layer; this network has 7";
+    let patterns = "2^448 patterns are too many; it is done up to 24 hidden neurons";
+    assert_eq!(reasons, [layers, layers, patterns]);
+}
+
+/// Every row is filled, and the rows are in the order that theory asks for.
+#[test]
+fn methods_are_ordered_as_they_must_be() {
+    for norm in ["linf", "l2"] {
+        let output = geolip(&["compare", SMALL, "--output", "3-8", "--norm", norm, "--json"]);
+        assert!(output.status.success());
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        let methods = json["methods"].as_array().expect("a list");
+        let value = |name: &str| {
+            let row = methods.iter().find(|row| row["method"] == name).expect(name);
+            assert_eq!(row["value"].as_f64().is_none(), row["reason"].is_string(), "{name}");
+            row["value"].as_f64().unwrap_or_else(|| panic!("{name} in {norm}: {}", row["reason"]))
+        };
+        let (geolip, natural) = (value("geolip"), value("natural_form"));
+        assert!(value("sampling") <= geolip && value("witness") <= value("pattern") && value("pattern") <= geolip);
+        assert!((geolip - natural).abs() <= 1e-6 * geolip, "{geolip} and {natural} are one number");
+        assert!(geolip <= value("layer_wise") && value("layer_wise") <= value("eclipse_fast"));
+        assert!(geolip <= value("norm_product") && geolip <= value("linear_program"));
+        assert!(methods.iter().find(|row| row["method"] == "brute_force").expect("listed")["value"].is_null());
+    }
+}
+
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_with_the_best_certified_bounds() {
+fn ctrl_c_ends_a_comparison_with_what_there_is() {
+    let text = interrupted(&["compare", "models/digits-784-256-10.onnx", "--json"], 3000);
+    let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
+    let methods = json["methods"].as_array().expect("a list");
+    let note = |row: &serde_json::Value| row["note"].as_str().is_some_and(|note| note.ends_with("stopped early"));
+    let stopped = |row: &serde_json::Value| row["reason"] == "stopped before it had a value";
+    assert!(methods.iter().any(|row| note(row) || stopped(row)), "{text}");
+    assert!(methods.iter().any(|row| row["guarantee"] == "certified"), "{text}");
+}
+
+/// The standard output of a run that gets an interrupt after so many milliseconds.
+#[cfg(unix)]
+fn interrupted(arguments: &[&str], milliseconds: u64) -> String {
     let mut child = Command::new(env!("CARGO_BIN_EXE_geolip"))
-        .args(["bound", "models/digits-784-256-10.onnx", "--tol", "1e-30", "--json"])
+        .args(arguments)
         .current_dir(root())
         .stdout(std::process::Stdio::piped())
         .spawn()
         .expect("the binary runs");
-    std::thread::sleep(std::time::Duration::from_millis(700));
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill runs");
     assert!(killed.success(), "the computation was still running");
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().expect("piped"), &mut text).expect("text");
     assert_eq!(child.wait().expect("ends").code(), Some(0));
+    text
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_with_the_best_certified_bounds() {
+    let text = interrupted(&["bound", "models/digits-784-256-10.onnx", "--tol", "1e-30", "--json"], 700);
     let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
     let bounds = json["bounds"].as_array().expect("a list");
     assert!(bounds.iter().any(|bound| bound["stop"] == "interrupted"));

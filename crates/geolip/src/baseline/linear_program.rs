@@ -87,8 +87,11 @@ fn solve(a: &Matrix, l: &[f64], clock: Clock<'_>) -> Result<(f64, bool), NotAppl
         .filter(|(i, j)| a.at(*i, *j) != 0.0)
         .map(|(i, j)| Edge { i, j, sign: a.at(i, j).signum(), size: a.at(i, j).abs() })
         .collect();
-    let (flow, ended) =
-        if edges.is_empty() { (Vec::new(), true) } else { optimal_flow(&edges, a.cols(), l, largest, clock)? };
+    let (flow, ended) = if edges.is_empty() || clock.stopped() {
+        (vec![0.0; edges.len()], edges.is_empty())
+    } else {
+        optimal_flow(&edges, a.cols(), l, largest, clock)?
+    };
     Ok((proved(&edges, a.cols(), l, &flow), ended))
 }
 

@@ -95,8 +95,8 @@ impl fmt::Display for Method {
     }
 }
 
-/// What a value promises. There are no heuristics among the methods: all values are bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+/// What a value promises, from below to above. There are no heuristics among the methods: all values are bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guarantee {
     /// Lip is at least this: the gradient's norm at a real input, rounded down.
