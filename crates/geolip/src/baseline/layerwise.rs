@@ -7,7 +7,8 @@
 //!
 //! the dual of multipliers λ_a that are constant in a layer (LipSDP-Layer for ℓ2; for ℓ∞ every input keeps its own γᵢ).
 //! Alternating maximisation goes as there: S_a ← G_a/‖G_a‖_F, the gradient of H_a is C G_a + ‖G_a‖_F R²H_a/‖R H_a‖_F, and
-//! at the end λ_a = ‖G_a‖_F/‖R H_a‖_F. Neurons of fixed slope are linear and have no part in S.
+//! at the end λ_a = ‖G_a‖_F/‖R H_a‖_F. Neurons of fixed slope are linear, those that nothing reaches (h ≡ 0) are zero: both
+//! have no part in S, as they are no variables of the checker's form.
 //!
 //! **Claim.** The bound is what the checker makes of these multipliers.
 //! **Source.** Fazlyab et al., *Efficient and accurate estimation of Lipschitz constants for deep neural networks*,
@@ -33,7 +34,7 @@ const GAMMA_FLOOR: f64 = 1e-14;
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     question.form()?;
-    let layers = Layers { network: question.network, norm: question.options.norm, slopes: question.network.slopes() };
+    let layers = Layers::of(question);
     let values = question.each(|functional| layers.solve(question, functional, clock))?;
     Ok(Question::estimate(values, Guarantee::Certified, Some("one multiplier per layer".to_owned())))
 }
@@ -42,6 +43,8 @@ struct Layers<'a> {
     network: &'a Network,
     norm: InputNorm,
     slopes: Vec<Vec<Slope>>,
+    /// Whether a neuron has more than one slope and anything to multiply with it.
+    free: Vec<Vec<bool>>,
 }
 
 /// X and S_a, or the directions found for them.
@@ -55,7 +58,19 @@ struct Step {
     multipliers: Multipliers,
 }
 
-impl Layers<'_> {
+impl<'a> Layers<'a> {
+    fn of(question: &Question<'a>) -> Self {
+        let network = question.network;
+        let sizes = network.abs_forward(&Matrix::from_fn(network.inputs(), 1, |_, _| 1.0));
+        let slopes = network.slopes();
+        let layers = network.activations().zip(&slopes);
+        let free = layers.map(|((_, parent, _), slopes)| {
+            let reached = sizes.of(parent).data().iter().map(|size| *size > 0.0);
+            slopes.iter().zip(reached).map(|(slope, reached)| reached && !slope.is_fixed()).collect()
+        });
+        Self { network, norm: question.options.norm, free: free.collect(), slopes }
+    }
+
     fn solve(&self, question: &Question<'_>, functional: Functional, clock: Clock<'_>) -> Result<f64, NotApplicable> {
         let (form, tol) = (question.form()?, question.options.tol);
         let mut latest = None;
@@ -104,11 +119,11 @@ impl Layers<'_> {
         self.normalised(Point(matrices))
     }
 
-    /// Puts X on its sphere(s), and every S_a on the unit sphere, neurons of fixed slope left out.
+    /// Puts X on its sphere(s), and every S_a on the unit sphere, neurons that are not free left out.
     fn normalised(&self, mut point: Point) -> Point {
         self.normalise_input(&mut point.0[0]);
-        for (s, slopes) in point.0[1..].iter_mut().zip(&self.slopes) {
-            for (j, _) in slopes.iter().enumerate().filter(|(_, slope)| slope.is_fixed()) {
+        for (s, free) in point.0[1..].iter_mut().zip(&self.free) {
+            for (j, _) in free.iter().enumerate().filter(|(_, free)| !**free) {
                 s.row_mut(j).fill(0.0);
             }
             scale_to_one(s.data_mut());
@@ -180,9 +195,9 @@ impl Layers<'_> {
         length(&rows.collect::<Vec<_>>())
     }
 
-    /// ‖G‖_F without the neurons of fixed slope.
+    /// ‖G‖_F of the free neurons.
     fn free_length(&self, a: usize, g: &Matrix) -> f64 {
-        let free = self.slopes[a].iter().enumerate().filter(|(_, slope)| !slope.is_fixed());
+        let free = self.free[a].iter().enumerate().filter(|(_, free)| **free);
         length(&free.map(|(j, _)| length(g.row(j))).collect::<Vec<_>>())
     }
 }
