@@ -41,7 +41,9 @@
 mod bound;
 pub mod certificate;
 pub mod dual;
+mod guarantee;
 pub mod import;
+mod inputs;
 pub mod lower;
 pub mod matrix;
 pub mod network;
@@ -61,5 +63,5 @@ pub use matrix::Matrix;
 pub use network::Network;
 pub use observer::{Event, Observer, Silent};
 pub use options::{Options, OptionsError};
-pub use problem::{Functional, InputNorm, Outputs, ProblemError};
-pub use report::{Bound, Report, Stop};
+pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
+pub use report::{Bound, Method, Report, Stop};
