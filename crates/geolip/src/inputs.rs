@@ -6,7 +6,7 @@
 //! and what they reach decides how good a bound the others need: most get it after a few sweeps.
 
 use crate::bound::BoundError;
-use crate::certificate::{Claim, FormProof, InputProof, Proof, check_inputs, intervals::input_bounds};
+use crate::certificate::{Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::input_bounds};
 use crate::dual::{Budget, Form, Recovery, Repair};
 use crate::lower::{GradientBound, Realiser, search_inputs};
 use crate::matrix::Matrix;
@@ -68,6 +68,15 @@ impl Track {
         (0..self.intervals.len()).map(|input| self.bound(input)).fold(0.0, f64::max)
     }
 
+    /// What is to be checked: the largest bound, and the forms of the inputs whose intervals exceed it.
+    fn claim(&mut self) -> Claim {
+        let upper = self.upper();
+        let proofs = std::mem::take(&mut self.proofs).into_iter();
+        let needed = proofs.filter(|(input, _)| self.intervals[*input] > upper);
+        let inputs = needed.map(|(input, (_, multipliers))| InputProof { input, multipliers }).collect();
+        Claim { output: self.functional.clone(), upper, proof: Proof::Inputs(inputs) }
+    }
+
     /// The inputs whose bound exceeds `limit`, the largest first.
     fn above(&self, limit: f64) -> Vec<usize> {
         let mut inputs: Vec<usize> = (0..self.intervals.len()).filter(|i| self.bound(*i) > limit).collect();
@@ -99,10 +108,15 @@ pub(crate) fn solve(
         solver.work(&second, &mut tracks, true);
     }
     let (exact, realiser) = (GradientBound::new(network, InputNorm::L1), Realiser::new(network));
-    let bounds = tracks.into_iter().enumerate().map(|(index, track)| {
-        let bound = solver.complete(track, &exact, realiser.as_ref());
+    let claims: Vec<Claim> = tracks.iter_mut().map(Track::claim).collect();
+    let certificates = check_inputs(network, InputNorm::L1, &claims.iter().collect::<Vec<_>>());
+    let all: Vec<_> = tracks.into_iter().zip(certificates).enumerate().collect();
+    let bounds = all.into_par_iter().map(|(index, (track, certificate))| {
+        let name = || track.functional.to_string();
+        let certificate =
+            certificate.map_err(|_| BoundError::NotCertified { output: name(), relaxation: track.value() })?;
         observer.event(Event::Finished { index });
-        bound
+        Ok(solver.complete(track, certificate, &exact, realiser.as_ref()))
     });
     bounds.collect()
 }
@@ -276,28 +290,19 @@ impl Solver<'_> {
         small
     }
 
-    /// Has everything checked, and adds what is known from below.
+    /// Adds what is known from below.
     fn complete(
         &self,
-        mut track: Track,
+        track: Track,
+        certificate: Certificate,
         exact: &GradientBound<'_>,
         realiser: Option<&Realiser>,
-    ) -> Result<Bound, BoundError> {
-        let upper = track.upper();
-        let time = self.started.elapsed();
-        let proofs = std::mem::take(&mut track.proofs);
-        let needed = proofs.into_iter().filter(|(input, _)| track.intervals[*input] > upper);
-        let inputs: Vec<InputProof> =
-            needed.map(|(input, (_, multipliers))| InputProof { input, multipliers }).collect();
-        let functional = track.functional.clone();
-        let proof = Proof::Inputs(inputs.clone());
-        let claim = Claim { output: functional.clone(), upper, proof };
-        let certificate = check_inputs(self.network, InputNorm::L1, &claim, &inputs)
-            .map_err(|_| BoundError::NotCertified { output: functional.to_string(), relaxation: track.value() })?;
+    ) -> Bound {
+        let (upper, time, functional) = (certificate.upper(), self.started.elapsed(), track.functional.clone());
         let relaxation = track.best.as_ref().map_or(upper, |best| best.1);
         let (method, gap) = match track.best {
             None => (Method::ClosedForm, 0.0),
-            Some(_) => (Method::InputByInput { inputs: inputs.len() }, upper - relaxation),
+            Some(_) => (Method::InputByInput { inputs: proved_inputs(certificate.proof()) }, upper - relaxation),
         };
         let stop = match track.stop {
             Stop::Converged if gap > self.options.tol * upper => Stop::Stalled,
@@ -310,7 +315,7 @@ impl Solver<'_> {
         let mut witnesses = search_inputs(self.network, InputNorm::L1, exact, own, patterns, realiser, seed);
         let witness = witnesses.pop().expect("one witness per functional");
         let found = exact.lower(&functional, &pattern.weights, &pattern.slopes).max(witness.lower);
-        Ok(Bound {
+        Bound {
             certificate,
             relaxation,
             pattern_lower: found,
@@ -322,7 +327,7 @@ impl Solver<'_> {
             time,
             lip_is_fgl: realiser.is_some(),
             functional,
-        })
+        }
     }
 
     /// The best pattern of the input that matters most.
@@ -340,6 +345,14 @@ impl Solver<'_> {
         let pattern = search_patterns(&network, own, &[solution], rules).pop().expect("one pattern per functional");
         let unit = Matrix::from_fn(self.network.inputs(), 1, |i, _| if i == input { 1.0 } else { 0.0 });
         Pattern { direction: unit.column(0), ..pattern }
+    }
+}
+
+/// The number of inputs that a proof lists.
+fn proved_inputs(proof: &Proof) -> usize {
+    match proof {
+        Proof::Inputs(inputs) => inputs.len(),
+        Proof::Multipliers(_) | Proof::Outputs(_) => 0,
     }
 }
 

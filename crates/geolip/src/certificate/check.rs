@@ -17,6 +17,7 @@ use super::randomised::{MatrixFreeForm, RandomTest};
 use super::support::proved_bound;
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
 
@@ -243,15 +244,23 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     }
     let (form, operator) =
         (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
-    let single = |claim: &Claim| match &claim.proof {
+    // proofs input by input share the forms of the inputs, so they are checked side by side
+    let nested = |claim| match claim {
+        &Claim { proof: Proof::Outputs(ref claims), .. } => claims.iter().collect(),
+        claim => vec![claim],
+    };
+    let singles = file.bounds.iter().flat_map(nested);
+    let by_input: Vec<&Claim> = singles.filter(|claim| matches!(claim.proof, Proof::Inputs(_))).collect();
+    let mut by_input = check_inputs(network, file.norm, &by_input).into_iter();
+    let mut single = |claim: &Claim| match &claim.proof {
         Proof::Multipliers(FormProof { random_test: None, .. }) => check(&form, file.norm, claim),
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => check_probabilistic(&operator, file.norm, claim),
-        Proof::Inputs(inputs) => check_inputs(network, file.norm, claim, inputs),
+        Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
     };
     let verdict = |claim: &Claim| match &claim.proof {
         Proof::Outputs(outputs) if claim.output == Functional::Norm(OutputNorm::Linf) => {
-            let outputs = outputs.iter().map(single).collect::<Result<Vec<Certificate>, Rejection>>()?;
+            let outputs = outputs.iter().map(&mut single).collect::<Result<Vec<Certificate>, Rejection>>()?;
             let largest = Certificate::of_largest_output(network, &outputs);
             let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
             accept(file.norm, claim, largest.upper())
@@ -261,18 +270,54 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     file.bounds.iter().map(verdict).collect()
 }
 
-/// Checks one claim in ℓ1: the inputs listed by their multipliers, on the network with that input alone, and all others by
-/// intervals that are computed here.
+/// Checks claims in ℓ1, a verdict for each: the inputs listed by their multipliers, on the network with that input alone,
+/// and all others by intervals that are computed here.
 ///
 /// **Claim.** The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network in which
 /// input i alone moves.
-pub fn check_inputs(
-    network: &Network,
-    norm: InputNorm,
-    claim: &Claim,
-    inputs: &[InputProof],
-) -> Result<Certificate, Rejection> {
+pub fn check_inputs(network: &Network, norm: InputNorm, claims: &[&Claim]) -> Vec<Result<Certificate, Rejection>> {
+    let lists: Vec<Result<&[InputProof], Rejection>> =
+        claims.par_iter().map(|claim| listed_inputs(network, norm, claim)).collect();
+    let mut listing: Vec<Vec<(usize, &FormProof)>> = vec![Vec::new(); network.inputs()];
+    for (c, list) in lists.iter().enumerate() {
+        list.iter().flat_map(|list| *list).for_each(|proof| listing[proof.input].push((c, &proof.multipliers)));
+    }
+    let one_input = |(input, proofs): (usize, Vec<(usize, &FormProof)>)| {
+        let alone = network.with_input_alone(input);
+        let form = QuadraticForm::new(&alone);
+        let verdict = |(c, proof): (usize, &FormProof)| {
+            // with one input, all norms are the same
+            let (output, upper) = (claims[c].output.clone(), claims[c].upper);
+            let own = Claim { output, upper, proof: Proof::Multipliers(proof.clone()) };
+            (c, check(&form, InputNorm::Linf, &own).map(|_| ()))
+        };
+        proofs.into_iter().map(verdict).collect::<Vec<_>>()
+    };
+    let listing = listing.into_par_iter().enumerate().filter(|(_, proofs)| !proofs.is_empty());
+    let checked: Vec<Vec<(usize, Result<(), Rejection>)>> = listing.map(one_input).collect();
+    let mut failed: Vec<Option<Rejection>> = vec![None; claims.len()];
+    for (c, verdict) in checked.into_iter().flatten() {
+        failed[c] = failed[c].take().or(verdict.err());
+    }
+    let verdict = |((claim, list), failed): ((&&Claim, Result<&[InputProof], Rejection>), Option<Rejection>)| {
+        let list = list?;
+        if let Some(rejection) = failed {
+            return Err(rejection);
+        }
+        let mut proved = input_bounds(network, &claim.output);
+        // what the form of an input proves is at most the whole claim
+        list.iter().for_each(|proof| proved[proof.input] = claim.upper);
+        accept(norm, claim, proved.into_iter().fold(0.0, f64::max))
+    };
+    claims.iter().zip(lists).zip(failed).map(verdict).collect()
+}
+
+/// The inputs of a proof input by input, if it is one that makes sense for this network.
+fn listed_inputs<'a>(network: &Network, norm: InputNorm, claim: &'a Claim) -> Result<&'a [InputProof], Rejection> {
     check_output(network, claim)?;
+    let Proof::Inputs(inputs) = &claim.proof else {
+        return Err(unfit(claim, "it is to be proved input by input, and is not"));
+    };
     if norm != InputNorm::L1 {
         return Err(unfit(claim, "a proof input by input is one in l1 alone"));
     }
@@ -282,17 +327,10 @@ pub fn check_inputs(
     if inputs.last().is_some_and(|last| last.input >= network.inputs()) {
         return Err(unfit(claim, "it is about an input that does not exist"));
     }
-    let mut proved = input_bounds(network, &claim.output);
-    for InputProof { input, multipliers } in inputs {
-        let alone = network.with_input_alone(*input);
-        // with one input, all norms are the same
-        let own = Claim { proof: Proof::Multipliers(multipliers.clone()), ..claim.clone() };
-        if multipliers.random_test.is_some() {
-            return Err(unfit(claim, "a proof input by input has no random tests"));
-        }
-        proved[*input] = check(&QuadraticForm::new(&alone), InputNorm::Linf, &own)?.upper();
+    if inputs.iter().any(|proof| proof.multipliers.random_test.is_some()) {
+        return Err(unfit(claim, "a proof input by input has no random tests"));
     }
-    accept(norm, claim, proved.into_iter().fold(0.0, |a, b| if a >= b { a } else { b }))
+    Ok(inputs)
 }
 
 fn check_shapes(

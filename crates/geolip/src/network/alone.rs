@@ -64,8 +64,8 @@ mod tests {
         let direct = b.activate("direct", b.input(), Activation::Abs).expect("abs");
         let h = b.affine("h", vec![(b.input(), w(5, 4, 0.1)), (direct, w(5, 4, 0.2))], None).expect("shapes");
         let z = b.activate("z", h, Activation::Relu).expect("relu");
-        let terms = vec![(z, w(2, 5, 0.7)), (b.input(), LinearMap::Scale(vec![2.0, 3.0, 4.0, 5.0]))];
-        let y = b.affine("y", vec![terms[0].clone()], None).expect("shapes");
+        let terms = vec![(z, w(2, 5, 0.7)), (b.input(), w(2, 4, 0.4))];
+        let y = b.affine("y", terms, None).expect("shapes");
         let network = b.finish(y);
         let slopes = |network: &Network| -> Vec<Matrix> {
             let layers = network.activations();
