@@ -117,8 +117,8 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
             .filter(|bound| bound.method != Method::Relaxation)
             .map(|bound| format!("{}: {}", bound.functional, bound.method))
             .collect();
-        match report.bounds.iter().all(|bound| bound.method == Method::ClosedForm) {
-            true => lines.push(Method::ClosedForm.to_string()),
+        match report.bounds.iter().all(|bound| matches!(bound.method, Method::ClosedForm { .. })) {
+            true => lines.push("closed form".to_owned()),
             false => lines.extend(methods),
         }
         let name = if reports.len() > 1 { format!("{}: ", report.norm) } else { String::new() };

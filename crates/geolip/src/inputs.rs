@@ -2,11 +2,13 @@
 //!
 //! The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network with input i alone, which
 //! the vector network relaxes like any other. Intervals ([`crate::certificate::intervals`]) bound every input at once, and
-//! are exact for one hidden layer and a linear functional; elsewhere the inputs of the largest intervals are solved first,
+//! are mostly exact for one hidden layer and a linear functional; elsewhere the inputs of the largest intervals are solved first,
 //! and what they reach decides how good a bound the others need: most get it after a few sweeps.
 
 use crate::bound::BoundError;
-use crate::certificate::{Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::input_bounds};
+use crate::certificate::{
+    Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
+};
 use crate::dual::{Budget, Form, Recovery, Repair};
 use crate::lower::{GradientBound, Realiser, search_inputs};
 use crate::matrix::Matrix;
@@ -38,6 +40,8 @@ struct Track {
     functional: Functional,
     /// Intervals: at least the FGL of every input alone.
     intervals: Vec<f64>,
+    /// Whether they are attained.
+    exact: bool,
     /// What the forms of single inputs prove.
     proofs: BTreeMap<usize, (f64, FormProof)>,
     /// The input of the largest relaxation, its value (or interval, where that is smaller) and solution.
@@ -50,8 +54,8 @@ struct Track {
 impl Track {
     fn new(network: &Network, functional: &Functional) -> Self {
         let (intervals, functional) = (input_bounds(network, functional), functional.clone());
-        let (proofs, best) = (BTreeMap::new(), None);
-        Self { functional, intervals, proofs, best, iterations: 0, rank: 1, stop: Stop::Converged }
+        let (exact, proofs, best) = (are_exact(network, &functional), BTreeMap::new(), None);
+        Self { functional, intervals, exact, proofs, best, iterations: 0, rank: 1, stop: Stop::Converged }
     }
 
     /// The best relaxation's value so far.
@@ -98,9 +102,7 @@ pub(crate) fn solve(
     if let Some(track) = tracks.iter().find(|track| !track.upper().is_finite()) {
         return Err(BoundError::Overflow { output: track.functional.to_string() });
     }
-    let depth = network.depths()[network.output().index()];
-    let is_exact = |track: &Track| depth == 0 || depth == 1 && !track.functional.is_norm();
-    let open: Vec<usize> = (0..tracks.len()).filter(|f| !is_exact(&tracks[*f])).collect();
+    let open: Vec<usize> = (0..tracks.len()).filter(|f| !tracks[*f].exact).collect();
     if !open.is_empty() && solver.can_afford(&tracks) {
         let first = jobs(&open, |f| tracks[f].above(0.0).into_iter().take(LEADERS).collect());
         solver.work(&first, &mut tracks, false);
@@ -301,7 +303,7 @@ impl Solver<'_> {
         let (upper, time, functional) = (certificate.upper(), self.started.elapsed(), track.functional.clone());
         let relaxation = track.best.as_ref().map_or(upper, |best| best.1);
         let (method, gap) = match track.best {
-            None => (Method::ClosedForm, 0.0),
+            None => (Method::ClosedForm { exact: track.exact }, 0.0),
             Some(_) => (Method::InputByInput { inputs: proved_inputs(certificate.proof()) }, upper - relaxation),
         };
         let stop = match track.stop {

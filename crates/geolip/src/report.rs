@@ -48,8 +48,11 @@ pub enum Method {
         /// How many inputs were bounded by their relaxation.
         inputs: usize,
     },
-    /// ℓ1: intervals for all inputs. Exact for a functional of one hidden layer.
-    ClosedForm,
+    /// ℓ1: intervals for all inputs.
+    ClosedForm {
+        /// Whether they are attained ([`crate::certificate::intervals::are_exact`]), so that upper = FGL up to rounding.
+        exact: bool,
+    },
 }
 
 impl fmt::Display for Method {
@@ -60,7 +63,8 @@ impl fmt::Display for Method {
             Self::InputByInput { inputs } => {
                 f.pad(&format!("relaxation of {inputs} inputs, closed form for the others"))
             }
-            Self::ClosedForm => f.pad("closed form"),
+            Self::ClosedForm { exact: true } => f.pad("closed form, exact"),
+            Self::ClosedForm { exact: false } => f.pad("closed form"),
         }
     }
 }
@@ -102,7 +106,12 @@ impl Bound {
     /// known beforehand (see the [front page](crate#how-far-off-a-bound-can-be)), and once the relaxation was solved; none
     /// where the only thing known is [`Self::gap`].
     pub fn factor(&self, network: &Network) -> Option<f64> {
-        let known = factor(network, self.certificate.norm(), &self.functional)?;
+        let known = match self.method {
+            Method::ClosedForm { exact } => exact.then_some(1.0)?,
+            Method::Relaxation | Method::InputByInput { .. } => {
+                factor(network, self.certificate.norm(), &self.functional)?
+            }
+        };
         let solved = self.upper() <= self.relaxation * (1.0 + 1e-2);
         (solved && self.relaxation > 0.0).then(|| (known * (self.upper() / self.relaxation).max(1.0)).next_up())
     }

@@ -4,9 +4,10 @@
 //! gradients are carried back as centre ± radius: through a linear map by Aᵀ and |A|ᵀ, through an activation by the product
 //! with its slope interval \[α, β\].
 //!
-//! **Claim.** For every v ∈ \[α, β\] and every input i, ‖∂(Uy)/∂xᵢ‖ ≤ the i-th number of [`input_bounds`]. For a functional of
-//! a network with one hidden layer the largest v attains it, up to rounding: ∂(uᵀy)/∂xᵢ = Σⱼ (W₂ᵀu)ⱼ vⱼ (W₁)ⱼᵢ is a sum in
-//! which every vⱼ occurs once.
+//! **Claim.** For every v ∈ \[α, β\] and every input i, ‖∂(Uy)/∂xᵢ‖ ≤ the i-th number of [`input_bounds`]. Where
+//! [`are_exact`], the largest v attains it, up to rounding: for a functional of a network with one hidden layer,
+//! ∂(uᵀy)/∂xᵢ = Σⱼ (W₂ᵀu)ⱼ vⱼ (W₁)ⱼᵢ is a sum in which every vⱼ occurs once (provided that W₁ is one map, not a product or a
+//! sum of maps, whose absolute values would be multiplied or added instead of its own).
 //!
 //! **Rounded** outwards: a product with a map whose longest sum has n terms is off by at most γ_{n+4}|A|ᵀ|centre|, sums of
 //! non-negative terms by as much of themselves, and every entry behind which a product of non-zero numbers stands may have
@@ -42,6 +43,32 @@ pub fn input_bounds(network: &Network, functional: &Functional) -> Vec<f64> {
             }
         })
         .collect()
+}
+
+/// Whether [`input_bounds`] are attained, up to rounding: networks without activations, and functionals of networks with one
+/// hidden layer that read the input by one map each.
+pub fn are_exact(network: &Network, functional: &Functional) -> bool {
+    match network.depths()[network.output().index()] {
+        0 => true,
+        1 => !functional.is_norm() && network.activations().all(|(_, parent, _)| reads_by_one_map(network, parent)),
+        _ => false,
+    }
+}
+
+/// Whether a node is one map of the input, up to maps with at most one entry per row and column.
+fn reads_by_one_map(network: &Network, mut node: NodeId) -> bool {
+    let mut maps = 0;
+    loop {
+        match &network.node(node).op {
+            Op::Input => return maps <= 1,
+            Op::Activate { .. } => return false,
+            Op::Affine { terms, .. } => {
+                let [term] = terms.as_slice() else { return false };
+                maps += usize::from(term.map.longest_sum() > 1);
+                node = term.parent;
+            }
+        }
+    }
 }
 
 /// At least the Euclidean length, without overflow or underflow.
