@@ -26,7 +26,12 @@ fn kernels(c: &mut Criterion) {
         (0..200).for_each(|_| ascent.step());
         let (_, sweep) = ascent.settle(0);
         let value = sweep.value[0];
-        let repair = Repair::new(&form, InputNorm::Linf, functionals[0], recovery.multipliers(0, &sweep));
+        let repair = Repair::new(
+            &form,
+            InputNorm::Linf,
+            functionals[0].clone(),
+            recovery.multipliers(0, &functionals[0], &sweep),
+        );
         c.bench_function(&format!("{name}: repair of one output"), |b| {
             b.iter(|| repair.within(1e-6, value).expect("a converged problem is repaired"));
         });

@@ -1,10 +1,11 @@
 //! What can be typed. Ranges that depend on the network are the library's to check.
 
 use clap::{Args, Parser, Subcommand};
-use geolip::import::ImportOptions;
+use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
-use geolip::{InputNorm, Options, Outputs};
-use std::path::PathBuf;
+use geolip::{InputNorm, Options, Outputs, ProblemError, Weights};
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -77,13 +78,15 @@ pub struct BoundArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Norm of input changes: linf (largest entry) or l2 (Euclidean)
-    #[arg(long, default_value_t = Options::default().norm, value_parser = text::<InputNorm>)]
-    pub norm: InputNorm,
+    /// Norm of input changes: linf (largest entry), l2 (Euclidean), l1, a number p of at least 2, or all (linf, l2 and l1
+    /// side by side)
+    #[arg(long, default_value_t = Norms::One(Options::default().norm), value_parser = text::<Norms>)]
+    pub norm: Norms,
 
-    /// What to bound: each output, one output I (from 0), a margin I-J, or all pairs
-    #[arg(long, default_value_t = Options::default().outputs, value_parser = text::<Outputs>)]
-    pub output: Outputs,
+    /// What to bound: each output, one output I (from 0), a margin I-J, all pairs, the largest output (linf) or another
+    /// norm of the whole output (l2, l1), or a vector u of numbers in a file (.npy or .txt), for u'y
+    #[arg(long, default_value_t = OutputChoice::Named(Options::default().outputs), value_parser = text::<OutputChoice>)]
+    pub output: OutputChoice,
 
     /// Relative gap between the certified bound and the relaxation at which an output is done
     #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
@@ -116,11 +119,23 @@ pub struct BoundArguments {
 }
 
 impl BoundArguments {
-    /// What the library is asked for.
-    pub fn options(&self) -> Options {
+    /// What the library is asked for, norm by norm.
+    pub fn questions(&self) -> Result<Vec<Options>, QuestionError> {
+        let outputs = self.output.outputs()?;
+        match self.norm {
+            Norms::One(norm) => Ok(vec![self.options(norm, outputs)]),
+            Norms::All if self.certificate.is_some() => Err(QuestionError::CertificateOfAll),
+            Norms::All => {
+                let norms = [InputNorm::Linf, InputNorm::L2, InputNorm::L1];
+                Ok(norms.into_iter().map(|norm| self.options(norm, outputs.clone())).collect())
+            }
+        }
+    }
+
+    fn options(&self, norm: InputNorm, outputs: Outputs) -> Options {
         Options {
-            norm: self.norm,
-            outputs: self.output,
+            norm,
+            outputs,
             tol: self.tol,
             time_limit: self.time_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
@@ -131,18 +146,96 @@ impl BoundArguments {
     }
 }
 
+/// The norms to bound in.
+#[derive(Clone, Copy, Debug)]
+pub enum Norms {
+    One(InputNorm),
+    /// ℓ∞, ℓ2 and ℓ1.
+    All,
+}
+
+impl FromStr for Norms {
+    type Err = ProblemError;
+
+    fn from_str(text: &str) -> Result<Self, ProblemError> {
+        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
+    }
+}
+
+impl fmt::Display for Norms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(norm) => norm.fmt(f),
+            Self::All => f.write_str("all"),
+        }
+    }
+}
+
+/// The outputs to bound.
+#[derive(Clone, Debug)]
+pub enum OutputChoice {
+    Named(Outputs),
+    /// A file with a vector.
+    File(PathBuf),
+}
+
+impl OutputChoice {
+    fn outputs(&self) -> Result<Outputs, QuestionError> {
+        match self {
+            Self::Named(outputs) => Ok(outputs.clone()),
+            Self::File(path) => Ok(Outputs::Vector(Weights::new(&load_vector(path)?)?)),
+        }
+    }
+}
+
+impl FromStr for OutputChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let extension = Path::new(text).extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        match extension.as_str() {
+            "npy" | "txt" => Ok(Self::File(text.into())),
+            _ => text.parse().map(Self::Named).map_err(|error| match error {
+                ProblemError::Outputs { .. } => format!("{error}, or a file with numbers (.npy or .txt)"),
+                other => other.to_string(),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for OutputChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(outputs) => outputs.fmt(f),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What was typed makes no question.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    #[error(transparent)]
+    File(#[from] ImportError),
+    #[error(transparent)]
+    Problem(#[from] ProblemError),
+    #[error("a certificate file holds the bounds of one norm; give --norm linf, l2 or l1 with --certificate")]
+    CertificateOfAll,
+}
+
 #[derive(Debug, Args)]
 pub struct CompareArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Norm of input changes: linf (largest entry) or l2 (Euclidean)
+    /// Norm of input changes: linf (largest entry), l2 (Euclidean), l1, or a number p of at least 2
     #[arg(long, default_value_t = Options::default().norm, value_parser = text::<InputNorm>)]
     pub norm: InputNorm,
 
-    /// What to bound: each output, one output I (from 0), a margin I-J, or all pairs; the table shows the largest value
-    #[arg(long, default_value_t = Options::default().outputs, value_parser = text::<Outputs>)]
-    pub output: Outputs,
+    /// What to bound: each output, one output I (from 0), a margin I-J, all pairs, a norm of the whole output (linf, l2,
+    /// l1: not every method has one), or a vector in a file (.npy or .txt); the table shows the largest value
+    #[arg(long, default_value_t = OutputChoice::Named(Options::default().outputs), value_parser = text::<OutputChoice>)]
+    pub output: OutputChoice,
 
     /// Stop every single method after this long; it shows what it has by then
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
@@ -167,16 +260,16 @@ pub struct CompareArguments {
 
 impl CompareArguments {
     /// What the library is asked for.
-    pub fn options(&self) -> Options {
-        Options {
+    pub fn question(&self) -> Result<Options, QuestionError> {
+        Ok(Options {
             norm: self.norm,
-            outputs: self.output,
+            outputs: self.output.outputs()?,
             time_limit: self.time_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
             threads: self.threads,
             seed: self.seed,
             ..Options::default()
-        }
+        })
     }
 }
 

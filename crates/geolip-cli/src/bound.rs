@@ -6,7 +6,7 @@ use crate::output::print;
 use crate::progress::Progress;
 use crate::{numbers, ports, table};
 use geolip::import::{Imported, load};
-use geolip::{Bound, Report, Stop};
+use geolip::{Bound, BoundError, Method, Network, Report, Stop};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,18 +14,20 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let imported = load(&arguments.network.network, &arguments.network.options())?;
+    let questions = arguments.questions()?;
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
     let progress = Progress::start("bounds certified");
-    let report = geolip::bound(&imported.network, &arguments.options(), &progress);
+    let reports: Result<Vec<Report>, BoundError> =
+        questions.iter().map(|options| geolip::bound(&imported.network, options, &progress)).collect();
     progress.finish();
-    let report = report?;
+    let reports = reports?;
     let path = &arguments.network.network;
-    print(&if arguments.json {
-        to_json(path, &imported, &report).to_string()
-    } else {
-        to_table(path, &imported, &report)
+    print(&match (arguments.json, reports.as_slice()) {
+        (true, [report]) => to_json(path, &imported, report).to_string(),
+        (true, reports) => Value::from_iter(reports.iter().map(|r| to_json(path, &imported, r))).to_string(),
+        (false, reports) => to_table(path, &imported, reports),
     });
-    if let Some(destination) = destination {
+    if let (Some(destination), [report]) = (destination, reports.as_slice()) {
         destination.write(&report.certificate_file(&imported.network).to_json())?;
     }
     Ok(())
@@ -62,10 +64,13 @@ impl Drop for Destination {
     }
 }
 
-fn to_table(path: &Path, imported: &Imported, report: &Report) -> String {
+fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let network = &imported.network;
-    let rows = report.bounds.iter().map(|bound| {
-        vec![
+    let several = reports.len() > 1;
+    let all = || reports.iter().flat_map(|report| report.bounds.iter().map(move |bound| (report, bound)));
+    let rows = all().map(|(report, bound)| {
+        let norm = several.then(|| report.norm.to_string());
+        let rest = [
             bound.functional.to_string(),
             numbers::down(bound.witness.lower),
             numbers::down(bound.pattern_lower),
@@ -73,20 +78,61 @@ fn to_table(path: &Path, imported: &Imported, report: &Report) -> String {
             if report.is_exact(bound) { "exact".to_owned() } else { numbers::percent(bound.gap()) },
             certificate(bound),
             numbers::seconds(bound.time.as_secs_f64()),
-        ]
+        ];
+        norm.into_iter().chain(rest).collect()
     });
+    let headings = ["norm", "output", "lower", "pattern", "upper", "gap", "certificate", "time"];
+    let skipped = usize::from(!several);
+    let table = table::table(&headings[skipped..], 2 - skipped, rows);
+    let norms: Vec<String> = reports.iter().map(|report| report.norm.to_string()).collect();
+    let largest: Vec<String> = reports.iter().map(|report| numbers::up(report.upper())).collect();
     let choices: String = ports::choices(imported).iter().map(|line| format!("\n{line}")).collect();
+    let notes: String = notes(network, reports).iter().map(|line| format!("\n{line}")).collect();
     format!(
-        "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{}\n\n\
-         lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}",
+        "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
+         lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}{notes}",
         path.display(),
         network.inputs(),
         network.outputs(),
         network.neurons(),
-        report.norm,
-        table::table(&["output", "lower", "pattern", "upper", "gap", "certificate", "time"], 1, rows),
-        numbers::up(report.upper())
+        norms.join(", "),
+        largest.join(", "),
     )
+}
+
+/// What is known about the bounds beforehand, in a line each.
+fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for report in reports {
+        let mut lines = Vec::new();
+        let factors: Option<Vec<f64>> = report.bounds.iter().map(|bound| bound.factor(network)).collect();
+        match factors.map(|factors| factors.into_iter().fold(1.0, f64::max)) {
+            Some(factor) if factor < 1.0 + 1e-3 => lines.push("upper = FGL, to the tolerance".to_owned()),
+            Some(factor) => lines.push(format!("upper <= {} FGL for every network like this one", factor_up(factor))),
+            None => lines.push("how far upper is above FGL is known by the gap alone".to_owned()),
+        }
+        let methods: Vec<String> = report
+            .bounds
+            .iter()
+            .filter(|bound| bound.method != Method::Relaxation)
+            .map(|bound| format!("{}: {}", bound.functional, bound.method))
+            .collect();
+        match report.bounds.iter().all(|bound| matches!(bound.method, Method::ClosedForm { .. })) {
+            true => lines.push("closed form".to_owned()),
+            false => lines.extend(methods),
+        }
+        let name = if reports.len() > 1 { format!("{}: ", report.norm) } else { String::new() };
+        notes.extend(lines.into_iter().map(|line| format!("{name}{line}")));
+    }
+    if reports.iter().flat_map(|report| &report.bounds).all(|bound| bound.lip_is_fgl) {
+        notes.push("Lip = FGL: every activation pattern is reached by some input (proved)".to_owned());
+    }
+    notes
+}
+
+/// A factor in four decimals, rounded up.
+fn factor_up(factor: f64) -> String {
+    format!("{:.4}", (factor * 1e4).ceil() / 1e4)
 }
 
 /// What kind of certificate it is, and why work on it ended where that was not by itself.
@@ -115,6 +161,9 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
                 "pattern_lower": bound.pattern_lower,
                 "lower": bound.witness.lower,
                 "exact": report.is_exact(bound),
+                "method": bound.method.to_string(),
+                "factor": bound.factor(&imported.network),
+                "lip_is_fgl": bound.lip_is_fgl,
                 "stop": bound.stop,
                 "iterations": bound.iterations,
                 "rank": bound.rank,

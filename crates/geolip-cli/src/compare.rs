@@ -15,14 +15,15 @@ use std::path::Path;
 pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
     let imported = load(path, &arguments.network.options())?;
+    let options = arguments.question()?;
     let progress = Progress::start("methods");
-    let comparison = compare(&imported.network, &arguments.options(), &progress);
+    let comparison = compare(&imported.network, &options, &progress);
     progress.finish();
     let comparison = comparison?;
     print(&if arguments.json {
         to_json(path, &imported, &comparison).to_string()
     } else {
-        to_table(path, &imported, arguments.output, &comparison)
+        to_table(path, &imported, &options.outputs, &comparison)
     });
     let proved = |row: &Row| row.outcome.as_ref().is_ok_and(|estimate| estimate.guarantee.is_upper());
     if comparison.rows.iter().any(proved) {
@@ -33,7 +34,7 @@ pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     }
 }
 
-fn to_table(path: &Path, imported: &Imported, outputs: Outputs, comparison: &Comparison) -> String {
+fn to_table(path: &Path, imported: &Imported, outputs: &Outputs, comparison: &Comparison) -> String {
     let network = &imported.network;
     let geolip = comparison.of(Method::Geolip).map(Estimate::largest).filter(|v| *v > 0.0);
     let rows = comparison.rows.iter().map(|row| match &row.outcome {
@@ -61,6 +62,8 @@ fn to_table(path: &Path, imported: &Imported, outputs: Outputs, comparison: &Com
         Outputs::Each => format!("the largest of {} outputs", comparison.functionals.len()),
         Outputs::Pairs => format!("the largest of {} margins", comparison.functionals.len()),
         Outputs::One(_) | Outputs::Margin(..) => format!("output {outputs}"),
+        Outputs::Vector(_) => "the outputs weighted by a vector".to_owned(),
+        Outputs::Norm(norm) => format!("{norm} norm of the output"),
     };
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}; {what}{choices}\n\n{}\n{}",

@@ -1,5 +1,6 @@
 //! How a command fails: one line on standard error, and an exit code.
 
+use crate::arguments::QuestionError;
 use clap::error::ErrorKind;
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
@@ -13,6 +14,8 @@ use std::process::ExitCode;
 pub enum Failure {
     #[error(transparent)]
     Import(#[from] ImportError),
+    #[error(transparent)]
+    Question(#[from] QuestionError),
     #[error(transparent)]
     Bound(#[from] BoundError),
     #[error("{}: {source}", path.display())]
@@ -34,7 +37,12 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Rejected(_) | Self::Bound(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) => 1,
-            Self::Import(_) | Self::Bound(_) | Self::Certificate { .. } | Self::Read { .. } | Self::Write { .. } => 2,
+            Self::Import(_)
+            | Self::Question(_)
+            | Self::Bound(_)
+            | Self::Certificate { .. }
+            | Self::Read { .. }
+            | Self::Write { .. } => 2,
         }
     }
 

@@ -1,13 +1,15 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
+use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
-use crate::lower::{GradientBound, search_inputs};
+use crate::inputs;
+use crate::lower::{GradientBound, Realiser, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
-use crate::problem::{Functional, ProblemError};
+use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
-use crate::report::{Bound, Report};
+use crate::report::{Bound, Method, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicUsize;
@@ -95,10 +97,6 @@ const BATCH: usize = 5;
 /// Numbers per feature (inputs and neurons) up to which that holds; beyond, columns are plenty and problems are shared out
 /// more evenly two by two, and beyond the second number each has a batch to itself, for the memory it takes.
 const LARGE: (usize, usize) = (1 << 12, 1 << 16);
-/// How hard patterns are searched for: random directions and sweeps from each.
-const PATTERN_TRIES: usize = 8;
-const PATTERN_SWEEPS: usize = 30;
-
 fn run(
     network: &Network,
     options: &Options,
@@ -106,12 +104,64 @@ fn run(
     observer: &dyn Observer,
 ) -> Result<Report, BoundError> {
     let started = Instant::now();
-    observer.event(Event::Started { bounds: functionals.len() });
+    let largest = functionals == [Functional::Norm(OutputNorm::Linf)];
+    let each: Vec<Functional> = match largest {
+        true => (0..network.outputs()).map(Functional::output).collect(),
+        false => functionals.to_vec(),
+    };
+    observer.event(Event::Started { bounds: each.len() });
+    let mut bounds = match options.norm {
+        InputNorm::L1 => inputs::solve(network, options, &each, observer, started)?,
+        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax(network, options, &each, observer, started)?,
+    };
+    if largest {
+        bounds = largest_output(network, bounds).into_iter().collect();
+    }
+    Ok(Report { norm: options.norm, tol: options.tol, bounds, time: started.elapsed() })
+}
 
+/// The bound of the ℓ∞ norm of the output, which is that of the largest output: one bound from those of all outputs.
+fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
+    let certificates: Vec<Certificate> = bounds.iter().map(|b| b.certificate.clone()).collect();
+    let certificate = Certificate::of_largest_output(network, &certificates)?;
+    let most = |f: fn(&Bound) -> f64| bounds.iter().map(f).fold(0.0, f64::max);
+    let (relaxation, pattern_lower) = (most(|b| b.relaxation), most(|b| b.pattern_lower));
+    let iterations = bounds.iter().map(|b| b.iterations).sum();
+    let rank = bounds.iter().map(|b| b.rank).max()?;
+    let time = bounds.iter().map(|b| b.time).max()?;
+    // what matters is how the largest upper bound came about
+    let top = bounds.iter().max_by(|a, b| a.upper().total_cmp(&b.upper()))?;
+    let (stop, method, lip_is_fgl) = (top.stop, top.method, top.lip_is_fgl);
+    let witness = bounds.iter().map(|b| &b.witness).max_by(|a, b| a.lower.total_cmp(&b.lower))?.clone();
+    let functional = Functional::Norm(OutputNorm::Linf);
+    Some(Bound {
+        functional,
+        certificate,
+        relaxation,
+        pattern_lower,
+        witness,
+        method,
+        lip_is_fgl,
+        stop,
+        iterations,
+        rank,
+        time,
+    })
+}
+
+/// Every functional by the relaxation.
+fn relax(
+    network: &Network,
+    options: &Options,
+    functionals: &[Functional],
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<Vec<Bound>, BoundError> {
     let vector_network = VectorNetwork::new(network, options.norm);
-    let form = Form::choose(network, options.memory_limit);
+    let rows = functionals.iter().map(|f| f.row_count(network.outputs())).max().unwrap_or(1);
+    let form = Form::choose(network, options.memory_limit, rows);
     let recovery = Recovery::new(&vector_network, functionals);
-    let problems: Vec<(usize, Functional)> = functionals.iter().copied().enumerate().collect();
+    let problems: Vec<(usize, Functional)> = functionals.iter().cloned().enumerate().collect();
     let batches = batches(
         &problems,
         match network.inputs() + network.neurons() {
@@ -121,6 +171,7 @@ fn run(
         },
     );
     let exact = GradientBound::new(network, options.norm);
+    let realiser = Realiser::new(network);
     let context = Context {
         network: &vector_network,
         form: &form,
@@ -139,39 +190,56 @@ fn run(
             let outcomes = context.solve(batch);
             let indices = outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>();
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-            Ok(indices.into_iter().zip(complete(&vector_network, &exact, options, outcomes)?).collect())
+            Ok(indices
+                .into_iter()
+                .zip(complete(&vector_network, &exact, realiser.as_ref(), options, outcomes)?)
+                .collect())
         })
         .collect();
     let mut bounds: Vec<(usize, Bound)> = found?.into_iter().flatten().collect();
     bounds.sort_by_key(|(index, _)| *index);
-    let bounds = bounds.into_iter().map(|(_, bound)| bound).collect();
-    Ok(Report { norm: options.norm, tol: options.tol, bounds, time: started.elapsed() })
+    Ok(bounds.into_iter().map(|(_, bound)| bound).collect())
 }
 
 /// Adds what is known from below to what was found from above.
 fn complete(
     network: &VectorNetwork<'_>,
     exact: &GradientBound<'_>,
+    realiser: Option<&Realiser>,
     options: &Options,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Bound>, BoundError> {
     if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }
-    let rules = PatternRules { tries: PATTERN_TRIES, sweeps: PATTERN_SWEEPS, seed: options.seed };
-    let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional).collect();
+    let rules = PatternRules { seed: options.seed, ..PatternRules::DEFAULT };
+    let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional.clone()).collect();
     let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();
     let patterns = search_patterns(network, &functionals, &solutions, rules);
-    let witnesses = search_inputs(network.network(), options.norm, exact, &functionals, &patterns, options.seed);
+    let witnesses =
+        search_inputs(network.network(), options.norm, exact, &functionals, &patterns, realiser, options.seed);
     let all = outcomes.into_iter().zip(&patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
         let Some(certificate) = outcome.certificate else {
             return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
         };
-        let found = exact.lower(functional, &pattern.slopes);
-        let (pattern_lower, rank) = (found.max(witness.lower), solution.k);
-        Ok(Bound { functional, certificate, relaxation, pattern_lower, witness, stop, iterations, rank, time })
+        let found = exact.lower(&functional, &pattern.weights, &pattern.slopes);
+        let (pattern_lower, rank, lip_is_fgl) = (found.max(witness.lower), solution.k, realiser.is_some());
+        let method = Method::Relaxation;
+        Ok(Bound {
+            functional,
+            certificate,
+            relaxation,
+            pattern_lower,
+            witness,
+            method,
+            lip_is_fgl,
+            stop,
+            iterations,
+            rank,
+            time,
+        })
     })
     .collect()
 }

@@ -53,6 +53,8 @@ mod error;
 pub use error::{Contents, ImportError, Obstacle, Place};
 pub(crate) use error::{Plain, Quoted};
 
+pub use crate::weights::load_vector;
+
 use crate::network::{Activation, Network};
 use crate::{onnx, weights};
 use sha2::{Digest, Sha256};

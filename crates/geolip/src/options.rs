@@ -7,8 +7,8 @@ use std::time::Duration;
 ///
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
-/// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2 |
-/// | `outputs` | each | what to bound | each, I, I-J, pairs |
+/// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2, ℓ1, ℓp with p ≥ 2 |
+/// | `outputs` | each | what to bound | each, I, I-J, pairs, a vector u, a norm of all outputs |
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
 /// | `memory_limit` | 4 GiB | the memory a proof may take; above it, bounds are probabilistic | any |

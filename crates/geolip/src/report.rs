@@ -1,6 +1,7 @@
 //! What a computation found: plain data.
 
 use crate::certificate::{Certificate, CertificateFile};
+use crate::guarantee::factor;
 use crate::lower::Witness;
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
@@ -37,10 +38,41 @@ impl fmt::Display for Stop {
     }
 }
 
+/// How an upper bound was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// The semidefinite relaxation.
+    Relaxation,
+    /// ℓ1: the relaxation of this many inputs, intervals for the others.
+    InputByInput {
+        /// How many inputs were bounded by their relaxation.
+        inputs: usize,
+    },
+    /// ℓ1: intervals for all inputs.
+    ClosedForm {
+        /// Whether they are attained ([`crate::certificate::intervals::are_exact`]), so that upper = FGL up to rounding.
+        exact: bool,
+    },
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relaxation => f.pad("relaxation"),
+            Self::InputByInput { inputs: 1 } => f.pad("relaxation of 1 input, closed form for the others"),
+            Self::InputByInput { inputs } => {
+                f.pad(&format!("relaxation of {inputs} inputs, closed form for the others"))
+            }
+            Self::ClosedForm { exact: true } => f.pad("closed form, exact"),
+            Self::ClosedForm { exact: false } => f.pad("closed form"),
+        }
+    }
+}
+
 /// One bound: lower.lower ≤ Lip ≤ FGL ≤ certificate.upper(), and pattern_lower ≤ FGL.
 #[derive(Clone, Debug)]
 pub struct Bound {
-    /// The output functional.
+    /// What was measured of the output.
     pub functional: Functional,
     /// The checked upper bound.
     pub certificate: Certificate,
@@ -50,6 +82,10 @@ pub struct Bound {
     pub pattern_lower: f64,
     /// A real input, and the norm of its gradient: the Lipschitz constant is at least this (rounded down).
     pub witness: Witness,
+    /// How the upper bound was found.
+    pub method: Method,
+    /// Whether Lip = FGL is proved, every activation pattern being reachable ([`crate::lower::Realiser`]).
+    pub lip_is_fgl: bool,
     /// Why work ended.
     pub stop: Stop,
     /// Sweeps made.
@@ -64,6 +100,20 @@ impl Bound {
     /// The certified upper bound.
     pub fn upper(&self) -> f64 {
         self.certificate.upper()
+    }
+
+    /// K with upper ≤ K·FGL, up to the rounding of `relaxation`, for a network, norm and output of which such a constant is
+    /// known beforehand (see the [front page](crate#how-far-off-a-bound-can-be)), and once the relaxation was solved; none
+    /// where the only thing known is [`Self::gap`].
+    pub fn factor(&self, network: &Network) -> Option<f64> {
+        let known = match self.method {
+            Method::ClosedForm { exact } => exact.then_some(1.0)?,
+            Method::Relaxation | Method::InputByInput { .. } => {
+                factor(network, self.certificate.norm(), &self.functional)?
+            }
+        };
+        let solved = self.upper() <= self.relaxation * (1.0 + 1e-2);
+        (solved && self.relaxation > 0.0).then(|| (known * (self.upper() / self.relaxation).max(1.0)).next_up())
     }
 
     /// (upper − best lower bound of the FGL) / upper: how much of the bound may be air.

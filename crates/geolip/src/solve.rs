@@ -91,7 +91,7 @@ impl Context<'_> {
             .map(|(index, _)| Point::random(self.network, self.first_rank(), self.options.seed, *index as u64))
             .collect();
         let deadline = self.deadline();
-        let tracks = problems.iter().map(|(index, functional)| self.track(*index, *functional)).collect();
+        let tracks = problems.iter().map(|(index, functional)| self.track(*index, functional.clone())).collect();
         let mut done = Vec::new();
         let mut waiting =
             self.at_one_rank(tracks, Point::concat(&starts.iter().collect::<Vec<_>>()), deadline, &mut done);
@@ -111,7 +111,7 @@ impl Context<'_> {
     ) -> Option<(Vec<Track>, Point)> {
         let rank = start.k;
         let widest = rank >= self.last_rank();
-        let functionals = tracks.iter().map(|t| t.functional).collect();
+        let functionals = tracks.iter().map(|t| t.functional.clone()).collect();
         let mut ascent = Ascent::new(self.network, functionals, start);
         let mut wider: Vec<(Track, Point)> = Vec::new();
         while !tracks.is_empty() {
@@ -154,7 +154,7 @@ impl Context<'_> {
             false => self.best(ascent, p, &track),
             true => Best { solution: ascent.settle(p).0, value: ascent.value(p), certificate: track.known.clone() },
         };
-        let fresh = self.track(track.index, track.functional);
+        let fresh = self.track(track.index, track.functional.clone());
         let earlier_sweeps = track.earlier_sweeps + ascent.sweeps(p);
         (Track { earlier_sweeps, known: best.certificate, ..fresh }, best.solution)
     }
@@ -212,7 +212,7 @@ impl Context<'_> {
             return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)));
         }
         let gap = self.gap();
-        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track.functional, r)) {
+        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(&track.functional, r)) {
             // a random test may aim at more than the tolerance asked for
             let stop = if gap < self.options.tol { Stop::Converged } else { Stop::Stalled };
             let best = Best { solution, value, certificate: Some(certificate) };
@@ -240,8 +240,8 @@ impl Context<'_> {
     /// Problem `p` as it stands: its solution and value, and its multipliers ready for repair.
     fn repair(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> (Point, f64, Repair<'_>) {
         let (solution, sweep) = ascent.settle(p);
-        let multipliers = self.recovery.multipliers(track.index, &sweep);
-        let repair = Repair::new(self.form, self.network.norm(), track.functional, multipliers);
+        let multipliers = self.recovery.multipliers(track.index, &track.functional, &sweep);
+        let repair = Repair::new(self.form, self.network.norm(), track.functional.clone(), multipliers);
         (solution, sweep.value[0], repair)
     }
 
@@ -253,13 +253,13 @@ impl Context<'_> {
         let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
         let guesses = guesses.into_iter().filter(|_| self.form.is_slow() && value.is_finite());
         let guessed =
-            guesses.filter_map(|gap| repair.within(gap, value)).find_map(|r| self.certify(track.functional, r));
+            guesses.filter_map(|gap| repair.within(gap, value)).find_map(|r| self.certify(&track.functional, r));
         if guessed.is_some() {
             return Best { solution, value, certificate: guessed };
         }
         let from = if track.failures == 0 { self.gap() } else { 2.0 * self.gap() };
         let mut proposals = value.is_finite().then(|| repair.proposals(from)).into_iter().flatten();
-        let found = proposals.find_map(|repaired| self.certify(track.functional, repaired));
+        let found = proposals.find_map(|repaired| self.certify(&track.functional, repaired));
         let certificates = found.into_iter().chain(track.known.clone());
         let certificate = certificates.min_by(|a, b| a.upper().total_cmp(&b.upper()));
         Best { solution, value, certificate }
@@ -273,7 +273,7 @@ impl Context<'_> {
     fn outcome(&self, ascent: &Ascent<'_>, p: usize, track: &Track, best: Best, stop: Stop) -> Outcome {
         self.observer.event(Event::Finished { index: track.index });
         Outcome {
-            functional: track.functional,
+            functional: track.functional.clone(),
             certificate: best.certificate,
             relaxation: best.value,
             solution: best.solution,
@@ -284,7 +284,7 @@ impl Context<'_> {
     }
 
     /// Hands a proposal to the checker.
-    fn certify(&self, functional: Functional, repaired: Repaired) -> Option<Certificate> {
+    fn certify(&self, functional: &Functional, repaired: Repaired) -> Option<Certificate> {
         self.form.certify(self.network.norm(), &repaired.claim(functional))
     }
 

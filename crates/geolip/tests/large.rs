@@ -4,7 +4,8 @@
 mod support;
 
 use geolip::certificate::{
-    CertificateFile, Claim, MatrixFreeForm, QuadraticForm, RandomTest, check, check_file, check_probabilistic,
+    CertificateFile, Claim, FormProof, MatrixFreeForm, Proof, QuadraticForm, RandomTest, check, check_file,
+    check_probabilistic,
 };
 use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder};
 use geolip::{Bound, Functional, InputNorm, Matrix, Options, Outputs, Report, Silent, Stop, bound};
@@ -87,7 +88,7 @@ fn assert_agrees(network: &Network, norm: InputNorm) -> Report {
     assert!(found.upper() >= exact.relaxation, "{} is below {}", found.upper(), exact.relaxation);
     assert!((found.upper() - exact.upper()).abs() <= GAP * exact.upper(), "{} and {}", found.upper(), exact.upper());
     // what passed the random test is provably true
-    let claim = Claim { random_test: None, ..found.certificate.claim() };
+    let claim = without_test(found.certificate.claim());
     check(&QuadraticForm::new(network), norm, &claim).expect("the elimination agrees with the test");
     tested
 }
@@ -118,16 +119,36 @@ fn curved_activations_and_residuals_are_bounded_as_by_elimination() {
     }
 }
 
-/// The file with one claim changed.
-fn changed(file: &CertificateFile, change: impl Fn(&mut Claim)) -> CertificateFile {
+/// The multipliers of a claim.
+fn form(claim: &mut Claim) -> &mut FormProof {
+    match &mut claim.proof {
+        Proof::Multipliers(form) => form,
+        other => panic!("not one form: {other:?}"),
+    }
+}
+
+/// The claim as one that is to be proved outright.
+fn without_test(mut claim: Claim) -> Claim {
+    form(&mut claim).random_test = None;
+    claim
+}
+
+/// The file with one claim's multipliers changed.
+fn changed(file: &CertificateFile, change: impl Fn(&mut FormProof)) -> CertificateFile {
     let mut file = file.clone();
-    change(&mut file.bounds[0]);
+    change(form(&mut file.bounds[0]));
+    file
+}
+
+/// The file with another number claimed.
+fn claimed(mut file: CertificateFile, factor: f64) -> CertificateFile {
+    file.bounds[0].upper *= factor;
     file
 }
 
 /// The file with its claim's test changed.
 fn retested(file: &CertificateFile, change: impl Fn(&mut RandomTest)) -> CertificateFile {
-    changed(file, |claim| change(claim.random_test.as_mut().expect("it is a probabilistic claim")))
+    changed(file, |form| change(form.random_test.as_mut().expect("it is a probabilistic claim")))
 }
 
 #[test]
@@ -146,9 +167,9 @@ fn probabilistic_certificates_are_checked_from_their_file() {
             println!("{norm}, {what}: {rejection:?}");
             assert!(rejection.is_some(), "{norm}: {what} is accepted");
         };
-        refused("a smaller claim", changed(&file, |c| c.upper *= 1.0 - 1e-9));
-        refused("a smaller zeta", changed(&file, |c| c.zeta *= 0.98));
-        refused("a smaller zeta and claim", changed(&file, |c| (c.zeta, c.upper) = (c.zeta * 0.98, c.upper * 0.991)));
+        refused("a smaller claim", claimed(file.clone(), 1.0 - 1e-9));
+        refused("a smaller zeta", changed(&file, |c| c.zeta[0] *= 0.98));
+        refused("a smaller zeta and claim", claimed(changed(&file, |c| c.zeta[0] *= 0.98), 0.991));
         refused("smaller gammas", changed(&file, |c| c.gamma.iter_mut().for_each(|g| *g *= 0.98)));
         for layer in 0..4 {
             refused("a lambda of zero", changed(&file, |c| c.lambda[layer][17] = 0.0));
@@ -196,14 +217,14 @@ proptest! {
             Ok(report) => report.bounds.into_iter().next().expect("one output was asked for"),
             Err(error) => return Err(TestCaseError::fail(error.to_string())),
         };
-        let fgl = brute_force(&network, norm, found.functional).below;
+        let fgl = brute_force(&network, norm, &found.functional).below;
         prop_assert!(fgl <= found.upper(), "brute force {fgl:e} exceeds {:e}", found.upper());
         prop_assert!(found.pattern_lower <= found.upper());
         let exact = &solved(&network, &verified(norm)).bounds[0];
         prop_assert!(exact.relaxation <= found.upper() * (1.0 + 1e-12), "{:e} exceeds {:e}", exact.relaxation, found.upper());
         let gap = found.upper() - exact.relaxation;
         prop_assert!(gap <= GAP * found.upper(), "gap {gap:e} of {:e} ({:?})", found.upper(), found.stop);
-        let claim = Claim { random_test: None, ..found.certificate.claim() };
+        let claim = without_test(found.certificate.claim());
         let proved = check(&QuadraticForm::new(&network), norm, &claim);
         prop_assert!(proved.is_ok(), "{:?}", proved.err());
     }
@@ -213,16 +234,16 @@ proptest! {
     fn false_claims_do_not_pass(network in network(), norm in norm(), part in 0.5..0.999_f64, hints in (-2.0..2.0_f64, -2.0..2.0_f64)) {
         let Ok(report) = bound(&network, &probabilistic(norm), &Silent) else { return Ok(()) };
         let mut claim = report.bounds[0].certificate.claim();
-        let fgl = brute_force(&network, norm, Functional::output(0)).below;
-        let Some(test) = claim.random_test.filter(|_| fgl > 0.0) else { return Ok(()) };
+        let fgl = brute_force(&network, norm, &Functional::output(0)).below;
+        let Some(test) = form(&mut claim).random_test.filter(|_| fgl > 0.0) else { return Ok(()) };
         let smaller = part * fgl / claim.upper;
-        claim.zeta *= smaller * smaller;
+        form(&mut claim).zeta[0] *= smaller * smaller;
         claim.upper *= smaller * (1.0 + 1e-9);
-        let form = MatrixFreeForm::new(&network);
+        let operator = MatrixFreeForm::new(&network);
         let scaled = RandomTest { margin: test.margin * 10_f64.powf(hints.0), top: test.top * 10_f64.powf(hints.1), ..test };
         for test in [test, scaled] {
-            claim.random_test = Some(test);
-            prop_assert!(check_probabilistic(&form, norm, &claim).is_err(), "{test:?} lets {:e} pass below {fgl:e}", claim.upper);
+            form(&mut claim).random_test = Some(test);
+            prop_assert!(check_probabilistic(&operator, norm, &claim).is_err(), "{test:?} lets {:e} pass below {fgl:e}", claim.upper);
         }
     }
 }

@@ -22,7 +22,7 @@
 //! implementation missed).
 
 use super::chain::Chain;
-use super::{Estimate, Guarantee, NotApplicable, Question};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries};
 use crate::certificate::Multipliers;
 use crate::certificate::cholesky::{factor, solve_right};
 use crate::matrix::{Matrix, Store, multiply};
@@ -34,11 +34,15 @@ pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
     question.form()?;
     let chain = Chain::of(question)?;
     let (lambdas, last) = closed_form(&chain).ok_or(NotApplicable::Overflow)?;
-    let norm = question.options.norm;
-    let (gamma, note) = match norm {
-        InputNorm::L2 => (vec![1.0], None),
+    let ones = || vec![1.0; question.network.inputs()];
+    let (norm, gamma, note) = match question.options.norm {
+        InputNorm::L2 => (InputNorm::L2, vec![1.0], None),
+        InputNorm::L1 => (InputNorm::L2, vec![1.0], Some("its l2 bound, as |x|_2 <= |x|_1")),
         InputNorm::Linf => {
-            (vec![1.0; question.network.inputs()], Some("its l2 bound times sqrt(inputs), as |x|_2 <= sqrt(n) |x|_inf"))
+            (InputNorm::Linf, ones(), Some("its l2 bound times sqrt(inputs), as |x|_2 <= sqrt(n) |x|_inf"))
+        }
+        norm @ InputNorm::Lp(_) => {
+            (norm, ones(), Some("its l2 bound times inputs^(1/2 - 1/p), as |x|_2 <= n^(1/2 - 1/p) |x|_p"))
         }
     };
     let mut lambda: Vec<Vec<f64>> = question.network.slopes().iter().map(|layer| vec![0.0; layer.len()]).collect();
@@ -46,11 +50,11 @@ pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
         lambda[*place].fill(value);
     }
     let values = question.each(|functional| {
-        let entries: Vec<(usize, f64)> = functional.entries().collect();
+        let entries = entries(functional)?;
         let pairs = entries.iter().flat_map(|a| entries.iter().map(move |b| (a, b)));
         let zeta: f64 = pairs.map(|((i, u), (j, v))| u * v * last.at(*i, *j)).sum();
-        let multipliers = Multipliers { zeta: zeta.max(0.0), gamma: gamma.clone(), lambda: lambda.clone() };
-        question.certified(functional, multipliers)
+        let multipliers = Multipliers { zeta: vec![zeta.max(0.0)], gamma: gamma.clone(), lambda: lambda.clone() };
+        question.certified(norm, functional, multipliers)
     })?;
     Ok(Question::estimate(values, Guarantee::Certified, note.map(str::to_owned)))
 }

@@ -12,7 +12,7 @@
 //! norm a bound on all rounding, sizes of coefficients times γ of the operations behind them.
 
 use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question, roundings};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries, roundings};
 use crate::certificate::rounding::gamma_up;
 use crate::lower::GradientBound;
 use crate::matrix::{Matrix, power_of_two_near};
@@ -46,14 +46,15 @@ pub struct Exhaustive {
 /// The FGL of a functional by trying every slope pattern; refused above 24 neurons with more than one slope.
 ///
 /// **Claim.** below ≤ FGL ≤ above; the two differ by rounding only.
-pub fn exhaustive(network: &Network, norm: InputNorm, functional: Functional) -> Result<Exhaustive, NotApplicable> {
+pub fn exhaustive(network: &Network, norm: InputNorm, functional: &Functional) -> Result<Exhaustive, NotApplicable> {
     let clock = Clock { observer: &Silent as &dyn Observer, deadline: None };
-    Patterns::of(network, norm).map(|patterns| patterns.search(functional, clock))
+    Patterns::of(network, norm)?.search(functional, clock)
 }
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let patterns = Patterns::of(question.network, question.options.norm)?;
-    let found: Vec<Exhaustive> = question.functionals.iter().map(|f| patterns.search(*f, clock)).collect();
+    let found: Result<Vec<Exhaustive>, _> = question.functionals.iter().map(|f| patterns.search(f, clock)).collect();
+    let found = found?;
     let values = found.iter().map(|f| f.below).collect();
     let neurons = patterns.first.len() + patterns.later.len();
     Ok(if found.iter().all(|f| f.complete) {
@@ -98,7 +99,8 @@ impl<'a> Patterns<'a> {
         Ok(Self { network, norm, intervals, first, later, jacobian })
     }
 
-    fn search(&self, functional: Functional, clock: Clock<'_>) -> Exhaustive {
+    fn search(&self, functional: &Functional, clock: Clock<'_>) -> Result<Exhaustive, NotApplicable> {
+        let u = entries(functional)?;
         let patterns = 1_usize << self.later.len();
         let batches: Vec<usize> = (0..patterns).step_by(BATCH).collect();
         let best = batches.into_par_iter().map(|start| {
@@ -108,7 +110,7 @@ impl<'a> Patterns<'a> {
             let count = BATCH.min(patterns - start);
             let slopes = self.batch(start, count);
             let mut seed = Matrix::zeros(self.network.outputs(), count);
-            functional.entries().for_each(|(i, u)| seed.row_mut(i).fill(u));
+            u.iter().for_each(|(i, u)| seed.row_mut(*i).fill(*u));
             let gradients = self.network.adjoint(&slopes, &seed);
             let columns = (0..count).into_par_iter().map(|column| {
                 let (constant, rows) = self.affine(&gradients, column);
@@ -118,8 +120,9 @@ impl<'a> Patterns<'a> {
         });
         let best = best.reduce(|| Best::NONE, Best::better);
         let slopes = self.slopes(best.later, best.first);
-        let below = GradientBound::new(self.network, self.norm).lower(functional, &slopes);
-        Exhaustive { below, above: (best.value + self.rounding(functional)).next_up(), slopes, complete: best.complete }
+        let below = GradientBound::new(self.network, self.norm).lower(functional, &[], &slopes);
+        let above = (best.value * (1.0 + self.norm.dual_error(self.network.inputs())) + self.rounding(&u)).next_up();
+        Ok(Exhaustive { below, above, slopes, complete: best.complete })
     }
 
     /// Slopes for the patterns start.. of the later layers, a column each; those of the first layer are at their lower end.
@@ -185,6 +188,10 @@ impl<'a> Patterns<'a> {
         match self.norm {
             InputNorm::Linf => add_and_sum(gradient, row, sign, f64::abs),
             InputNorm::L2 => add_and_sum(gradient, row, sign, |g| g * g).sqrt(),
+            InputNorm::L1 | InputNorm::Lp(_) => {
+                gradient.iter_mut().zip(row).for_each(|(g, v)| *g += sign * v);
+                self.norm.dual(gradient.iter().copied())
+            }
         }
     }
 
@@ -198,9 +205,9 @@ impl<'a> Patterns<'a> {
     }
 
     /// At least what a computed norm may be too small.
-    fn rounding(&self, functional: Functional) -> f64 {
+    fn rounding(&self, u: &[(usize, f64)]) -> f64 {
         let mut seed = Matrix::zeros(self.network.outputs(), 1);
-        functional.entries().for_each(|(i, u)| *seed.at_mut(i, 0) = u.abs());
+        u.iter().for_each(|(i, u)| *seed.at_mut(*i, 0) = u.abs());
         // both ends of a slope interval and their difference are at most twice the magnitude
         let steepest = |a: usize| self.intervals[a].iter().map(|s| 4.0 * s.magnitude()).collect::<Vec<_>>();
         let sizes = self.network.pull_back(

@@ -14,8 +14,8 @@
 //! **Source.** Fazlyab et al., *Efficient and accurate estimation of Lipschitz constants for deep neural networks*,
 //! NeurIPS 2019, §3.
 
-use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question};
+use super::question::{Ball, Clock};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries};
 use crate::certificate::Multipliers;
 use crate::dual::Repair;
 use crate::matrix::Matrix;
@@ -34,14 +34,15 @@ const GAMMA_FLOOR: f64 = 1e-14;
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     question.form()?;
-    let layers = Layers::of(question);
+    let (ball, note) = Ball::around(question.options.norm);
+    let layers = Layers::of(question, ball);
     let values = question.each(|functional| layers.solve(question, functional, clock))?;
-    Ok(Question::estimate(values, Guarantee::Certified, Some("one multiplier per layer".to_owned())))
+    Ok(Question::estimate(values, Guarantee::Certified, Some(note.unwrap_or("one multiplier per layer").to_owned())))
 }
 
 struct Layers<'a> {
     network: &'a Network,
-    norm: InputNorm,
+    ball: Ball,
     slopes: Vec<Vec<Slope>>,
     /// Whether a neuron has more than one slope and anything to multiply with it.
     free: Vec<Vec<bool>>,
@@ -59,7 +60,7 @@ struct Step {
 }
 
 impl<'a> Layers<'a> {
-    fn of(question: &Question<'a>) -> Self {
+    fn of(question: &Question<'a>, ball: Ball) -> Self {
         let network = question.network;
         let sizes = network.abs_forward(&Matrix::from_fn(network.inputs(), 1, |_, _| 1.0));
         let slopes = network.slopes();
@@ -68,18 +69,19 @@ impl<'a> Layers<'a> {
             let reached = sizes.of(parent).data().iter().map(|size| *size > 0.0);
             slopes.iter().zip(reached).map(|(slope, reached)| reached && !slope.is_fixed()).collect()
         });
-        Self { network, norm: question.options.norm, free: free.collect(), slopes }
+        Self { network, ball, free: free.collect(), slopes }
     }
 
-    fn solve(&self, question: &Question<'_>, functional: Functional, clock: Clock<'_>) -> Result<f64, NotApplicable> {
+    fn solve(&self, question: &Question<'_>, functional: &Functional, clock: Clock<'_>) -> Result<f64, NotApplicable> {
         let (form, tol) = (question.form()?, question.options.tol);
+        let (norm, entries) = (self.ball.norm(), entries(functional)?);
         let mut latest = None;
         for k in RANKS {
             let mut at = self.random(k, question.options.seed);
             let mut ahead = at.clone();
             let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
             for sweep in 0..SWEEPS {
-                let step = self.sweep(&ahead, functional);
+                let step = self.sweep(&ahead, &entries);
                 if !step.value.is_finite() {
                     return Err(NotApplicable::Overflow);
                 }
@@ -90,9 +92,9 @@ impl<'a> Layers<'a> {
                 }
                 let last = sweep + 1 == SWEEPS || clock.stopped();
                 if gain.abs() <= calm {
-                    let repair = Repair::new(form, self.norm, functional, step.multipliers.clone());
+                    let repair = Repair::new(form, norm, functional.clone(), step.multipliers.clone());
                     let repaired = repair.within(0.9 * tol, step.value);
-                    if let Some(certificate) = repaired.and_then(|r| form.certify(self.norm, &r.claim(functional))) {
+                    if let Some(certificate) = repaired.and_then(|r| form.certify(norm, &r.claim(functional))) {
                         return Ok(certificate.upper());
                     }
                     calm *= 0.1;
@@ -109,7 +111,7 @@ impl<'a> Layers<'a> {
                 break;
             }
         }
-        question.certified(functional, latest.ok_or(NotApplicable::Stopped)?)
+        question.certified(norm, functional, latest.ok_or(NotApplicable::Stopped)?)
     }
 
     fn random(&self, k: usize, seed: u64) -> Point {
@@ -132,9 +134,9 @@ impl<'a> Layers<'a> {
     }
 
     fn normalise_input(&self, x: &mut Matrix) {
-        match self.norm {
-            InputNorm::Linf => (0..x.rows()).for_each(|i| scale_to_one(x.row_mut(i))),
-            InputNorm::L2 => scale_to_one(x.data_mut()),
+        match self.ball {
+            Ball::Cube => (0..x.rows()).for_each(|i| scale_to_one(x.row_mut(i))),
+            Ball::Round => scale_to_one(x.data_mut()),
         }
     }
 
@@ -146,7 +148,7 @@ impl<'a> Layers<'a> {
         self.normalised(Point(moved.collect()))
     }
 
-    fn sweep(&self, at: &Point, functional: Functional) -> Step {
+    fn sweep(&self, at: &Point, u: &[(usize, f64)]) -> Step {
         let k = at.0[0].cols();
         let values = self.network.push_forward(&at.0[0], LinearMap::forward, |a, h| {
             let (slopes, length) = (&self.slopes[a], self.weighted_length(a, h));
@@ -155,7 +157,7 @@ impl<'a> Layers<'a> {
         });
         let pre: Vec<&Matrix> = self.network.activations().map(|(_, parent, _)| values.of(parent)).collect();
         let mut seed = Matrix::zeros(self.network.outputs(), k);
-        functional.entries().for_each(|(i, u)| *seed.at_mut(i, 0) = u);
+        u.iter().for_each(|(i, u)| *seed.at_mut(*i, 0) = *u);
         let gradients = self.network.pull_back(&seed, LinearMap::adjoint, |a, g| {
             let (slopes, h) = (&self.slopes[a], pre[a]);
             let (length, steep) = (self.weighted_length(a, h), self.free_length(a, g));
@@ -167,16 +169,16 @@ impl<'a> Layers<'a> {
         });
         let g = gradients.of(NodeId::INPUT);
         let rows: Vec<f64> = (0..g.rows()).map(|i| length(g.row(i))).collect();
-        let value = self.norm.dual(rows.iter().copied());
-        let gamma = match self.norm {
-            InputNorm::Linf => rows.iter().map(|norm| norm.max(GAMMA_FLOOR * value)).collect(),
-            InputNorm::L2 => vec![value],
+        let value = self.ball.norm().dual(rows.iter().copied());
+        let gamma = match self.ball {
+            Ball::Cube => rows.iter().map(|norm| norm.max(GAMMA_FLOOR * value)).collect(),
+            Ball::Round => vec![value],
         };
         let mut lambda = Vec::new();
-        let mut next = vec![match self.norm {
-            InputNorm::Linf => or_before(g, &at.0[0]),
-            InputNorm::L2 if value > 0.0 => g.clone(),
-            InputNorm::L2 => at.0[0].clone(),
+        let mut next = vec![match self.ball {
+            Ball::Cube => or_before(g, &at.0[0]),
+            Ball::Round if value > 0.0 => g.clone(),
+            Ball::Round => at.0[0].clone(),
         }];
         for (a, (node, _, _)) in self.network.activations().enumerate() {
             let (g, h) = (gradients.of(node), pre[a]);
@@ -186,7 +188,7 @@ impl<'a> Layers<'a> {
             next.push(if self.free_length(a, g) > 0.0 { g.clone() } else { at.0[a + 1].clone() });
         }
         let next = self.normalised(Point(next));
-        Step { value, next, multipliers: Multipliers { zeta: value, gamma, lambda } }
+        Step { value, next, multipliers: Multipliers { zeta: vec![value], gamma, lambda } }
     }
 
     /// ‖R H‖_F.

@@ -51,14 +51,16 @@ pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate,
         return Err(NotApplicable::Size { what: "products of an input and a neuron", size, limit });
     }
     let found = question.each(|functional| {
-        let program = network.program(functional);
+        let program = network.program(functional)?;
         let last = program.matrix.cols() - 1;
         let (bound, ended) = solve(&program.matrix.columns(0..last), &program.matrix.column(last), clock)?;
         Ok((add_up(bound, program.slack), ended))
     })?;
     let mut note = match question.options.norm {
         InputNorm::Linf => "linear program by Clarabel, its solution proved",
-        InputNorm::L2 => "its linf bound, as |x|_inf <= |x|_2: the method has no other for l2",
+        InputNorm::L2 | InputNorm::L1 | InputNorm::Lp(_) => {
+            "its linf bound, as |x|_inf <= |x|_p for all p: the method has no other"
+        }
     }
     .to_owned();
     if found.iter().any(|(_, ended)| !ended) {

@@ -32,6 +32,7 @@ pub use compare::{Comparison, Row, compare};
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use question::Question;
 
+use crate::problem::Functional;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -175,6 +176,12 @@ pub enum NotApplicable {
         /// The activation.
         node: String,
     },
+    /// The method is for linear functionals.
+    #[error("only for linear functionals of the output, not for its {norm} norm")]
+    OutputNorm {
+        /// The norm asked for.
+        norm: String,
+    },
     /// Too many patterns.
     #[error("2^{neurons} patterns are too many; it is done up to {limit} hidden neurons")]
     Patterns {
@@ -220,6 +227,11 @@ pub enum NotApplicable {
         /// Its error.
         reason: String,
     },
+}
+
+/// The non-zero entries of u.
+fn entries(functional: &Functional) -> Result<Vec<(usize, f64)>, NotApplicable> {
+    functional.entries().ok_or_else(|| NotApplicable::OutputNorm { norm: functional.to_string() })
 }
 
 /// The number of roundings behind any coefficient that is computed by one pass through the network.

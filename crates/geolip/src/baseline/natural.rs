@@ -17,12 +17,11 @@
 //! **Source.** Wang, Prakriya, Jha, *A quantitative geometric approach to neural-network smoothness*, NeurIPS 2022, §3–4.
 
 use super::one_hidden::{OneHidden, Program};
-use super::question::Clock;
+use super::question::{Ball, Clock};
 use super::{Estimate, Guarantee, NotApplicable, Question};
 use crate::certificate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::LinearMap;
-use crate::problem::InputNorm;
 use crate::random::gaussian;
 use crate::spectral;
 use rand::SeedableRng;
@@ -37,17 +36,18 @@ const FLOOR: f64 = 1e-12;
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let network = OneHidden::of(question)?;
-    let (norm, tol, seed) = (question.options.norm, question.options.tol, question.options.seed);
+    let (tol, seed) = (question.options.tol, question.options.seed);
+    let (ball, note) = Ball::around(question.options.norm);
     let values = question.each(|functional| {
-        let program = network.program(functional);
-        let bound = solve(&program, norm, tol, seed, clock);
+        let program = network.program(functional)?;
+        let bound = solve(&program, ball, tol, seed, clock);
         Ok(add_up(bound, program.slack))
     })?;
-    Ok(Question::estimate(values, Guarantee::Certified, Some("its own solver and proof".to_owned())))
+    Ok(Question::estimate(values, Guarantee::Certified, Some(note.unwrap_or("its own solver and proof").to_owned())))
 }
 
 /// A certified upper bound of max ‖A (t, 1)‖*, within `tol` of the relaxation's value unless stopped.
-fn solve(program: &Program, norm: InputNorm, tol: f64, seed: u64, clock: Clock<'_>) -> f64 {
+fn solve(program: &Program, ball: Ball, tol: f64, seed: u64, clock: Clock<'_>) -> f64 {
     let a = &program.matrix;
     let mut best = f64::INFINITY;
     for k in RANKS {
@@ -57,7 +57,7 @@ fn solve(program: &Program, norm: InputNorm, tol: f64, seed: u64, clock: Clock<'
         let mut ahead = at.clone();
         let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
         for sweep in 0..SWEEPS {
-            let step = Step::from(a, norm, &ahead);
+            let step = Step::from(a, ball, &ahead);
             let gain = (step.value - value) / step.value.max(f64::MIN_POSITIVE);
             if gain < -1e-14 && pace > 1.0 {
                 (pace, ahead) = (1.0, at.clone());
@@ -65,7 +65,7 @@ fn solve(program: &Program, norm: InputNorm, tol: f64, seed: u64, clock: Clock<'
             }
             let last = sweep + 1 == SWEEPS || gain.abs() < 1e-16 || gain.is_nan() || clock.stopped();
             if gain.abs() <= calm || last {
-                best = best.min(prove(a, norm, &step));
+                best = best.min(prove(a, ball, &step));
                 if best <= step.value * (1.0 + 0.5 * tol) || !step.value.is_finite() || clock.stopped() {
                     return best;
                 }
@@ -96,15 +96,15 @@ struct Step {
 }
 
 impl Step {
-    fn from(a: &Matrix, norm: InputNorm, t: &Matrix) -> Self {
+    fn from(a: &Matrix, ball: Ball, t: &Matrix) -> Self {
         let mut x = Matrix::zeros(a.rows(), t.cols());
         multiply(&mut x, Store::Replace, 1.0, a.view(), t.view());
         let d = row_norms(&x);
-        let value = norm_of_rows(norm, &d);
-        match norm {
-            InputNorm::Linf => normalise_rows(&mut x),
-            InputNorm::L2 if value > 0.0 => x.data_mut().iter_mut().for_each(|x| *x /= value),
-            InputNorm::L2 => {}
+        let value = norm_of_rows(ball, &d);
+        match ball {
+            Ball::Cube => normalise_rows(&mut x),
+            Ball::Round if value > 0.0 => x.data_mut().iter_mut().for_each(|x| *x /= value),
+            Ball::Round => {}
         }
         let mut g = Matrix::zeros(a.cols(), t.cols());
         multiply(&mut g, Store::Replace, 1.0, a.t(), x.view());
@@ -121,29 +121,29 @@ impl Step {
 }
 
 /// Σ‖xᵢ‖, or ‖X‖_F, from the row norms.
-fn norm_of_rows(norm: InputNorm, d: &[f64]) -> f64 {
-    norm.dual(d.iter().copied())
+fn norm_of_rows(ball: Ball, d: &[f64]) -> f64 {
+    ball.norm().dual(d.iter().copied())
 }
 
 /// The bound that d and e prove.
-fn prove(a: &Matrix, norm: InputNorm, step: &Step) -> f64 {
+fn prove(a: &Matrix, ball: Ball, step: &Step) -> f64 {
     let sums = |i: usize| a.row(i).iter().map(|v| v.abs()).sum::<f64>();
     let rows = Scales::of(&step.d, (0..a.rows()).map(sums));
     let mut columns = vec![0.0; a.cols()];
     (0..a.rows()).for_each(|i| columns.iter_mut().zip(a.row(i)).for_each(|(sum, v)| *sum += v.abs()));
     let columns = Scales::of(&step.e, columns.into_iter());
-    let row_scale = |i: usize| match norm {
-        InputNorm::Linf => rows.scales[i],
-        InputNorm::L2 => 1.0,
+    let row_scale = |i: usize| match ball {
+        Ball::Cube => rows.scales[i],
+        Ball::Round => 1.0,
     };
     let scaled = Matrix::from_fn(a.rows(), a.cols(), |i, j| row_scale(i) * a.at(i, j) * columns.scales[j]);
     let size = scaled.data().iter().map(|v| v * v).sum::<f64>().sqrt();
     // 3u for two products, and what underflows: entries are scaled to at most about 1
     let error = size * 4.0 * UNIT + 1e-300 * scaled.data().len() as f64;
     let sigma = add_up(spectral::tightly(&LinearMap::Dense(scaled)), error);
-    let sums = match norm {
-        InputNorm::Linf => mul_up(rows.sum, columns.sum),
-        InputNorm::L2 => columns.sum,
+    let sums = match ball {
+        Ball::Cube => mul_up(rows.sum, columns.sum),
+        Ball::Round => columns.sum,
     };
     mul_up(sigma, sqrt_up(sums))
 }

@@ -10,7 +10,7 @@
 //! **Rounding.** The stored matrix differs from the exact one by at most `slack` in the sum of all absolute values, which is
 //! also the most by which the FGL can differ in either norm.
 
-use super::{NotApplicable, Question, roundings};
+use super::{NotApplicable, Question, entries, roundings};
 use crate::certificate::rounding::gamma_up;
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NodeId, Slope};
@@ -68,10 +68,10 @@ impl<'a> OneHidden<'a> {
         Ok(Self { network, layer, roundings: roundings(network) })
     }
 
-    pub(super) fn program(&self, functional: Functional) -> Program {
+    pub(super) fn program(&self, functional: &Functional) -> Result<Program, NotApplicable> {
         let (inputs, network) = (self.network.inputs(), self.network);
         let mut seed = Matrix::zeros(network.outputs(), 1);
-        functional.entries().for_each(|(i, u)| *seed.at_mut(i, 0) = u);
+        entries(functional)?.into_iter().for_each(|(i, u)| *seed.at_mut(i, 0) = u);
         let blank = |_: usize, g: &Matrix| Matrix::zeros(g.rows(), g.cols());
         let gradient = network.pull_back(&seed, LinearMap::adjoint, blank);
         let size = network.pull_back(&seed.abs(), abs_adjoint, blank);
@@ -92,7 +92,7 @@ impl<'a> OneHidden<'a> {
             }
         }
         let gamma = gamma_up(2 * self.roundings + neurons + 20) * 1.000_01; // the sizes are rounded, too
-        Program { matrix, slack: (gamma * total).next_up() }
+        Ok(Program { matrix, slack: (gamma * total).next_up() })
     }
 }
 

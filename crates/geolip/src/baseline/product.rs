@@ -5,12 +5,13 @@
 //! functional of an affine output, uᵀy moves by at most Σ ‖A_tᵀu‖* L(parent_t); for an output that is itself an
 //! activation, the entries are taken one by one.
 //!
-//! ‖A‖∞ is the largest absolute row sum, exact but for rounding; ‖A‖₂ is the largest singular value, proved to about nine
+//! ‖A‖∞ is the largest absolute row sum and ‖A‖₁ the largest absolute column sum, exact but for rounding; ‖A‖_p is at
+//! most ‖A‖₂^{2/p}‖A‖∞^{1−2/p} for p ≥ 2 (Riesz and Thorin); ‖A‖₂ is the largest singular value, proved to about nine
 //! digits (`spectral.rs`), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
 //! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
 
-use super::{Estimate, Guarantee, NotApplicable, Question};
-use crate::certificate::rounding::{add_up, gamma_up, mul_up};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries};
+use crate::certificate::rounding::{add_up, gamma_up, mul_up, pow_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NodeId, Op, Slope};
 use crate::problem::{Functional, InputNorm};
@@ -19,10 +20,11 @@ use crate::spectral;
 pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
     let (network, norm) = (question.network, question.options.norm);
     let product = Product::new(network, norm);
-    let values = question.functionals.iter().map(|functional| product.of(*functional)).collect();
-    let rough = norm == InputNorm::L2 && network.terms().any(|t| spectral::is_too_large(&t.map));
+    let values: Result<Vec<f64>, _> = question.functionals.iter().map(|functional| product.of(functional)).collect();
+    let singular = matches!(norm, InputNorm::L2 | InputNorm::Lp(_));
+    let rough = singular && network.terms().any(|t| spectral::is_too_large(&t.map));
     let note = rough.then(|| "singular values of large maps bounded by row and column sums".to_owned());
-    Ok(Question::estimate(values, Guarantee::Certified, note))
+    Ok(Question::estimate(values?, Guarantee::Certified, note))
 }
 
 struct Product<'a> {
@@ -52,9 +54,8 @@ impl<'a> Product<'a> {
         Self { network, norm, constants }
     }
 
-    fn of(&self, functional: Functional) -> f64 {
-        let entries: Vec<(usize, f64)> = functional.entries().collect();
-        self.at(self.network.output(), &entries)
+    fn of(&self, functional: &Functional) -> Result<f64, NotApplicable> {
+        Ok(self.at(self.network.output(), &entries(functional)?))
     }
 
     /// At least the dual norm of the gradient of Σ uᵢ·(entry i of the node).
@@ -91,11 +92,30 @@ fn operator_norm(map: &LinearMap, norm: InputNorm) -> f64 {
     match norm {
         InputNorm::Linf => {
             let mut sums = Matrix::zeros(map.rows(), 1);
-            map.abs_forward(&Matrix::from_fn(map.cols(), 1, |_, _| 1.0), Store::Replace, &mut sums);
+            map.abs_forward(&ones(map.cols()), Store::Replace, &mut sums);
+            inflated(sums.data().iter().copied().fold(0.0, f64::max), map)
+        }
+        InputNorm::L1 => {
+            let mut sums = Matrix::zeros(map.cols(), 1);
+            map.abs_adjoint(&ones(map.rows()), Store::Replace, &mut sums);
             inflated(sums.data().iter().copied().fold(0.0, f64::max), map)
         }
         InputNorm::L2 => spectral::tightly(map),
+        InputNorm::Lp(p) => {
+            // ‖A‖_p ≤ ‖A‖₂^θ ‖A‖∞^{1−θ}, θ = 2/p: as the larger of the two times a power of a ratio of at most one
+            let (a, b) = (operator_norm(map, InputNorm::L2), operator_norm(map, InputNorm::Linf));
+            let (theta, larger) = (2.0 / p.get(), a.max(b));
+            if larger == 0.0 || !larger.is_finite() {
+                return larger;
+            }
+            let share = if a < b { theta.next_down() } else { (1.0 - theta).next_down() };
+            mul_up(larger, pow_up((a.min(b) / larger).next_up().min(1.0), share.max(0.0)))
+        }
     }
+}
+
+fn ones(n: usize) -> Matrix {
+    Matrix::from_fn(n, 1, |_, _| 1.0)
 }
 
 /// At least ‖Aᵀu‖*.
@@ -105,8 +125,8 @@ fn row_norm(map: &LinearMap, entries: &[(usize, f64)], norm: InputNorm) -> f64 {
     let (mut row, mut size) = (Matrix::zeros(map.cols(), 1), Matrix::zeros(map.cols(), 1));
     map.adjoint(&u, Store::Replace, &mut row);
     map.abs_adjoint(&u.abs(), Store::Replace, &mut size);
-    // one entry of u alone: nothing is rounded
-    let gamma = if entries.len() == 1 { 0.0 } else { gamma_up(map.longest_sum() + 2) };
+    // one output alone: nothing is rounded
+    let gamma = if matches!(entries, [(_, u)] if u.abs() == 1.0) { 0.0 } else { gamma_up(map.longest_sum() + 2) };
     let largest =
         row.data().iter().zip(size.data()).map(|(v, s)| if gamma == 0.0 { v.abs() } else { v.abs() + gamma * s });
     dual_up(norm, largest, map.cols())
@@ -115,8 +135,8 @@ fn row_norm(map: &LinearMap, entries: &[(usize, f64)], norm: InputNorm) -> f64 {
 /// At least the dual norm of `count` non-negative numbers.
 fn dual_up(norm: InputNorm, numbers: impl Iterator<Item = f64> + Clone, count: usize) -> f64 {
     let dual = norm.dual(numbers);
-    let exact = dual == 0.0 || norm == InputNorm::Linf && count == 1;
-    if exact { dual } else { (dual * (1.0 + gamma_up(count + 8))).next_up() }
+    let exact = dual == 0.0 || norm == InputNorm::L1 || norm == InputNorm::Linf && count == 1;
+    if exact { dual } else { (dual * (1.0 + norm.dual_error(count) * 1.000_001 + gamma_up(2))).next_up() }
 }
 
 /// A computed sum of weights' absolute values, raised by what its rounding may have lost.

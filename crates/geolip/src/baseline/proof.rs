@@ -3,14 +3,19 @@
 use super::{NotApplicable, Question};
 use crate::certificate::{Certificate, Multipliers};
 use crate::dual::Repair;
-use crate::problem::Functional;
+use crate::problem::{Functional, InputNorm};
 
 impl Question<'_> {
     /// The least bound proved with these multipliers, those of a layer scaled by one common factor (see `dual/tilt.rs`).
-    pub(super) fn certified(&self, functional: Functional, multipliers: Multipliers) -> Result<f64, NotApplicable> {
+    pub(super) fn certified(
+        &self,
+        norm: InputNorm,
+        functional: &Functional,
+        multipliers: Multipliers,
+    ) -> Result<f64, NotApplicable> {
         let form = self.form()?;
-        let repair = Repair::new(form, self.options.norm, functional, multipliers);
-        let certify = |repaired: crate::dual::Repaired| form.certify(self.options.norm, &repaired.claim(functional));
+        let repair = Repair::new(form, norm, functional.clone(), multipliers);
+        let certify = |repaired: crate::dual::Repaired| form.certify(norm, &repaired.claim(functional));
         let found = repair.proposals(self.options.tol).find_map(certify);
         let failed = || NotApplicable::NotCertified { output: functional.to_string() };
         found.as_ref().map(Certificate::upper).ok_or_else(failed)

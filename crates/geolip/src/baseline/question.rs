@@ -8,7 +8,7 @@ use crate::lower::{GradientBound, sample_inputs};
 use crate::network::Network;
 use crate::observer::Observer;
 use crate::options::Options;
-use crate::problem::Functional;
+use crate::problem::{Functional, InputNorm};
 use crate::report::{Bound, Report};
 use rayon::prelude::*;
 use std::sync::OnceLock;
@@ -39,6 +39,34 @@ pub(super) struct Clock<'a> {
 impl Clock<'_> {
     pub(super) fn stopped(&self) -> bool {
         self.observer.cancelled() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+    }
+}
+
+/// The two norms that every method knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ball {
+    /// That of ℓ∞.
+    Cube,
+    /// That of ℓ2.
+    Round,
+}
+
+impl Ball {
+    /// The smaller of the two that holds the unit ball of the norm, and what a reader has to know if it is larger.
+    pub(super) fn around(norm: InputNorm) -> (Self, Option<&'static str>) {
+        match norm {
+            InputNorm::Linf => (Self::Cube, None),
+            InputNorm::L2 => (Self::Round, None),
+            InputNorm::L1 => (Self::Round, Some("its l2 bound, as |x|_2 <= |x|_1")),
+            InputNorm::Lp(_) => (Self::Cube, Some("its linf bound, as |x|_inf <= |x|_p")),
+        }
+    }
+
+    pub(super) fn norm(self) -> InputNorm {
+        match self {
+            Self::Cube => InputNorm::Linf,
+            Self::Round => InputNorm::L2,
+        }
     }
 }
 
@@ -99,14 +127,14 @@ impl<'a> Question<'a> {
     /// One value per functional, worked out side by side.
     pub(super) fn each<T: Send>(
         &self,
-        one: impl Fn(Functional) -> Result<T, NotApplicable> + Sync,
+        one: impl Fn(&Functional) -> Result<T, NotApplicable> + Sync,
     ) -> Result<Vec<T>, NotApplicable> {
-        self.functionals.par_iter().map(|functional| one(*functional)).collect()
+        self.functionals.par_iter().map(|functional| one(functional)).collect()
     }
 
     /// The form that certificates are checked in, if that is by elimination.
     pub(super) fn form(&self) -> Result<&Form<'a>, NotApplicable> {
-        match self.form.get_or_init(|| Form::choose(self.network, self.options.memory_limit)) {
+        match self.form.get_or_init(|| Form::choose(self.network, self.options.memory_limit, 1)) {
             form @ Form::Eliminated(_) => Ok(form),
             Form::MatrixFree(_) => Err(NotApplicable::Proof),
         }

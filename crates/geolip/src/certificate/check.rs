@@ -2,38 +2,38 @@
 //!
 //! It takes a claim (ζ, γ, λ and the bound they are said to prove) and the network, and re-does the proof from these
 //! numbers alone: that they are finite and non-negative, that the form q of [`super::form`] is non-negative (proved in
-//! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that √(ζ·Σγ), rounded up, does not
-//! exceed the bound claimed. It knows nothing of how the multipliers were found, and imports nothing from the solver.
+//! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that what then follows
+//! ([`super::support`]), rounded up, does not exceed the bound claimed. For the largest of all outputs it checks a claim for
+//! each; for ℓ1, the claims about single inputs, and an interval ([`super::intervals`]) for every other input. It knows
+//! nothing of how the multipliers were found, and imports nothing from the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
 //! ([`crate::network`]: weights, slope intervals) and its import, and IEEE-754 arithmetic.
 
-use super::cholesky::is_positive;
 use super::form::{Defect, Multipliers, QuadraticForm};
-use super::format::{CertificateFile, Claim};
+use super::format::{CertificateFile, Claim, FormProof, InputProof, Proof};
+use super::intervals::input_bounds;
 use super::randomised::{MatrixFreeForm, RandomTest};
-use super::rounding::{mul_up, sqrt_up, sum_up};
+use super::support::proved_bound;
 use crate::network::Network;
-use crate::problem::{Functional, InputNorm};
+use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
 
-/// A checked upper bound: for every slope pattern v ∈ \[α, β\], ‖J(v)ᵀu‖ in the dual of `norm` is at most `upper`, and so
-/// is the Lipschitz constant. A theorem about the imported network in real arithmetic, unless its
-/// [failure probability](Self::failure_probability) is not zero; only the checker makes one.
+/// A checked upper bound: for every slope pattern v ∈ \[α, β\], ‖J(v)ᵀu‖ in the dual of `norm` (for a norm of the output,
+/// the operator norm of J(v)) is at most `upper`, and so is the Lipschitz constant. A theorem about the imported network in
+/// real arithmetic, unless its [failure probability](Self::failure_probability) is not zero; only the checker makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     norm: InputNorm,
-    functional: Functional,
-    upper: f64,
-    multipliers: Multipliers,
-    random_test: Option<RandomTest>,
+    claim: Claim,
 }
 
 impl Certificate {
     /// The bound.
     pub fn upper(&self) -> f64 {
-        self.upper
+        self.claim.upper
     }
 
     /// The norm of input perturbations.
@@ -41,26 +41,47 @@ impl Certificate {
         self.norm
     }
 
-    /// The output functional u.
-    pub fn functional(&self) -> Functional {
-        self.functional
+    /// What is measured of the output.
+    pub fn functional(&self) -> &Functional {
+        &self.claim.output
     }
 
-    /// The numbers that prove it.
-    pub fn multipliers(&self) -> &Multipliers {
-        &self.multipliers
+    /// What proves it.
+    pub fn proof(&self) -> &Proof {
+        &self.claim.proof
     }
 
-    /// 0 for a proof; for a probabilistic certificate, the probability that its test passes what is not true.
+    /// 0 for a proof; for a probabilistic certificate, the probability that its tests pass what is not true.
     pub fn failure_probability(&self) -> f64 {
-        self.random_test.map_or(0.0, |test| test.failure_probability)
+        failure_probability(&self.claim.proof)
     }
 
     /// The claim this certificate proves, for a file.
     pub fn claim(&self) -> Claim {
-        let Multipliers { zeta, gamma, lambda } = self.multipliers.clone();
-        let (output, random_test) = (self.functional.to_string(), self.random_test);
-        Claim { output, upper: self.upper, zeta, gamma, lambda, random_test }
+        self.claim.clone()
+    }
+
+    /// The certificate of the largest output, from those of all outputs of a network in their order; none if these are
+    /// something else.
+    pub fn of_largest_output(network: &Network, outputs: &[Self]) -> Option<Self> {
+        let norm = outputs.first()?.norm;
+        let fits = |(i, c): (usize, &Self)| c.norm == norm && *c.functional() == Functional::Output(i);
+        if outputs.len() != network.outputs() || !outputs.iter().enumerate().all(fits) {
+            return None;
+        }
+        let upper = outputs.iter().map(Self::upper).fold(0.0, f64::max);
+        let proof = Proof::Outputs(outputs.iter().map(Self::claim).collect());
+        Some(Self { norm, claim: Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof } })
+    }
+}
+
+/// At most the sum over all random tests behind a proof.
+fn failure_probability(proof: &Proof) -> f64 {
+    let of = |form: &FormProof| form.random_test.map_or(0.0, |test| test.failure_probability);
+    match proof {
+        Proof::Multipliers(form) => of(form),
+        Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
+        Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
     }
 }
 
@@ -69,7 +90,7 @@ impl Certificate {
 #[non_exhaustive]
 pub enum Rejection {
     /// Another format or version.
-    #[error("the file says format '{format}' version {version}; this checker reads 'geolip-certificate' version 1")]
+    #[error("the file says format '{format}' version {version}; this checker reads 'geolip-certificate' version 2")]
     Format {
         /// The format it names.
         format: String,
@@ -139,18 +160,10 @@ pub enum Rejection {
     },
 }
 
-/// The bound that multipliers prove if their form is non-negative: √(ζ·Σγ), rounded up.
-pub fn proved_bound(multipliers: &Multipliers) -> f64 {
-    sqrt_up(mul_up(multipliers.zeta, sum_up(multipliers.gamma.iter().copied())))
-}
-
-/// Checks one claim that is to be proved outright.
+/// Checks one claim that is to be proved outright by one form.
 pub fn check(form: &QuadraticForm<'_>, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
-    let network = form.network();
-    check_claim(network, norm, claim, |functional, multipliers| match form.surplus(norm, functional, multipliers) {
-        Ok(surplus) if is_positive(surplus) => Ok(None),
-        Ok(_) => Err("its matrix is not positive semidefinite (the last pivot is not positive)".to_owned()),
-        Err(defect) => Err(describe(network, defect)),
+    check_form(form.network(), norm, claim, |functional, multipliers, _| {
+        form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect))
     })
 }
 
@@ -161,10 +174,9 @@ pub fn check_probabilistic(
     norm: InputNorm,
     claim: &Claim,
 ) -> Result<Certificate, Rejection> {
-    check_claim(form.network(), norm, claim, |functional, multipliers| {
-        let test = claim.random_test.ok_or("it is too large for an elimination, and the claim has no random test")?;
-        form.test(norm, functional, multipliers, test, seed(form.network(), claim))?;
-        Ok(Some(test))
+    check_form(form.network(), norm, claim, |functional, multipliers, test| {
+        let test = test.ok_or("it is too large for an elimination, and the claim has no random test")?;
+        form.test(norm, functional, multipliers, test, seed(form.network(), claim))
     })
 }
 
@@ -175,31 +187,47 @@ fn seed(network: &Network, claim: &Claim) -> u64 {
     hash.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
 }
 
-/// Everything about a claim but the positive definiteness of its form, which `prove` answers for.
-fn check_claim(
+/// Everything about a claim with one form but that this is non-negative, which `prove` answers for.
+fn check_form(
     network: &Network,
     norm: InputNorm,
     claim: &Claim,
-    prove: impl FnOnce(Functional, &Multipliers) -> Result<Option<RandomTest>, String>,
+    prove: impl FnOnce(&Functional, &Multipliers, Option<RandomTest>) -> Result<(), String>,
 ) -> Result<Certificate, Rejection> {
-    let output = || claim.output.clone();
-    let functional: Functional =
-        claim.output.parse().map_err(|e| Rejection::Output { output: output(), reason: format!("{e}") })?;
-    if let Some((index, _)) = functional.entries().find(|(i, _)| *i >= network.outputs()) {
-        let reason = format!("output {index} does not exist; the network has {}", network.outputs());
-        return Err(Rejection::Output { output: output(), reason });
+    check_output(network, claim)?;
+    let Proof::Multipliers(form) = &claim.proof else {
+        return Err(unfit(claim, "it is to be proved by multipliers, and has none of its own"));
+    };
+    if norm == InputNorm::L1 {
+        return Err(unfit(claim, "one form proves nothing in l1; a proof goes input by input"));
     }
-    let multipliers = claim.multipliers();
-    check_shapes(network, norm, claim)?;
-    check_numbers(claim)?;
-    let proved = proved_bound(&multipliers);
-    let random_test =
-        prove(functional, &multipliers).map_err(|reason| Rejection::NotProved { output: output(), reason })?;
-    if claim.upper >= proved {
-        Ok(Certificate { norm, functional, upper: claim.upper, multipliers, random_test })
+    check_shapes(network, norm, &claim.output, form)?;
+    check_numbers(claim, form)?;
+    let multipliers = form.multipliers();
+    let proved = proved_bound(norm, &claim.output, &multipliers);
+    prove(&claim.output, &multipliers, form.random_test)
+        .map_err(|reason| Rejection::NotProved { output: claim.output.to_string(), reason })?;
+    accept(norm, claim, proved)
+}
+
+/// The certificate, if what is proved is what is claimed.
+fn accept(norm: InputNorm, claim: &Claim, proved: f64) -> Result<Certificate, Rejection> {
+    if claim.upper >= proved && claim.upper.is_finite() {
+        Ok(Certificate { norm, claim: claim.clone() })
     } else {
-        Err(Rejection::Claim { output: output(), proved, claimed: claim.upper })
+        Err(Rejection::Claim { output: claim.output.to_string(), proved, claimed: claim.upper })
     }
+}
+
+fn unfit(claim: &Claim, reason: &str) -> Rejection {
+    Rejection::NotProved { output: claim.output.to_string(), reason: reason.to_owned() }
+}
+
+fn check_output(network: &Network, claim: &Claim) -> Result<(), Rejection> {
+    claim.output.fits(network).map_err(|error: ProblemError| Rejection::Output {
+        output: claim.output.to_string(),
+        reason: error.to_string(),
+    })
 }
 
 /// Checks every claim of a file against a network; all of them hold, or the first that does not is named.
@@ -216,42 +244,130 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     }
     let (form, operator) =
         (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
-    let verdict = |claim: &Claim| match claim.random_test {
-        None => check(&form, file.norm, claim),
-        Some(_) => check_probabilistic(&operator, file.norm, claim),
+    // proofs input by input share the forms of the inputs, so they are checked side by side
+    let nested = |claim| match claim {
+        &Claim { proof: Proof::Outputs(ref claims), .. } => claims.iter().collect(),
+        claim => vec![claim],
+    };
+    let singles = file.bounds.iter().flat_map(nested);
+    let by_input: Vec<&Claim> = singles.filter(|claim| matches!(claim.proof, Proof::Inputs(_))).collect();
+    let mut by_input = check_inputs(network, file.norm, &by_input).into_iter();
+    let mut single = |claim: &Claim| match &claim.proof {
+        Proof::Multipliers(FormProof { random_test: None, .. }) => check(&form, file.norm, claim),
+        Proof::Multipliers(FormProof { random_test: Some(_), .. }) => check_probabilistic(&operator, file.norm, claim),
+        Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
+        Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
+    };
+    let verdict = |claim: &Claim| match &claim.proof {
+        Proof::Outputs(outputs) if claim.output == Functional::Norm(OutputNorm::Linf) => {
+            let outputs = outputs.iter().map(&mut single).collect::<Result<Vec<Certificate>, Rejection>>()?;
+            let largest = Certificate::of_largest_output(network, &outputs);
+            let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
+            accept(file.norm, claim, largest.upper())
+        }
+        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) => single(claim),
     };
     file.bounds.iter().map(verdict).collect()
 }
 
-fn check_shapes(network: &Network, norm: InputNorm, claim: &Claim) -> Result<(), Rejection> {
+/// Checks claims in ℓ1, a verdict for each: the inputs listed by their multipliers, on the network with that input alone,
+/// and all others by intervals that are computed here.
+///
+/// **Claim.** The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network in which
+/// input i alone moves.
+pub fn check_inputs(network: &Network, norm: InputNorm, claims: &[&Claim]) -> Vec<Result<Certificate, Rejection>> {
+    let lists: Vec<Result<&[InputProof], Rejection>> =
+        claims.par_iter().map(|claim| listed_inputs(network, norm, claim)).collect();
+    let mut listing: Vec<Vec<(usize, &FormProof)>> = vec![Vec::new(); network.inputs()];
+    for (c, list) in lists.iter().enumerate() {
+        list.iter().flat_map(|list| *list).for_each(|proof| listing[proof.input].push((c, &proof.multipliers)));
+    }
+    let one_input = |(input, proofs): (usize, Vec<(usize, &FormProof)>)| {
+        let alone = network.with_input_alone(input);
+        let form = QuadraticForm::new(&alone);
+        let verdict = |(c, proof): (usize, &FormProof)| {
+            // with one input, all norms are the same
+            let (output, upper) = (claims[c].output.clone(), claims[c].upper);
+            let own = Claim { output, upper, proof: Proof::Multipliers(proof.clone()) };
+            (c, check(&form, InputNorm::Linf, &own).map(|_| ()))
+        };
+        proofs.into_iter().map(verdict).collect::<Vec<_>>()
+    };
+    let listing = listing.into_par_iter().enumerate().filter(|(_, proofs)| !proofs.is_empty());
+    let checked: Vec<Vec<(usize, Result<(), Rejection>)>> = listing.map(one_input).collect();
+    let mut failed: Vec<Option<Rejection>> = vec![None; claims.len()];
+    for (c, verdict) in checked.into_iter().flatten() {
+        failed[c] = failed[c].take().or(verdict.err());
+    }
+    let verdict = |((claim, list), failed): ((&&Claim, Result<&[InputProof], Rejection>), Option<Rejection>)| {
+        let list = list?;
+        if let Some(rejection) = failed {
+            return Err(rejection);
+        }
+        let mut proved = input_bounds(network, &claim.output);
+        // what the form of an input proves is at most the whole claim
+        list.iter().for_each(|proof| proved[proof.input] = claim.upper);
+        accept(norm, claim, proved.into_iter().fold(0.0, f64::max))
+    };
+    claims.iter().zip(lists).zip(failed).map(verdict).collect()
+}
+
+/// The inputs of a proof input by input, if it is one that makes sense for this network.
+fn listed_inputs<'a>(network: &Network, norm: InputNorm, claim: &'a Claim) -> Result<&'a [InputProof], Rejection> {
+    check_output(network, claim)?;
+    let Proof::Inputs(inputs) = &claim.proof else {
+        return Err(unfit(claim, "it is to be proved input by input, and is not"));
+    };
+    if norm != InputNorm::L1 {
+        return Err(unfit(claim, "a proof input by input is one in l1 alone"));
+    }
+    if inputs.windows(2).any(|pair| pair[0].input >= pair[1].input) {
+        return Err(unfit(claim, "its inputs are not in ascending order"));
+    }
+    if inputs.last().is_some_and(|last| last.input >= network.inputs()) {
+        return Err(unfit(claim, "it is about an input that does not exist"));
+    }
+    if inputs.iter().any(|proof| proof.multipliers.random_test.is_some()) {
+        return Err(unfit(claim, "a proof input by input has no random tests"));
+    }
+    Ok(inputs)
+}
+
+fn check_shapes(
+    network: &Network,
+    norm: InputNorm,
+    functional: &Functional,
+    form: &FormProof,
+) -> Result<(), Rejection> {
     let check = |what: String, found: usize, expected: usize| {
         if found == expected {
             Ok(())
         } else {
-            Err(Rejection::Shape { output: claim.output.clone(), what, found, expected })
+            Err(Rejection::Shape { output: functional.to_string(), what, found, expected })
         }
     };
     let gammas = match norm {
-        InputNorm::Linf => network.inputs(),
-        InputNorm::L2 => 1,
+        InputNorm::Linf | InputNorm::Lp(_) => network.inputs(),
+        InputNorm::L2 | InputNorm::L1 => 1,
     };
-    check("gamma".into(), claim.gamma.len(), gammas)?;
-    check("lambda".into(), claim.lambda.len(), network.activations().count())?;
-    for (a, (lambda, (node, _, _))) in claim.lambda.iter().zip(network.activations()).enumerate() {
+    check("zeta".into(), form.zeta.len(), functional.zetas(network.outputs()))?;
+    check("gamma".into(), form.gamma.len(), gammas)?;
+    check("lambda".into(), form.lambda.len(), network.activations().count())?;
+    for (a, (lambda, (node, _, _))) in form.lambda.iter().zip(network.activations()).enumerate() {
         check(format!("lambda[{a}]"), lambda.len(), network.node(node).len)?;
     }
     Ok(())
 }
 
-fn check_numbers(claim: &Claim) -> Result<(), Rejection> {
-    let lambdas = claim.lambda.iter().enumerate();
-    let numbers = [("upper".to_owned(), claim.upper), ("zeta".to_owned(), claim.zeta)]
-        .into_iter()
-        .chain(claim.gamma.iter().enumerate().map(|(i, v)| (format!("gamma[{i}]"), *v)))
+fn check_numbers(claim: &Claim, form: &FormProof) -> Result<(), Rejection> {
+    let lambdas = form.lambda.iter().enumerate();
+    let numbers = std::iter::once(("upper".to_owned(), claim.upper))
+        .chain(form.zeta.iter().enumerate().map(|(i, v)| (format!("zeta[{i}]"), *v)))
+        .chain(form.gamma.iter().enumerate().map(|(i, v)| (format!("gamma[{i}]"), *v)))
         .chain(lambdas.flat_map(|(a, l)| l.iter().enumerate().map(move |(j, v)| (format!("lambda[{a}][{j}]"), *v))));
     for (what, value) in numbers {
         if !(0.0..f64::INFINITY).contains(&value) {
-            return Err(Rejection::Number { output: claim.output.clone(), what, value });
+            return Err(Rejection::Number { output: claim.output.to_string(), what, value });
         }
     }
     Ok(())

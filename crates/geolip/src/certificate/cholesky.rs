@@ -3,8 +3,8 @@
 //! # What is proved
 //!
 //! **Claim.** Let B be a symmetric matrix of doubles with diagonal entries at most 2, given by the lower triangle of its
-//! blocks. If `BlockMatrix::eliminate` returns a positive number then B + diag(c) is positive semidefinite, with c the
-//! vector `BlockMatrix::backward_error` of the same block pattern.
+//! blocks. If `BlockMatrix::eliminate` returns a matrix that passes `eliminate_last` then B + diag(c) is positive
+//! semidefinite, with c the vector `BlockMatrix::backward_error` of the same block pattern.
 //!
 //! **Why.** The elimination computes, for every entry (i, j) of the filled pattern,
 //! ℓᵢⱼ = fl((bᵢⱼ − Σ_{k<j} ℓᵢₖ ℓⱼₖ) / ℓⱼⱼ) and ℓⱼⱼ = fl(√(bⱼⱼ − Σ ℓⱼₖ²)), with p terms in the sum, in some order, fused
@@ -151,14 +151,10 @@ impl BlockMatrix {
         error.iter().map(|e| e * 1.000_001).collect()
     }
 
-    /// Eliminates every variable but the last (the last block has one row) and returns what is left of its diagonal
-    /// entry, the Schur complement; all earlier pivots were positive.
-    ///
-    /// # Panics
-    /// When the last block is not 1 × 1.
-    pub fn eliminate(mut self) -> Result<f64, NotPositive> {
+    /// Eliminates every variable but those of the last block and returns the lower triangle of what is left of it, the
+    /// Schur complement; all earlier pivots were positive.
+    pub fn eliminate(mut self) -> Result<Matrix, NotPositive> {
         let last = self.sizes.len() - 1;
-        assert_eq!(self.sizes[last], 1, "the last block is a single variable");
         for col in 0..last {
             let below = self.below(col);
             let mut panels: Vec<Panel> = below
@@ -172,7 +168,8 @@ impl BlockMatrix {
             .map_err(|index| NotPositive { block: col, index })?;
             self.subtract_products(&panels);
         }
-        Ok(*self.diagonal_mut(last, 0))
+        self.block_mut(last, last);
+        Ok(self.dense[place(last, last)].take().expect("made a line ago"))
     }
 
     /// Subtracts from every block (row, other) what the eliminated column's panels of these rows make.
@@ -239,7 +236,13 @@ pub(crate) fn is_semidefinite(lower: Matrix) -> bool {
     let error = matrix.backward_error();
     (0..n).for_each(|i| *matrix.diagonal_mut(0, i) = (*matrix.diagonal_mut(0, i) - error[0]).next_down());
     *matrix.diagonal_mut(1, 0) = 1.0; // isolated
-    matrix.oversized().is_none() && matrix.eliminate().is_ok_and(is_positive)
+    matrix.oversized().is_none() && matrix.eliminate().is_ok()
+}
+
+/// Eliminates what [`BlockMatrix::eliminate`] left, from its lower triangle; `Err` names the first pivot that is not
+/// positive.
+pub(super) fn eliminate_last(mut left: Matrix) -> Result<(), usize> {
+    factor(&mut left)
 }
 
 /// Positive and finite: what a pivot has to be. NaN is not.
@@ -414,7 +417,7 @@ mod tests {
             factor(&mut l).expect("diagonally dominant");
             let n = full.rows();
             let expected = l.at(n - 1, n - 1).powi(2);
-            let complement = m.eliminate().expect("diagonally dominant");
+            let complement = m.eliminate().expect("diagonally dominant").at(0, 0);
             assert!((complement - expected).abs() < 1e-12, "{name}: {complement} against {expected}");
         }
     }
@@ -429,6 +432,6 @@ mod tests {
         assert_eq!(m.eliminate(), Err(NotPositive { block: 0, index: 0 }));
         let mut m = example(&[3, 4, 1], |_, _| true);
         *m.block_mut(2, 1).at_mut(0, 0) = f64::INFINITY;
-        assert!(!m.eliminate().is_ok_and(is_positive));
+        assert!(!m.eliminate().is_ok_and(|left| eliminate_last(left).is_ok()));
     }
 }

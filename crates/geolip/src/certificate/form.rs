@@ -2,19 +2,22 @@
 //!
 //! # The form
 //!
-//! With t a homogenising scalar, x the input and z_1, …, z_d the activations, h_a the pre-activations as linear functions
-//! of (x, z), u the output functional, and multipliers ζ, γ, λ ≥ 0,
+//! With x the input and z_1, …, z_d the activations, h_a the pre-activations as linear functions of (x, z), U the rows of
+//! the output functional (uᵀ alone, or all unit vectors for a norm of the output), w one homogenising variable per row
+//! (a scalar t for one), and multipliers ζ, γ, λ ≥ 0,
 //!
-//! > q(t, x, z) = ζ t² + Σ γᵢ xᵢ² + Σⱼ λⱼ (zⱼ − αⱼ hⱼ)(zⱼ − βⱼ hⱼ) − 2 t uᵀy(x, z).
+//! > q(w, x, z) = Σ ζᵢ wᵢ² + Σ γᵢ xᵢ² + Σⱼ λⱼ (zⱼ − αⱼ hⱼ)(zⱼ − βⱼ hⱼ) − 2 wᵀUy(x, z).
 //!
-//! **Claim.** If q ≥ 0 everywhere, then the FGL of uᵀy is at most √(ζ·Σγᵢ) for ℓ∞ and √(ζ·γ) for ℓ2 (all γᵢ equal to one
-//! γ). *Proof.* Let v ∈ \[α, β\] and z = v∘h, so that every (z − αh)(z − βh) ≤ 0. Then 2 t uᵀy ≤ ζ t² + Σ γᵢ xᵢ² for all
-//! t, and the minimum over t gives (uᵀy)² ≤ ζ·Σγᵢxᵢ², which is at most ζ·Σγᵢ where all |xᵢ| ≤ 1, and ζγ‖x‖². ∎
+//! **Claim.** If q ≥ 0 everywhere, then the FGL is at most √(ζ·Σγᵢ) for a functional in ℓ∞, √(ζ·γ) in ℓ2 (all γᵢ equal to
+//! one γ), and in general the root of the product of both support functions ([`super::support`]). *Proof.* Let
+//! v ∈ \[α, β\] and z = v∘h, so that every (z − αh)(z − βh) ≤ 0. Then 2 wᵀUy ≤ Σ ζᵢ wᵢ² + Σ γᵢ xᵢ² for all w. With
+//! w = t·u for u in the dual ball of the output norm (u = 1 for a functional), the minimum over t gives
+//! (uᵀUy)² ≤ Σζᵢuᵢ²·Σγᵢxᵢ², which is at most ζ·Σγᵢ where u = 1 and all |xᵢ| ≤ 1, and so on. ∎
 //! (GeoLIP, NeurIPS 2022, §4, in its dual form; LipSDP-Neuron with diagonal multipliers for ℓ2.)
 //!
 //! Expanding: row zⱼ, column zⱼ: λⱼ; row zⱼ, column k: −½ λⱼ (αⱼ+βⱼ) ∂hⱼ/∂k; rows and columns k, l: Σⱼ λⱼ αⱼ βⱼ
-//! (∂hⱼ/∂k)(∂hⱼ/∂l); row t, column k: −∂(uᵀy)/∂k. A neuron with fixed slope, or with h ≡ 0, is no variable
-//! (see `coefficients.rs`).
+//! (∂hⱼ/∂k)(∂hⱼ/∂l); row wᵢ, column k: −∂(Uy)ᵢ/∂k. A neuron with fixed slope, or with h ≡ 0, is no variable
+//! (see `coefficients.rs`). The block w comes last; what the elimination leaves of it has to be positive definite.
 //!
 //! # Rounding
 //!
@@ -24,7 +27,7 @@
 //! non-negative terms, inflated by 10⁻⁶, which covers their own rounding). With c from [`super::cholesky`], a positive
 //! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
 
-use super::cholesky::{BlockMatrix, NotPositive, is_positive};
+use super::cholesky::{BlockMatrix, NotPositive, eliminate_last, is_positive};
 use super::coefficients::{LayerForm, Parts, expand};
 use super::partition::Partition;
 use super::rounding::{UNIT, gamma_up, unit_scale};
@@ -35,9 +38,10 @@ use crate::problem::{Functional, InputNorm};
 /// The numbers that make a bound: see the [module](crate::certificate::form) for the claim.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Multipliers {
-    /// ζ ≥ 0, of the homogenising variable.
-    pub zeta: f64,
-    /// γ ≥ 0: one per input for ℓ∞, a single one for ℓ2.
+    /// ζ ≥ 0, of the homogenising variables: a single one for a functional and the ℓ2 norm of the output, else one per
+    /// output.
+    pub zeta: Vec<f64>,
+    /// γ ≥ 0: one per input for ℓ∞ and ℓp, a single one for ℓ2 (and for ℓ1, where one input is bounded at a time).
     pub gamma: Vec<f64>,
     /// λ ≥ 0: one per neuron, grouped by activation layer in topological order.
     pub lambda: Vec<Vec<f64>>,
@@ -47,9 +51,19 @@ impl Multipliers {
     /// γ for each of `inputs` inputs.
     pub(super) fn gamma_per_input(&self, norm: InputNorm, inputs: usize) -> Vec<f64> {
         match norm {
-            InputNorm::Linf => self.gamma.clone(),
-            InputNorm::L2 => vec![self.gamma[0]; inputs],
+            InputNorm::Linf | InputNorm::Lp(_) => self.gamma.clone(),
+            InputNorm::L2 | InputNorm::L1 => vec![self.gamma[0]; inputs],
         }
+    }
+
+    /// ζ for each of `rows` homogenising variables.
+    pub(super) fn zeta_per_row(&self, rows: usize) -> Vec<f64> {
+        if self.zeta.len() == rows { self.zeta.clone() } else { vec![self.zeta[0]; rows] }
+    }
+
+    /// The same with every ζ multiplied by `factor`.
+    fn with_zeta_times(&self, factor: f64) -> Self {
+        Self { zeta: self.zeta.iter().map(|z| z * factor).collect(), ..self.clone() }
     }
 }
 
@@ -71,7 +85,7 @@ pub struct QuadraticForm<'a> {
     network: &'a Network,
     layers: Vec<LayerForm<'a>>,
     output: Parts<'a>,
-    /// The number of variables per block: x, z_1, …, z_d, t.
+    /// The number of variables per block: x, z_1, …, z_d, and one for w.
     sizes: Vec<usize>,
     partition: Partition,
 }
@@ -103,55 +117,86 @@ impl<'a> QuadraticForm<'a> {
         (self.partition.work(), self.partition.memory())
     }
 
-    /// The smallest ζ with which these γ and λ are proved (the ζ given is a first guess, and must be positive), or none if
-    /// no ζ is large enough. For the solver: the result is a proposal that [`super::check()`] has to accept.
-    pub fn smallest_zeta(&self, norm: InputNorm, functional: Functional, multipliers: &Multipliers) -> Option<f64> {
-        let mut trial = multipliers.clone();
-        for _ in 0..3 {
-            let surplus = self.surplus(norm, functional, &trial).ok()?;
-            let zeta = (trial.zeta - surplus) * (1.0 + 1e-14);
-            if !is_positive(zeta) {
-                return None;
-            }
-            // with the same scale the elimination repeats itself up to the last pivot
-            if unit_scale(zeta) == unit_scale(trial.zeta) {
-                return Some(zeta);
-            }
-            trial.zeta = zeta;
-        }
-        Some(trial.zeta * (1.0 + 1e-9))
+    /// As [`Self::cost`], for a functional with so many rows: every tile meets them, and they come last.
+    pub fn cost_with(&self, rows: usize) -> (f64, f64) {
+        let (work, bytes) = self.cost();
+        let (rows, variables) = ((rows - 1) as f64, self.sizes.iter().sum::<usize>() as f64);
+        // a front of the square root of the elimination's own memory meets the rows at every variable
+        let front = (bytes / 8.0).sqrt();
+        (work + rows * variables * (front + rows), bytes + 8.0 * rows * (variables + rows))
     }
 
-    /// What a positive elimination leaves of t's diagonal entry, in units of ζ: q with ζ replaced by ζ − (this) is still
-    /// (barely) proved non-negative. Positive means proved as it stands.
-    pub(super) fn surplus(
+    /// The smallest multiple of the ζ given (all positive, or of variables that do not occur) with which they are proved
+    /// together with these γ and λ, or none if no multiple is large enough. For the solver: the result is a proposal that
+    /// [`super::check()`] has to accept.
+    pub fn smallest_zeta(
         &self,
         norm: InputNorm,
-        functional: Functional,
+        functional: &Functional,
         multipliers: &Multipliers,
-    ) -> Result<f64, Defect> {
-        let (matrix, scale_t) = self.assemble(norm, functional, multipliers)?;
+    ) -> Option<Vec<f64>> {
+        let mut trial = multipliers.clone();
+        for _ in 0..3 {
+            let left = self.eliminated(norm, functional, &trial).ok()?;
+            let factor = left.smallest_factor()? * (1.0 + 1e-14);
+            let next = trial.with_zeta_times(factor);
+            // with the same scale the elimination repeats itself up to the last pivots
+            let same = |(a, b): (&f64, &f64)| *a == 0.0 || unit_scale(*a) == unit_scale(*b);
+            if !next.zeta.iter().all(|z| z.is_finite()) {
+                return None;
+            }
+            if next.zeta.iter().zip(&trial.zeta).all(same) {
+                return Some(next.zeta);
+            }
+            trial = next;
+        }
+        Some(trial.with_zeta_times(1.0 + 1e-9).zeta)
+    }
+
+    /// Whether the form of these multipliers is proved non-negative.
+    pub(super) fn prove(
+        &self,
+        norm: InputNorm,
+        functional: &Functional,
+        multipliers: &Multipliers,
+    ) -> Result<(), Defect> {
+        let last = self.sizes.len() - 1;
+        let left = self.eliminated(norm, functional, multipliers)?.left;
+        eliminate_last(left).map_err(|index| Defect::Pivot(NotPositive { block: last, index }))
+    }
+
+    /// What a positive elimination of all variables but w leaves.
+    fn eliminated(
+        &self,
+        norm: InputNorm,
+        functional: &Functional,
+        multipliers: &Multipliers,
+    ) -> Result<Remainder, Defect> {
+        let (matrix, zeta) = self.assemble(norm, functional, multipliers)?;
         let left = matrix.eliminate().map_err(|NotPositive { block, index }| {
             let (block, index) = self.partition.variable(block, index);
             Defect::Pivot(NotPositive { block, index })
         })?;
-        Ok(if scale_t == 0.0 { left } else { left / scale_t / scale_t })
+        Ok(Remainder { left, zeta })
     }
 
-    /// The scaled matrix with all error bounds subtracted from its diagonal, and the scale of t.
+    /// The scaled matrix with all error bounds subtracted from its diagonal, and ζ in the scale of w.
     fn assemble(
         &self,
         norm: InputNorm,
-        functional: Functional,
+        functional: &Functional,
         multipliers: &Multipliers,
-    ) -> Result<(BlockMatrix, f64), Defect> {
+    ) -> Result<(BlockMatrix, Vec<f64>), Defect> {
         let last = self.sizes.len() - 1;
+        let rows = functional.row_count(self.network.outputs());
         let weights: Vec<LayerWeights> =
             self.layers.iter().zip(&multipliers.lambda).map(|(l, lambda)| LayerWeights::new(l, lambda)).collect();
         let target = self.target(functional);
-        let diagonal = self.diagonal(norm, multipliers, &weights);
+        let diagonal = self.diagonal(norm, rows, multipliers, &weights);
         let scales = self.scales(&diagonal, &target)?;
-        let mut matrix = BlockMatrix::zeros(self.partition.sizes().to_vec());
+        let mut tiles = self.partition.sizes().to_vec();
+        *tiles.last_mut().expect("w has a tile") = rows;
+        let mut matrix = BlockMatrix::zeros(tiles);
         let mut error = vec![Vec::new(); self.sizes.len()];
         for (block, (d, s)) in diagonal.own.iter().zip(&scales).enumerate() {
             for (index, (d, s)) in d.iter().zip(s).enumerate() {
@@ -159,22 +204,20 @@ impl<'a> QuadraticForm<'a> {
                 let (tile, place) = self.partition.place(block, index);
                 *matrix.diagonal_mut(tile, place) += if *s == 0.0 { 1.0 } else { d * s * s };
             }
-            error[block] = vec![UNDERFLOW + 4.0 * UNIT; self.sizes[block]]; // the diagonal's own few roundings
+            error[block] = vec![UNDERFLOW + 4.0 * UNIT; d.len()]; // the diagonal's own few roundings
         }
         let mut sum = Sum { partition: &self.partition, scales: &scales, matrix: &mut matrix, error: &mut error };
         for (a, (layer, weights)) in self.layers.iter().zip(&weights).enumerate() {
             sum.add_layer(a + 1, layer, weights, self.layers.len());
         }
-        let (t, t_place) = (scales[last][0], self.partition.place(last, 0));
-        for (block, (row, row_error)) in target.iter().enumerate() {
-            for (j, (value, value_error)) in row.iter().zip(row_error).enumerate() {
-                if *value != 0.0 || *value_error != 0.0 {
-                    let s = t * scales[block][j];
-                    matrix.add(t_place, self.partition.place(block, j), -value * s);
-                    let e = s * (2.0 * UNIT * value.abs() + value_error);
-                    error[block][j] += e;
-                    error[last][0] += e;
-                }
+        for (i, entries) in target.iter().enumerate() {
+            let own = self.partition.place(last, i);
+            for &Entry { block, index, value, error: value_error } in entries {
+                let s = scales[last][i] * scales[block][index];
+                matrix.add(own, self.partition.place(block, index), -value * s);
+                let e = s * (2.0 * UNIT * value.abs() + value_error);
+                error[block][index] += e;
+                error[last][i] += e;
             }
         }
         let backward = matrix.backward_error();
@@ -189,32 +232,49 @@ impl<'a> QuadraticForm<'a> {
                 let (block, index) = self.partition.variable(tile, place);
                 Err(Defect::Range { block, index })
             }
-            None => Ok((matrix, t)),
+            None => {
+                let zeta = diagonal.own[last].iter().zip(&scales[last]).map(|(z, s)| z * s * s).collect();
+                Ok((matrix, zeta))
+            }
         }
     }
 
-    /// ∂(uᵀy)/∂block with an entrywise error bound, per block; empty where the output does not read the block.
-    fn target(&self, functional: Functional) -> Vec<(Vec<f64>, Vec<f64>)> {
-        let mut target = vec![(Vec::new(), Vec::new()); self.sizes.len()];
-        for part in &self.output {
-            let n = self.sizes[part.block];
-            let (mut row, mut error) = (vec![0.0; n], vec![0.0; n]);
-            for (i, u) in functional.entries() {
-                part.visit_row(i, |j, value, e| {
-                    row[j] += u * value;
-                    error[j] += u.abs() * e;
-                });
+    /// ∂(Uy)ᵢ/∂variable with entrywise error bounds, row by row.
+    fn target(&self, functional: &Functional) -> Vec<Vec<Entry>> {
+        let rows = functional.rows(self.network.outputs());
+        let row = |entries: Vec<(usize, f64)>| {
+            let mut row = Vec::new();
+            for part in &self.output {
+                let n = self.sizes[part.block];
+                let (mut values, mut errors) = (vec![0.0; n], vec![0.0; n]);
+                // products with ±1 are exact, and the sum of two of them is rounded where it enters the matrix
+                let rounded = entries.len() > 2 || entries.iter().any(|(_, u)| u.abs() != 1.0);
+                let gamma = if rounded { gamma_up(entries.len() + 4) } else { 0.0 };
+                for &(i, u) in &entries {
+                    part.visit_row(i, |j, value, e| {
+                        values[j] += u * value;
+                        // (1 + 4γ) covers the roundings of these sums themselves
+                        errors[j] += match rounded {
+                            true => (u.abs() * e + gamma * (u * value).abs() + f64::MIN_POSITIVE) * (1.0 + 4.0 * gamma),
+                            false => e,
+                        };
+                    });
+                }
+                let pairs = values.into_iter().zip(errors).enumerate();
+                let standing = pairs.filter(|(_, (value, error))| *value != 0.0 || *error != 0.0);
+                let block = part.block;
+                row.extend(standing.map(|(index, (value, error))| Entry { block, index, value, error }));
             }
-            target[part.block] = (row, error);
-        }
-        target
+            row
+        };
+        rows.into_iter().map(row).collect()
     }
 
     /// The diagonal of the form: what is certain to be added to it, and (for scaling) all of it.
-    fn diagonal(&self, norm: InputNorm, multipliers: &Multipliers, weights: &[LayerWeights]) -> Diagonal {
+    fn diagonal(&self, norm: InputNorm, rows: usize, multipliers: &Multipliers, weights: &[LayerWeights]) -> Diagonal {
         let mut own = vec![multipliers.gamma_per_input(norm, self.sizes[0])];
         own.extend(weights.iter().map(|w| w.lambda.clone()));
-        own.push(vec![multipliers.zeta]);
+        own.push(multipliers.zeta_per_row(rows));
         let mut total = own.clone();
         for (layer, weights) in self.layers.iter().zip(weights) {
             if weights.curved {
@@ -242,23 +302,27 @@ impl<'a> QuadraticForm<'a> {
     }
 
     /// One power of two per variable; 0 for variables that do not occur in the form at all.
-    fn scales(&self, diagonal: &Diagonal, target: &[(Vec<f64>, Vec<f64>)]) -> Result<Vec<Vec<f64>>, Defect> {
+    fn scales(&self, diagonal: &Diagonal, target: &[Vec<Entry>]) -> Result<Vec<Vec<f64>>, Defect> {
         let last = self.sizes.len() - 1;
-        let read = if diagonal.total.iter().flatten().any(|v| *v == 0.0) { self.read(diagonal) } else { Vec::new() };
+        let some_are_zero = diagonal.total.iter().flatten().any(|v| *v == 0.0);
+        let mut read = if some_are_zero { self.read(diagonal) } else { Vec::new() };
+        if some_are_zero {
+            target.iter().flatten().for_each(|entry| read[entry.block][entry.index] = true);
+        }
         let unused = |block: usize, index: usize| {
-            let absent = block > 0 && block < last && !self.layers[block - 1].free[index];
-            let (row, error) = &target[block];
-            let untouched = row.get(index).is_none_or(|v| *v == 0.0) && error.get(index).is_none_or(|e| *e == 0.0);
-            absent || untouched && !read[block][index] && diagonal.own[block][index] == 0.0
+            if block == last {
+                return target[index].is_empty();
+            }
+            let absent = block > 0 && !self.layers[block - 1].free[index];
+            absent || !read[block][index] && diagonal.own[block][index] == 0.0
         };
-        let t_unused = || target.iter().all(|(row, error)| row.iter().chain(error).all(|v| *v == 0.0));
         let mut scales = Vec::with_capacity(self.sizes.len());
         for (block, total) in diagonal.total.iter().enumerate() {
             let mut scale = Vec::with_capacity(total.len());
             for (index, &v) in total.iter().enumerate() {
                 scale.push(if v > 0.0 && v.is_finite() {
                     Some(unit_scale(v)).filter(|s| *s <= LARGEST_SCALE).ok_or(Defect::Range { block, index })?
-                } else if v == 0.0 && if block == last { t_unused() } else { unused(block, index) } {
+                } else if v == 0.0 && unused(block, index) {
                     0.0
                 } else {
                     return Err(Defect::Diagonal { block, index });
@@ -267,6 +331,43 @@ impl<'a> QuadraticForm<'a> {
             scales.push(scale);
         }
         Ok(scales)
+    }
+}
+
+/// What an elimination leaves of the block w, and ζ in the scale of w.
+struct Remainder {
+    /// Scaled ζ − C, with C what the other variables take away, all error bounds included; lower triangle.
+    left: Matrix,
+    zeta: Vec<f64>,
+}
+
+/// Halvings of the interval in which a factor is looked for.
+const HALVINGS: usize = 44;
+
+impl Remainder {
+    /// The smallest s found for which s·ζ − C is positive definite.
+    fn smallest_factor(&self) -> Option<f64> {
+        if let ([zeta], true) = (self.zeta.as_slice(), self.left.rows() == 1) {
+            let factor = (zeta - self.left.at(0, 0)) / zeta;
+            return Some(factor).filter(|f| is_positive(*f));
+        }
+        let works = |s: f64| {
+            let mut left = self.left.clone();
+            self.zeta.iter().enumerate().for_each(|(i, z)| *left.at_mut(i, i) += (s - 1.0) * z);
+            eliminate_last(left).is_ok()
+        };
+        let (mut low, mut high) = (0.0, 1.0);
+        while !works(high) {
+            (low, high) = (high, 2.0 * high);
+            if high > 1e30 {
+                return None;
+            }
+        }
+        for _ in 0..HALVINGS {
+            let middle = 0.5 * (low + high);
+            if works(middle) { high = middle } else { low = middle }
+        }
+        Some(high * (1.0 + 1e-13))
     }
 }
 

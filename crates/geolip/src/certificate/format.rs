@@ -5,20 +5,27 @@
 //! | field | meaning |
 //! | --- | --- |
 //! | `format` | always `"geolip-certificate"` |
-//! | `version` | the version of this format, 1 |
+//! | `version` | the version of this format, 2 |
 //! | `network` | the canonical network's hash ([`crate::network::Network::hash`]), 64 hexadecimal digits |
-//! | `norm` | the input norm, `"linf"` or `"l2"` |
+//! | `norm` | the input norm, `"linf"`, `"l2"`, `"l1"` or a number p > 2 as text, `"3"` |
 //! | `region` | `null`: the bounds hold everywhere |
 //! | `bounds` | a list of claims |
 //!
-//! and a claim is `output` (an index `"8"` or a margin `"3-7"`), `upper` (the bound claimed), and the multipliers `zeta`,
-//! `gamma`, `lambda` of [`super::Multipliers`]. A probabilistic claim also has `random_test`, with `failure_probability`,
-//! `margin` and `top` (see [`super::randomised`]); claims without it are proved outright. Numbers are written in the shortest decimal form that reads back as the
-//! same double, fields in a fixed order, so identical claims are identical bytes.
+//! and a claim is `output` (an index `"8"`, a margin `"3-7"`, a list of numbers for a vector u, or a norm `"linf"`, `"l2"`,
+//! `"l1"` of the whole output), `upper` (the bound claimed), and `proof`, an object with one field:
+//!
+//! | field | proves | holds |
+//! | --- | --- | --- |
+//! | `multipliers` | any claim in ℓp, p ≥ 2 | `zeta`, `gamma`, `lambda` of [`super::Multipliers`]; a probabilistic claim also `random_test`, with `failure_probability`, `margin` and `top` (see [`super::randomised`]) |
+//! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
+//! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`super::intervals`]) |
+//!
+//! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
+//! claims are identical bytes. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
 use super::form::Multipliers;
 use super::randomised::RandomTest;
-use crate::problem::InputNorm;
+use crate::problem::{Functional, InputNorm};
 use serde::{Deserialize, Serialize};
 
 /// A certificate file as read, or about to be written.
@@ -43,16 +50,36 @@ pub struct CertificateFile {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoRegion {}
 
-/// One claim: the FGL of this output is at most `upper`, because of these multipliers.
+/// One claim: the FGL of this output is at most `upper`, because of this proof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {
-    /// The output functional, as [`crate::Functional`] writes it.
-    pub output: String,
+    /// What is measured of the output.
+    pub output: Functional,
     /// The bound claimed.
     pub upper: f64,
+    /// Why it holds.
+    pub proof: Proof,
+}
+
+/// What proves a claim.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// One quadratic form that is non-negative.
+    Multipliers(FormProof),
+    /// The largest output: a claim for each.
+    Outputs(Vec<Claim>),
+    /// The largest input: a form for each of those listed, intervals for all others.
+    Inputs(Vec<InputProof>),
+}
+
+/// Multipliers, and how the form they make is shown to be non-negative.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormProof {
     /// ζ
-    pub zeta: f64,
+    pub zeta: Vec<f64>,
     /// γ
     pub gamma: Vec<f64>,
     /// λ
@@ -62,10 +89,26 @@ pub struct Claim {
     pub random_test: Option<RandomTest>,
 }
 
-impl Claim {
-    /// The claim's multipliers.
+/// The proof for one input of the network, all others being fixed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputProof {
+    /// Which, counted from 0.
+    pub input: usize,
+    /// Multipliers for the network with this input alone.
+    pub multipliers: FormProof,
+}
+
+impl FormProof {
+    /// The multipliers.
     pub fn multipliers(&self) -> Multipliers {
-        Multipliers { zeta: self.zeta, gamma: self.gamma.clone(), lambda: self.lambda.clone() }
+        Multipliers { zeta: self.zeta.clone(), gamma: self.gamma.clone(), lambda: self.lambda.clone() }
+    }
+
+    /// A proof by these multipliers.
+    pub fn new(multipliers: Multipliers, random_test: Option<RandomTest>) -> Self {
+        let Multipliers { zeta, gamma, lambda } = multipliers;
+        Self { zeta, gamma, lambda, random_test }
     }
 }
 
@@ -73,7 +116,7 @@ impl CertificateFile {
     /// The value of `format`.
     pub const FORMAT: &'static str = "geolip-certificate";
     /// The version this library writes and reads.
-    pub const VERSION: u32 = 1;
+    pub const VERSION: u32 = 2;
 
     /// Reads a file's bytes.
     pub fn from_json(bytes: &[u8]) -> Result<Self, FormatError> {
@@ -100,7 +143,7 @@ fn json<T: Serialize>(value: &T) -> String {
 
 /// A file that is no certificate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a readable geolip certificate: {reason}; it may be truncated, or not one at all")]
+#[error("not a readable geolip certificate: {reason}; it may be truncated, of another version, or not one at all")]
 pub struct FormatError {
     reason: String,
 }

@@ -12,6 +12,9 @@
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
 //! | `operator.rs` | the form applied to a vector without its matrix |
+//! | `support.rs` | what multipliers prove in which norm |
+//! | `intervals.rs` | **bounds on single inputs** in closed form |
+//! | `rank.rs` | a proof that every activation pattern of a layer is reachable |
 //! | `randomised.rs` | **a random test of positive definiteness**, for networks too large for an elimination |
 //! | `rounding.rs` | directed rounding |
 
@@ -20,13 +23,16 @@ pub mod cholesky;
 mod coefficients;
 pub mod form;
 mod format;
+pub mod intervals;
 mod operator;
 mod partition;
 pub mod randomised;
+pub mod rank;
 pub mod rounding;
+pub mod support;
 
-pub use check::check_probabilistic;
-pub use check::{Certificate, Rejection, check, check_file, proved_bound};
+pub use check::{Certificate, Rejection, check, check_file, check_inputs, check_probabilistic};
 pub use form::{Multipliers, QuadraticForm};
-pub use format::{CertificateFile, Claim, FormatError, NoRegion};
+pub use format::{CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
 pub use randomised::{MatrixFreeForm, RandomTest};
+pub use support::proved_bound;

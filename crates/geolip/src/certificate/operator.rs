@@ -1,13 +1,13 @@
 //! The quadratic form of [`super::form`] applied to a vector without its matrix: one pass forward and one backward.
 //!
-//! Its variables are t, x and wⱼ = zⱼ − αⱼhⱼ, what a neuron adds to its smallest slope: a linear substitution with an
-//! inverse, so that it changes nothing about definiteness. With it the form is ζt² + Σγx² + Σⱼ λⱼwⱼ(wⱼ − (βⱼ−αⱼ)hⱼ) − 2tuᵀy:
+//! Its variables are t (one per row of the functional), x and wⱼ = zⱼ − αⱼhⱼ, what a neuron adds to its smallest slope: a linear substitution with an
+//! inverse, so that it changes nothing about definiteness. With it the form is Σζt² + Σγx² + Σⱼ λⱼwⱼ(wⱼ − (βⱼ−αⱼ)hⱼ) − 2tᵀUy:
 //! layers couple only with deeper ones, which is what the margin of a tilt rests on (`dual/tilt.rs`). Half its gradient at
 //! (t, x, w), with h_a and y the pre-activations and outputs as linear functions of (x, w),
 //!
-//! > t: ζt − uᵀy;  wⱼ: λⱼwⱼ − ½λⱼ(βⱼ−αⱼ)hⱼ + …;  x: γ∘x + …
+//! > t: ζ∘t − Uy;  wⱼ: λⱼwⱼ − ½λⱼ(βⱼ−αⱼ)hⱼ + …;  x: γ∘x + …
 //!
-//! where … is the adjoint, through the network with slopes α, of −½λ(β−α)∘w at every pre-activation and of −tu at the
+//! where … is the adjoint, through the network with slopes α, of −½λ(β−α)∘w at every pre-activation and of −Uᵀt at the
 //! output. A neuron whose slope is one fixed number is no variable: it passes α·h on. One whose pre-activation is zero
 //! whatever the slopes counts as one with the fixed slope 0.
 
@@ -29,7 +29,8 @@ pub(super) struct Operator<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Scaled<'a> {
     operator: &'a Operator<'a>,
-    functional: Functional,
+    /// The rows of the functional.
+    rows: Vec<Vec<(usize, f64)>>,
     multipliers: Multipliers,
     /// D, shaped as the vectors it multiplies; zero for variables that are left out.
     scales: Vector,
@@ -85,13 +86,14 @@ impl<'a> Operator<'a> {
         self.network
     }
 
-    /// The form of these multipliers, one γ per input.
-    pub fn scaled(&'a self, functional: Functional, multipliers: Multipliers) -> Scaled<'a> {
+    /// The form of these multipliers, one γ per input and one ζ per row of the functional.
+    pub fn scaled(&'a self, functional: &Functional, multipliers: Multipliers) -> Scaled<'a> {
         let column = |values: &[f64]| Matrix::from_vec(values.len(), 1, values.to_vec());
-        let mut own = vec![column(&[multipliers.zeta]), column(&multipliers.gamma)];
+        let mut own = vec![column(&multipliers.zeta), column(&multipliers.gamma)];
         own.extend(multipliers.lambda.iter().map(|lambda| column(lambda)));
         let scales = Vector(own).map(|v| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 });
-        Scaled { operator: self, functional, multipliers, scales, magnitude: false }
+        let rows = functional.rows(self.network.outputs());
+        Scaled { operator: self, rows, multipliers, scales, magnitude: false }
     }
 }
 
@@ -148,10 +150,13 @@ impl Scaled<'_> {
         });
         let mut result = v.clone();
         let y = values.of(network.output());
-        let output: f64 = self.functional.entries().map(|(i, u)| size(u) * y.at(i, 0)).sum();
-        *result.0[0].at_mut(0, 0) = self.multipliers.zeta * t.at(0, 0) + sign * output;
         let mut pushed = Matrix::zeros(network.outputs(), 1);
-        self.functional.entries().for_each(|(i, u)| *pushed.at_mut(i, 0) = sign * size(u) * t.at(0, 0));
+        let own = self.multipliers.zeta.iter().zip(t.data());
+        for ((row, result), (zeta, t)) in self.rows.iter().zip(result.0[0].data_mut()).zip(own) {
+            let output: f64 = row.iter().map(|(i, u)| size(*u) * y.at(*i, 0)).sum();
+            *result = zeta * t + sign * output;
+            row.iter().for_each(|(i, u)| *pushed.at_mut(*i, 0) += sign * size(*u) * t);
+        }
 
         let gradients = network.pull_back(&pushed, adjoint, |a, g| {
             Matrix::from_fn(g.rows(), 1, |j, _| {

@@ -15,9 +15,9 @@ use std::collections::BTreeSet;
 /// The partition: where every variable stands in the block matrix.
 #[derive(Clone, Debug)]
 pub(super) struct Partition {
-    /// Per block of variables (x, z_1, …, z_d, t).
+    /// Per block of variables (x, z_1, …, z_d, w).
     blocks: Vec<Placement>,
-    /// The number of variables per tile, in order of elimination; the last is t.
+    /// The number of variables per tile, in order of elimination; the last is one for w.
     sizes: Vec<usize>,
     /// The variable (block, index) at each place of each tile.
     variables: Vec<Vec<(usize, usize)>>,
@@ -83,7 +83,7 @@ impl Partition {
         Self { blocks, sizes: variables.iter().map(Vec::len).collect(), variables, cost }
     }
 
-    /// The number of variables per tile, in order of elimination; the last is t.
+    /// The number of variables per tile, in order of elimination; the last is one for w, where there may be more.
     pub fn sizes(&self) -> &[usize] {
         &self.sizes
     }
@@ -104,9 +104,9 @@ impl Partition {
         }
     }
 
-    /// The variable (block, index) at a place.
+    /// The variable (block, index) at a place; the last tile is the last block, however many variables it has.
     pub fn variable(&self, tile: usize, place: usize) -> (usize, usize) {
-        self.variables[tile][place]
+        if tile + 1 == self.sizes.len() { (self.blocks.len() - 1, place) } else { self.variables[tile][place] }
     }
 
     /// Multiply–adds of an elimination.
@@ -144,7 +144,7 @@ impl Cut {
     }
 }
 
-/// The tiles of all blocks but t, and which of them meet in the matrix.
+/// The tiles of all blocks but w, and which of them meet in the matrix.
 #[derive(Clone)]
 struct Pattern {
     /// (block, strip, number of variables), block after block.
@@ -154,7 +154,7 @@ struct Pattern {
     fineness: Vec<u32>,
     /// Pairs of tiles that meet; (i, i) where the diagonal block is dense.
     meet: BTreeSet<(usize, usize)>,
-    /// Whether t meets the tile.
+    /// Whether w meets the tile.
     target: Vec<bool>,
 }
 

@@ -79,14 +79,15 @@ impl<'a> MatrixFreeForm<'a> {
         self.operator.network()
     }
 
-    fn scaled(&self, norm: InputNorm, functional: Functional, multipliers: &Multipliers) -> Scaled<'_> {
-        let mut multipliers = multipliers.clone();
-        multipliers.gamma = multipliers.gamma_per_input(norm, self.network().inputs());
+    fn scaled(&self, norm: InputNorm, functional: &Functional, multipliers: &Multipliers) -> Scaled<'_> {
+        let (network, mut multipliers) = (self.network(), multipliers.clone());
+        multipliers.gamma = multipliers.gamma_per_input(norm, network.inputs());
+        multipliers.zeta = multipliers.zeta_per_row(functional.row_count(network.outputs()));
         self.operator.scaled(functional, multipliers)
     }
 
     /// Probably above the largest eigenvalue of the scaled form: power iteration with headroom, for a hint.
-    pub fn top(&self, norm: InputNorm, functional: Functional, multipliers: &Multipliers, seed: u64) -> f64 {
+    pub fn top(&self, norm: InputNorm, functional: &Functional, multipliers: &Multipliers, seed: u64) -> f64 {
         let scaled = self.scaled(norm, functional, multipliers);
         let mut v = normal(&scaled, seed);
         let mut top = 0.0;
@@ -103,7 +104,7 @@ impl<'a> MatrixFreeForm<'a> {
     pub(super) fn test(
         &self,
         norm: InputNorm,
-        functional: Functional,
+        functional: &Functional,
         multipliers: &Multipliers,
         test: RandomTest,
         seed: u64,

@@ -23,12 +23,14 @@ const SLOW_WORK: f64 = 2e10;
 
 impl<'a> Form<'a> {
     /// The form by elimination if that needs at most `memory` bytes and bearable time, else the one by random test.
-    pub fn choose(network: &'a Network, memory: usize) -> Self {
+    ///
+    /// `rows` is the largest number of rows of the functionals to come.
+    pub fn choose(network: &'a Network, memory: usize, rows: usize) -> Self {
         if network.multiply_adds().saturating_mul(BYTES_PER_ENTRY) > memory {
             return Self::MatrixFree(MatrixFreeForm::new(network));
         }
         let form = QuadraticForm::new(network);
-        let (work, bytes) = form.cost();
+        let (work, bytes) = form.cost_with(rows);
         if work > MOST_WORK || bytes > memory as f64 {
             Self::MatrixFree(MatrixFreeForm::new(network))
         } else {

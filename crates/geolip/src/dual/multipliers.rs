@@ -1,13 +1,14 @@
 //! Multipliers from a sweep's norms.
 //!
 //! At a stationary point of the Lagrangian, G_j = λ_j (z_j − c_j h_j) and (G_x)_i = γ_i x_i, so
-//! λ_j = ‖G_j‖ / (r_j ‖h_j‖), γ_i = ‖(G_x)_i‖ (one γ = ‖G_x‖_F for ℓ2), and ζ = Σγ: all up to one common factor, which
-//! the bound √(ζ·Σγ) does not see once ζ is chosen as small as the rest allows.
+//! λ_j = ‖G_j‖ / (r_j ‖h_j‖), γ_i = ‖(G_x)_i‖ / ‖x_i‖, which is ‖(G_x)_i‖ for ℓ∞, ‖G_x‖_F for ℓ2 and, with the value V,
+//! V (‖(G_x)_i‖/V)^{(p−2)/(p−1)} for ℓp; and ζ = V for a functional, ‖Y‖_F for the ℓ2 norm of the output, ‖Y_i‖ for ℓ1: all
+//! up to one common factor, which the bound does not see once ζ is scaled to be as small as the rest allows.
 
 use crate::certificate::Multipliers;
 use crate::matrix::Matrix;
 use crate::network::Slope;
-use crate::problem::{Functional, InputNorm};
+use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::relaxation::{Sweep, VectorNetwork};
 
 /// Vanishing ‖h_j‖ and ‖G_j‖ count as this fraction of what their neuron's share of the layer would be, so that they get
@@ -32,7 +33,8 @@ impl<'a> Recovery<'a> {
         let inner = network.network();
         let mut outputs = Matrix::zeros(inner.outputs(), functionals.len());
         for (p, functional) in functionals.iter().enumerate() {
-            functional.entries().for_each(|(i, u)| *outputs.at_mut(i, p) = u.abs());
+            let rows = functional.rows(inner.outputs());
+            rows.into_iter().flatten().for_each(|(i, u)| *outputs.at_mut(i, p) = u.abs());
         }
         let sizes = inner.abs_forward(&Matrix::from_fn(inner.inputs(), 1, |_, _| 1.0));
         let grads = inner.abs_adjoint(&outputs);
@@ -41,8 +43,8 @@ impl<'a> Recovery<'a> {
         Self { network, h_limits, g_limits }
     }
 
-    /// The multipliers of the one problem in `sweep`, that of functional number `index`; ζ = Σγ.
-    pub fn multipliers(&self, index: usize, sweep: &Sweep) -> Multipliers {
+    /// The multipliers of the one problem in `sweep`, that of functional number `index`.
+    pub fn multipliers(&self, index: usize, functional: &Functional, sweep: &Sweep) -> Multipliers {
         let layer = |(a, slopes): (usize, &Vec<Slope>)| {
             let g = floors(sweep.g_norms[a].column(0), self.g_limits[a].column(index));
             let h = floors(sweep.h_norms[a].column(0), self.h_limits[a].column(0));
@@ -54,15 +56,29 @@ impl<'a> Recovery<'a> {
             slopes.iter().enumerate().map(multiplier).collect()
         };
         let total = sweep.value[0];
+        let floor = GAMMA_FLOOR * total;
+        let lengths = (0..self.network.inputs()).map(|i| sweep.x_norms.at(i, 0));
         let gamma = match self.network.norm() {
-            InputNorm::Linf => {
-                let floor = GAMMA_FLOOR * total;
-                (0..self.network.inputs()).map(|i| sweep.x_norms.at(i, 0).max(floor)).collect()
+            InputNorm::Linf => lengths.map(|g| g.max(floor)).collect(),
+            InputNorm::L2 | InputNorm::L1 => vec![total],
+            InputNorm::Lp(p) => {
+                let power = (p.get() - 2.0) / (p.get() - 1.0);
+                let ratio = |g: f64| if total > 0.0 { libm::pow(g / total, power) } else { 0.0 };
+                lengths.map(|g| (total * ratio(g)).max(floor)).collect()
             }
-            InputNorm::L2 => vec![total],
+        };
+        let rows = || (0..self.network.network().outputs()).map(|i| sweep.y_norms.at(i, 0));
+        let zeta = match functional {
+            Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => vec![total],
+            Functional::Norm(OutputNorm::L2) => {
+                let lengths: Vec<f64> = rows().collect();
+                vec![OutputNorm::L2.of(lengths.into_iter()).max(floor)]
+            }
+            Functional::Norm(OutputNorm::L1) => rows().map(|y| y.max(floor)).collect(),
+            Functional::Norm(OutputNorm::Linf) => vec![total; rows().count()],
         };
         let lambda = self.network.slopes().iter().enumerate().map(layer).collect();
-        Multipliers { zeta: total, gamma, lambda }
+        Multipliers { zeta, gamma, lambda }
     }
 }
 

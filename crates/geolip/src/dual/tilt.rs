@@ -5,7 +5,9 @@
 //! of the layers, and the bound loses about depth·δ/2. So the smallest δ that works is looked for, on a logarithmic grid.
 
 use super::form::Form;
-use crate::certificate::{Claim, MatrixFreeForm, Multipliers, QuadraticForm, RandomTest, proved_bound};
+use crate::certificate::{
+    Claim, FormProof, MatrixFreeForm, Multipliers, Proof, QuadraticForm, RandomTest, proved_bound,
+};
 use crate::problem::{Functional, InputNorm};
 
 /// One problem's multipliers, to be repaired.
@@ -31,10 +33,9 @@ pub struct Repaired {
 
 impl Repaired {
     /// The claim to be checked.
-    pub fn claim(self, functional: Functional) -> Claim {
-        let Multipliers { zeta, gamma, lambda } = self.multipliers;
-        let (output, random_test) = (functional.to_string(), self.random_test);
-        Claim { output, upper: self.upper, zeta, gamma, lambda, random_test }
+    pub fn claim(self, functional: &Functional) -> Claim {
+        let proof = Proof::Multipliers(FormProof::new(self.multipliers, self.random_test));
+        Claim { output: functional.clone(), upper: self.upper, proof }
     }
 }
 
@@ -65,8 +66,8 @@ impl<'a> Repair<'a> {
         }
         match self.form {
             Form::Eliminated(form) => {
-                // a tilt costs at most depth·δ/2 where the form was feasible without it
-                let repaired = self.with_tilt(form, 1.9 * gap / self.depth() as f64);
+                // a tilt costs a factor of (1+δ)^(depth/2) at most where the form was feasible without it
+                let repaired = self.with_tilt(form, 1.9 * gap.ln_1p() / self.depth() as f64);
                 repaired.filter(|r| r.upper <= (1.0 + gap) * value)
             }
             Form::MatrixFree(form) => Some(self.for_test(form, gap)),
@@ -77,7 +78,7 @@ impl<'a> Repair<'a> {
     /// grows with the tilt, so the smallest that works is found by bisection; about five eliminations), or wider and wider
     /// gaps, from `gap` on, for the random test.
     pub fn proposals(&self, gap: f64) -> Box<dyn Iterator<Item = Repaired> + '_> {
-        if self.multipliers.zeta == 0.0 {
+        if self.multipliers.zeta.iter().all(|z| *z == 0.0) {
             return Box::new(std::iter::once(self.zero()));
         }
         match self.form {
@@ -118,9 +119,9 @@ impl<'a> Repair<'a> {
 
     /// All multipliers zero: what proves that an output does not depend on the input at all.
     fn zero(&self) -> Repaired {
-        let Multipliers { gamma, lambda, .. } = &self.multipliers;
+        let Multipliers { zeta, gamma, lambda } = &self.multipliers;
         let lambda = lambda.iter().map(|l| vec![0.0; l.len()]).collect();
-        let multipliers = Multipliers { zeta: 0.0, gamma: vec![0.0; gamma.len()], lambda };
+        let multipliers = Multipliers { zeta: vec![0.0; zeta.len()], gamma: vec![0.0; gamma.len()], lambda };
         let trivial = RandomTest { failure_probability: FAILURE_PROBABILITY, margin: 0.5, top: 1.0 };
         let random_test = matches!(self.form, Form::MatrixFree(_)).then_some(trivial); // no variable is left in the form
         Repaired { multipliers, upper: 0.0, random_test }
@@ -128,8 +129,8 @@ impl<'a> Repair<'a> {
 
     fn with_tilt(&self, form: &QuadraticForm<'_>, delta: f64) -> Option<Repaired> {
         let mut multipliers = self.tilted(delta);
-        multipliers.zeta = form.smallest_zeta(self.norm, self.functional, &multipliers)?;
-        let upper = proved_bound(&multipliers);
+        multipliers.zeta = form.smallest_zeta(self.norm, &self.functional, &multipliers)?;
+        let upper = proved_bound(self.norm, &self.functional, &multipliers);
         upper.is_finite().then_some(Repaired { multipliers, upper, random_test: None })
     }
 
@@ -150,10 +151,11 @@ impl<'a> Repair<'a> {
     fn for_test(&self, form: &MatrixFreeForm<'_>, gap: f64) -> Repaired {
         let delta = 2.0 * gap / (self.depth() + 1) as f64;
         let mut multipliers = self.tilted(delta);
-        multipliers.zeta *= (1.0 + delta).powi(i32::try_from(self.depth() + 1).unwrap_or(i32::MAX));
+        let factor = (1.0 + delta).powi(i32::try_from(self.depth() + 1).unwrap_or(i32::MAX));
+        multipliers.zeta.iter_mut().for_each(|z| *z *= factor);
         let margin = MARGIN * (1.0 - (1.0 + delta).powf(-0.5));
-        let top = form.top(self.norm, self.functional, &multipliers, TOP_SEED);
+        let top = form.top(self.norm, &self.functional, &multipliers, TOP_SEED);
         let random_test = Some(RandomTest { failure_probability: FAILURE_PROBABILITY, margin, top });
-        Repaired { upper: proved_bound(&multipliers), multipliers, random_test }
+        Repaired { upper: proved_bound(self.norm, &self.functional, &multipliers), multipliers, random_test }
     }
 }

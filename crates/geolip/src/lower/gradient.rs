@@ -1,9 +1,10 @@
-//! ‖J(v)ᵀu‖ for given slopes v, rounded down: the one evaluation behind every lower bound that is reported.
+//! ‖J(v)ᵀu‖ (or ‖J(v)‖, for a norm of the output) for given slopes v, rounded down: the one evaluation behind every lower
+//! bound that is reported.
 
 use crate::certificate::rounding::UNIT;
 use crate::matrix::{Matrix, Store};
-use crate::network::{Network, Op};
-use crate::problem::{Functional, InputNorm};
+use crate::network::{Network, NodeId, Op};
+use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::spectral;
 use std::sync::OnceLock;
 
@@ -12,15 +13,19 @@ const INFLATE: f64 = 1.0 + 1e-9;
 /// Relative loss by the entrywise error bound above which the normwise one is tried too.
 const LOSS: f64 = 1e-9;
 
+/// Steps of the alternation between input and output that looks for the best u.
+const STEPS: usize = 12;
+
 /// Lower bounds of ‖J(v)ᵀu‖ for one network and norm.
 ///
-/// **Claim.** [`GradientBound::lower`] is at most the exact dual norm for exactly the slopes given. **Rounding.** Two bounds
+/// **Claim.** [`GradientBound::lower`] is at most the exact dual norm for exactly the slopes given; for a norm of
+/// the output it is ‖J(v)ᵀu‖ over the dual norm of some u, which ‖J(v)‖ is the largest of. **Rounding.** Two bounds
 /// on the error of the computed gradient g are carried along, and the better result counts:
 ///
 /// * *entrywise*, e ← |A|ᵀe + ρ|A|ᵀ|g| through a linear map whose longest sum has n terms, ρ = (n+4)u, and |v|e + 2u|v g|
 ///   through an activation; the norm is taken of max(|gᵢ| − eᵢ, 0);
 /// * *normwise*, ε ← ‖A‖₂ε + ‖ρ|A|ᵀ|g|‖₂ with a certified bound of ‖A‖₂, and max|v|·ε + ‖2u|v g|‖₂; from the dual norm
-///   of g, ε is subtracted, √n₀ times for ℓ1. In deep networks it grows far more slowly.
+///   of g, ε is subtracted, √n₀ times for ℓ∞ and ℓp. In deep networks it grows far more slowly.
 #[derive(Debug)]
 pub struct GradientBound<'a> {
     network: &'a Network,
@@ -43,9 +48,83 @@ impl<'a> GradientBound<'a> {
         Self { network, norm, spectral: OnceLock::new() }
     }
 
-    /// At most ‖J(v)ᵀu‖. **Shapes.** `slopes` holds one list per activation layer in topological order.
-    pub fn lower(&self, functional: Functional, slopes: &[Vec<f64>]) -> f64 {
-        let entrywise = self.gradient(functional, slopes, None);
+    /// At most ‖J(v)ᵀu‖, or ‖J(v)‖. **Shapes.** `slopes` holds one list per activation layer in topological order;
+    /// `weights` one number per output, where the search for u begins (of no meaning for a linear functional).
+    pub fn lower(&self, functional: &Functional, weights: &[f64], slopes: &[Vec<f64>]) -> f64 {
+        match functional {
+            Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => {
+                self.along(&functional.entries().unwrap_or_default(), slopes)
+            }
+            Functional::Norm(norm) => {
+                let u = self.best_weights(*norm, weights, slopes);
+                let size = norm.dual(u.iter().copied()) * (1.0 + (u.len() + 8) as f64 * UNIT);
+                let entries: Vec<(usize, f64)> = u.into_iter().enumerate().filter(|(_, v)| *v != 0.0).collect();
+                let value = if size > 0.0 { self.along(&entries, slopes) / size * (1.0 - 4.0 * UNIT) } else { 0.0 };
+                if value.is_finite() { value } else { 0.0 }
+            }
+        }
+    }
+
+    /// A u of large ‖J(v)ᵀu‖ for its dual norm: x ← the direction that Jᵀu grows in most, u ← the weights that Jx has most
+    /// of, from two starts.
+    fn best_weights(&self, norm: OutputNorm, weights: &[f64], slopes: &[Vec<f64>]) -> Vec<f64> {
+        let columns: Vec<Matrix> = slopes.iter().map(|v| Matrix::from_vec(v.len(), 1, v.clone())).collect();
+        let m = weights.len();
+        let mut best = (vec![0.0; m], 0.0);
+        for mut u in [weights.to_vec(), vec![1.0; m]] {
+            for _ in 0..STEPS {
+                let size = norm.dual(u.iter().copied());
+                let gradients = self.network.adjoint(&columns, &Matrix::from_vec(m, 1, u.clone()));
+                let g = gradients.of(NodeId::INPUT).data();
+                let value = self.norm.dual(g.iter().copied()) / size;
+                if value.is_nan() || value <= best.1 * (1.0 + 1e-12) {
+                    break;
+                }
+                best = (u, value);
+                let x = self.steepest_direction(g);
+                let values = self.network.forward(&columns, &Matrix::from_vec(x.len(), 1, x));
+                let y = values.of(self.network.output()).data();
+                let largest = y.iter().map(|v| v.abs()).fold(0.0, f64::max);
+                u = y
+                    .iter()
+                    .map(|v| match norm {
+                        OutputNorm::L1 => v.signum(),
+                        OutputNorm::L2 => v / largest,
+                        OutputNorm::Linf => {
+                            if v.abs() == largest {
+                                v.signum()
+                            } else {
+                                0.0
+                            }
+                        }
+                    })
+                    .collect();
+            }
+        }
+        best.0
+    }
+
+    /// A direction x with ⟨g, x⟩ = ‖g‖‖x‖ (for ℓ1 with several largest entries, any).
+    fn steepest_direction(&self, g: &[f64]) -> Vec<f64> {
+        let largest = g.iter().map(|v| v.abs()).fold(0.0, f64::max);
+        let entry = |v: &f64| match self.norm {
+            InputNorm::Linf => v.signum(),
+            InputNorm::L2 => v / largest,
+            InputNorm::Lp(p) => v.signum() * (v.abs() / largest).powf(1.0 / (p.get() - 1.0)),
+            InputNorm::L1 => {
+                if v.abs() == largest {
+                    v.signum()
+                } else {
+                    0.0
+                }
+            }
+        };
+        g.iter().map(entry).collect()
+    }
+
+    /// At most ‖J(v)ᵀu‖, with u by its non-zero entries.
+    fn along(&self, u: &[(usize, f64)], slopes: &[Vec<f64>]) -> f64 {
+        let entrywise = self.gradient(u, slopes, None);
         let certain = entrywise.g.data().iter().zip(entrywise.entrywise.data());
         let bound = self.rounded_down(certain.map(|(g, e)| (g.abs() - e * INFLATE).max(0.0)), 0.0);
         let plain = self.norm.dual(entrywise.g.data().iter().copied());
@@ -53,10 +132,10 @@ impl<'a> GradientBound<'a> {
             return bound;
         }
         let spectral = self.spectral.get_or_init(|| spectral_norms(self.network));
-        let normwise = self.gradient(functional, slopes, Some(spectral));
+        let normwise = self.gradient(u, slopes, Some(spectral));
         let factor = match self.norm {
-            InputNorm::Linf => (self.network.inputs() as f64).sqrt(),
-            InputNorm::L2 => 1.0,
+            InputNorm::Linf | InputNorm::Lp(_) => (self.network.inputs() as f64).sqrt(),
+            InputNorm::L2 | InputNorm::L1 => 1.0,
         };
         let loss = factor * normwise.normwise * INFLATE;
         bound.max(self.rounded_down(normwise.g.data().iter().map(|g| g.abs()), loss))
@@ -64,17 +143,18 @@ impl<'a> GradientBound<'a> {
 
     /// The dual norm less `loss`, with the rounding of both taken off; 0 where that is negative or not finite.
     fn rounded_down(&self, g: impl Iterator<Item = f64> + Clone, loss: f64) -> f64 {
-        let norm = self.norm.dual(g) * (1.0 - (self.network.inputs() + 8) as f64 * UNIT);
+        let norm = self.norm.dual(g) * (1.0 - self.norm.dual_error(self.network.inputs()) - 4.0 * UNIT);
         let value = ((norm - loss) * (1.0 - 4.0 * UNIT)).max(0.0);
         if value.is_finite() { value } else { 0.0 }
     }
 
     /// The gradient with respect to the input; normwise errors only where spectral norms are given.
-    fn gradient(&self, functional: Functional, slopes: &[Vec<f64>], spectral: Option<&Vec<Vec<f64>>>) -> Computed {
+    fn gradient(&self, u: &[(usize, f64)], slopes: &[Vec<f64>], spectral: Option<&Vec<Vec<f64>>>) -> Computed {
         let nodes = self.network.nodes();
         let zero = |len| Computed { g: Matrix::zeros(len, 1), entrywise: Matrix::zeros(len, 1), normwise: 0.0 };
         let mut computed: Vec<Computed> = nodes.iter().map(|n| zero(n.len)).collect();
-        functional.entries().for_each(|(i, u)| *computed[self.network.output().index()].g.at_mut(i, 0) = u);
+        let top = &mut computed[self.network.output().index()].g;
+        u.iter().for_each(|(i, u)| *top.at_mut(*i, 0) = *u);
         let mut layer = slopes.len();
         for (index, node) in nodes.iter().enumerate().rev() {
             let (before, rest) = computed.split_at_mut(index);

@@ -7,8 +7,10 @@
 //! and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
 mod gradient;
+mod realise;
 mod sample;
 
 pub use gradient::GradientBound;
+pub use realise::Realiser;
 pub(crate) use sample::sample_inputs;
 pub use sample::{Witness, search_inputs};

@@ -1,6 +1,7 @@
 //! Real inputs with steep gradients: sampled, steered towards the best activation pattern, then improved by small steps.
 
 use super::gradient::GradientBound;
+use super::realise::Realiser;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
@@ -29,7 +30,7 @@ const CLIMBING_ROUNDS: usize = 12;
 const CLIMBERS: usize = 4;
 
 /// The best real input found for every functional, its gradient norm evaluated by `exact` (of the same network and norm).
-/// `patterns` (one per functional) is where steep gradients may be.
+/// `patterns` (one per functional) is where steep gradients may be; `realiser` gives inputs for them, where there is one.
 ///
 /// Deterministic for a seed. At a kink of an activation the derivative is taken from the right, so a witness lies in the
 /// closure of a linear region with this gradient; generic inputs have no kinks.
@@ -39,13 +40,19 @@ pub fn search_inputs(
     exact: &GradientBound<'_>,
     functionals: &[Functional],
     patterns: &[Pattern],
+    realiser: Option<&Realiser>,
     seed: u64,
 ) -> Vec<Witness> {
-    let mut search = Search::new(network, norm, functionals, seed);
+    let weights = functionals.iter().zip(patterns).map(|(functional, pattern)| {
+        functional.entries().unwrap_or_else(|| pattern.weights.iter().copied().enumerate().collect())
+    });
+    let mut search = Search::new(network, norm, weights.collect(), seed);
     search.sample(SAMPLES, &|| false);
-    search.steer(patterns);
-    search.climb();
-    search.witnesses(exact)
+    if !realiser.is_some_and(|realiser| search.realise(realiser, patterns)) {
+        search.steer(patterns);
+        search.climb();
+    }
+    search.witnesses(exact, functionals)
 }
 
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
@@ -59,24 +66,27 @@ pub(crate) fn sample_inputs(
     samples: usize,
     stopped: &dyn Fn() -> bool,
 ) -> (usize, Vec<Witness>) {
-    let mut search = Search::new(network, norm, functionals, seed);
+    let ones = || (0..network.outputs()).map(|i| (i, 1.0)).collect();
+    let weights = functionals.iter().map(|functional| functional.entries().unwrap_or_else(ones)).collect();
+    let mut search = Search::new(network, norm, weights, seed);
     let made = search.sample(samples, stopped);
-    (made, search.witnesses(exact))
+    (made, search.witnesses(exact, functionals))
 }
 
 struct Search<'a> {
     network: &'a Network,
     norm: InputNorm,
-    functionals: &'a [Functional],
+    /// u per functional: its own, or that of its pattern.
+    weights: Vec<Vec<(usize, f64)>>,
     rng: ChaCha8Rng,
     /// The best input per functional, and its gradient norm in plain floating point.
     best: Vec<(Vec<f64>, f64)>,
 }
 
 impl<'a> Search<'a> {
-    fn new(network: &'a Network, norm: InputNorm, functionals: &'a [Functional], seed: u64) -> Self {
-        let best = vec![(vec![0.0; network.inputs()], 0.0); functionals.len()];
-        Self { network, norm, functionals, rng: ChaCha8Rng::seed_from_u64(seed), best }
+    fn new(network: &'a Network, norm: InputNorm, weights: Vec<Vec<(usize, f64)>>, seed: u64) -> Self {
+        let best = vec![(vec![0.0; network.inputs()], 0.0); weights.len()];
+        Self { network, norm, weights, rng: ChaCha8Rng::seed_from_u64(seed), best }
     }
 
     /// Normal samples at scales from a hundredth to a hundred, and the origin; returns how many were evaluated.
@@ -94,7 +104,7 @@ impl<'a> Search<'a> {
                 }
                 let x = samples.columns(first..(first + together).min(samples.cols()));
                 let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
-                for p in 0..self.functionals.len() {
+                for p in 0..self.weights.len() {
                     self.offer(&x, &slopes, &vec![p; x.cols()]);
                 }
             }
@@ -106,7 +116,7 @@ impl<'a> Search<'a> {
     fn offer(&mut self, x: &Matrix, slopes: &[Matrix], functionals: &[usize]) {
         let mut seed = Matrix::zeros(self.network.outputs(), x.cols());
         for (j, p) in functionals.iter().enumerate() {
-            self.functionals[*p].entries().for_each(|(i, u)| *seed.at_mut(i, j) = u);
+            self.weights[*p].iter().for_each(|(i, u)| *seed.at_mut(*i, j) = *u);
         }
         let gradients = self.network.adjoint(slopes, &seed);
         let gradient = gradients.of(NodeId::INPUT);
@@ -129,10 +139,22 @@ impl<'a> Search<'a> {
             .collect()
     }
 
+    /// Offers inputs that realise the patterns; whether they attain what these promise.
+    fn realise(&mut self, realiser: &Realiser, patterns: &[Pattern]) -> bool {
+        let realised: Vec<Vec<f64>> = patterns.iter().map(|pattern| realiser.realise(pattern)).collect();
+        let x = Matrix::from_fn(self.network.inputs(), realised.len(), |i, p| realised[p][i]);
+        let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+        self.offer(&x, &slopes, &(0..patterns.len()).collect::<Vec<_>>());
+        let attained = |(p, pattern): (usize, &Pattern)| {
+            pattern.slopes.iter().zip(&slopes).all(|(wanted, found)| *wanted == found.column(p))
+        };
+        patterns.iter().enumerate().all(attained)
+    }
+
     /// Moves one input per functional so that more neurons are on the side of their kink that its pattern asks for:
     /// a perceptron-like step along the adjoint of the neurons that are on the wrong side.
     fn steer(&mut self, patterns: &[Pattern]) {
-        let m = self.functionals.len();
+        let m = self.weights.len();
         let own: Vec<usize> = (0..m).collect();
         let nothing = Matrix::zeros(self.network.outputs(), m);
         let wanted = self.wanted_sides(patterns);
@@ -182,7 +204,7 @@ impl<'a> Search<'a> {
 
     /// Random steps around the best inputs, kept where they help, shorter where they do not.
     fn climb(&mut self) {
-        let (n, m) = (self.network.inputs(), self.functionals.len());
+        let (n, m) = (self.network.inputs(), self.weights.len());
         let own: Vec<usize> = (0..m * CLIMBERS).map(|j| j / CLIMBERS).collect();
         let mut radius = vec![0.1; m];
         for _ in 0..CLIMBING_ROUNDS {
@@ -206,12 +228,14 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn witnesses(self, exact: &GradientBound<'_>) -> Vec<Witness> {
+    fn witnesses(self, exact: &GradientBound<'_>, functionals: &[Functional]) -> Vec<Witness> {
         let columns = Matrix::from_fn(self.network.inputs(), self.best.len(), |i, p| self.best[p].0[i]);
         let slopes = self.slopes(&self.network.evaluate_batch(columns));
         let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
             let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
-            Witness { input: input.clone(), lower: exact.lower(self.functionals[p], &own) }
+            let mut weights = vec![0.0; self.network.outputs()];
+            self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
+            Witness { input: input.clone(), lower: exact.lower(&functionals[p], &weights, &own) }
         };
         self.best.iter().enumerate().map(witness).collect()
     }

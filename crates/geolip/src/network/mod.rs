@@ -14,6 +14,7 @@
 //! This module knows neither files ([`crate::import`]) nor bounds.
 
 mod activation;
+mod alone;
 mod builder;
 mod convolution;
 mod evaluate;

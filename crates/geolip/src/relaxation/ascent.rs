@@ -162,7 +162,7 @@ impl<'a> Ascent<'a> {
         self.ahead = self.ahead.select(problems);
         self.next = Point::empty(self.network, self.current.k, problems.len());
         self.work = self.network.workspace(self.current.k, problems.len());
-        self.functionals = problems.iter().map(|&p| self.functionals[p]).collect();
+        self.functionals = problems.iter().map(|&p| self.functionals[p].clone()).collect();
         self.pace = problems.iter().map(|&p| self.pace[p]).collect();
         self.momentum = vec![0.0; problems.len()];
     }

@@ -6,7 +6,8 @@
 //!
 //! > h_a = A_a(x, z) columnwise,  z_j = c_j h_j + r_j ‖h_j‖ s_j with unit vectors s_j,  value = ⟨u e₁ᵀ, Y⟩,
 //!
-//! with the rows of X on the unit sphere (ℓ∞) or ‖X‖_F = 1 (ℓ2), c = (α+β)/2, r = (β−α)/2. k = 1 is exactly the FGL over
+//! with the rows of X on the unit sphere (ℓ∞), ‖X‖_F = 1 (ℓ2) or Σ‖xᵢ‖^p = 1 (ℓp); for a norm of the output, u e₁ᵀ is
+//! replaced by the best U whose row lengths lie in the dual ball; c = (α+β)/2, r = (β−α)/2. k = 1 is exactly the FGL over
 //! sign patterns; k large is exactly the semidefinite program.
 //!
 //! | file | what |

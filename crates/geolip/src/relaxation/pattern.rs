@@ -23,12 +23,19 @@ pub struct PatternRules {
     pub seed: u64,
 }
 
+impl PatternRules {
+    /// What [`crate::bound()`] uses.
+    pub const DEFAULT: Self = Self { tries: 8, sweeps: 30, seed: 0 };
+}
+
 /// A slope for every neuron, one list per activation layer, each at an end of the neuron's interval; and the input signs
 /// (or unit vector) that go with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pattern {
     /// The slopes.
     pub slopes: Vec<Vec<f64>>,
+    /// u, one number per output: the functional's own, or the best for a norm of the output.
+    pub weights: Vec<f64>,
     /// The direction x that attains the value, one number per input.
     pub direction: Vec<f64>,
     /// The value found, in plain floating point.
@@ -48,7 +55,7 @@ pub fn search_patterns(
     assert_eq!(functionals.len(), solutions.len(), "one solution per functional");
     let starts: Vec<Point> = solutions.iter().map(|solution| round(network, solution, rules)).collect();
     let mut at = Point::concat(&starts.iter().collect::<Vec<_>>());
-    let repeated: Vec<Functional> = functionals.iter().flat_map(|f| vec![*f; rules.tries]).collect();
+    let repeated: Vec<Functional> = functionals.iter().flat_map(|f| vec![f.clone(); rules.tries]).collect();
     let mut next = Point::empty(network, 1, at.problems);
     let mut work = network.workspace(1, at.problems);
     let mut best = vec![0.0; functionals.len()];
@@ -82,7 +89,8 @@ fn read_pattern(network: &VectorNetwork<'_>, work: &Sweep, next: &Point, column:
         let upper = |j: usize| h.at(j, column) * s.at(j, column) >= 0.0;
         slopes.iter().enumerate().map(|(j, slope)| if upper(j) { slope.upper } else { slope.lower }).collect()
     });
-    Pattern { slopes: slopes.collect(), direction: next.x.column(column), value: work.value[column] }
+    let (slopes, weights) = (slopes.collect(), work.weights.column(column));
+    Pattern { slopes, weights, direction: next.x.column(column), value: work.value[column] }
 }
 
 /// `tries` problems of one feature: the solution seen from random directions.

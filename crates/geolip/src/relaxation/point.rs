@@ -3,7 +3,7 @@
 use super::rows;
 use super::sweep::VectorNetwork;
 use crate::matrix::Matrix;
-use crate::problem::InputNorm;
+use crate::problem::{InputNorm, power_norm};
 use crate::random::gaussian;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -15,7 +15,8 @@ pub struct Point {
     pub k: usize,
     /// How many problems lie side by side.
     pub problems: usize,
-    /// X, n₀ × (problems·k): unit rows per problem for ℓ∞, unit Frobenius norm per problem for ℓ2.
+    /// X, n₀ × (problems·k): per problem on the unit sphere of the input norm, taken of the row lengths: unit
+    /// rows for ℓ∞, unit Frobenius norm for ℓ2.
     pub x: Matrix,
     /// S, one n_a × (problems·k) matrix of unit rows per activation layer.
     pub s: Vec<Matrix>,
@@ -109,18 +110,38 @@ impl Point {
         self.s.iter_mut().for_each(|s| rows::normalise(s, self.k));
     }
 
-    /// Puts X back on its sphere for ℓ2, given that its rows are of unit length for ℓ∞.
+    /// Puts X back on its sphere, given that its rows are of unit length for ℓ∞.
     pub(super) fn normalise_input(&mut self, norm: InputNorm) {
-        if norm == InputNorm::L2 {
-            normalise_problems(&mut self.x, self.k, self.problems);
-        }
+        let (k, problems) = (self.k, self.problems);
+        let sizes = match norm {
+            InputNorm::Linf => return,
+            InputNorm::L2 => problem_squares(&self.x, k, problems).into_iter().map(f64::sqrt).collect(),
+            InputNorm::Lp(p) => of_row_lengths(&self.x, k, problems, |lengths| power_norm(lengths, p.get())),
+            InputNorm::L1 => of_row_lengths(&self.x, k, problems, |lengths| lengths.sum()),
+        };
+        scale_problems(&mut self.x, k, &sizes);
     }
 }
 
-/// Scales each problem's columns to unit Frobenius norm.
-fn normalise_problems(x: &mut Matrix, k: usize, problems: usize) {
-    let squares = problem_squares(x, k, problems);
-    let scale: Vec<f64> = squares.iter().map(|s| if *s > 0.0 { 1.0 / s.sqrt() } else { 0.0 }).collect();
+/// Per problem, a norm of the lengths of its rows.
+fn of_row_lengths(
+    x: &Matrix,
+    k: usize,
+    problems: usize,
+    norm: impl Fn(std::iter::Copied<std::slice::Iter<'_, f64>>) -> f64,
+) -> Vec<f64> {
+    let mut lengths = vec![vec![0.0; x.rows()]; problems];
+    for i in 0..x.rows() {
+        for (chunk, lengths) in x.row(i).chunks(k).zip(&mut lengths) {
+            lengths[i] = chunk.iter().map(|v| v * v).sum::<f64>().sqrt();
+        }
+    }
+    lengths.iter().map(|lengths| norm(lengths.iter().copied())).collect()
+}
+
+/// Divides each problem's columns by its size; by nothing where that is zero.
+fn scale_problems(x: &mut Matrix, k: usize, sizes: &[f64]) {
+    let scale: Vec<f64> = sizes.iter().map(|s| if *s > 0.0 { 1.0 / s } else { 0.0 }).collect();
     for i in 0..x.rows() {
         for (chunk, scale) in x.row_mut(i).chunks_mut(k).zip(&scale) {
             chunk.iter_mut().for_each(|v| *v *= scale);

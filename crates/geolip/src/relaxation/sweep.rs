@@ -4,7 +4,7 @@ use super::point::{Point, problem_squares};
 use super::rows;
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, NodeId, Op, Slope};
-use crate::problem::{Functional, InputNorm};
+use crate::problem::{Functional, InputNorm, OutputNorm};
 
 /// A network with its slope intervals and input norm: everything of a problem but the functional.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct VectorNetwork<'a> {
     pre_activations: Vec<NodeId>,
     /// Per node: whether a later activation needs its forward value.
     needed: Vec<bool>,
+    /// Per node: whether the output needs it, too.
+    needed_by_output: Vec<bool>,
 }
 
 /// What a sweep leaves behind, and the memory it works in. One problem per column of the norm matrices.
@@ -24,6 +26,10 @@ pub struct VectorNetwork<'a> {
 pub struct Sweep {
     values: Vec<Matrix>,
     grads: Vec<Matrix>,
+    /// U, m × (problems·k): what the outputs count with; u in the first column of a linear functional's problem.
+    pub weights: Matrix,
+    /// ‖Y_i‖, m × problems, at the point the sweep started from; of problems whose functional is a norm.
+    pub y_norms: Matrix,
     /// ‖h_j‖, one n_a × problems matrix per activation layer, at the point the sweep started from.
     pub h_norms: Vec<Matrix>,
     /// ‖G_j‖, the gradient with respect to z_j, likewise.
@@ -37,20 +43,25 @@ pub struct Sweep {
 impl<'a> VectorNetwork<'a> {
     /// The vector network with the activations' slope intervals over the whole real line.
     pub fn new(network: &'a Network, norm: InputNorm) -> Self {
-        let mut needed = vec![false; network.nodes().len()];
-        for id in network.ids().rev() {
-            match &network.node(id).op {
-                Op::Input => {}
-                Op::Activate { parent, .. } => needed[parent.index()] = true,
-                Op::Affine { terms, .. } => {
-                    if needed[id.index()] {
-                        terms.iter().for_each(|t| needed[t.parent.index()] = true);
+        let needed = |output: bool| {
+            let mut needed = vec![false; network.nodes().len()];
+            needed[network.output().index()] = output;
+            for id in network.ids().rev() {
+                match &network.node(id).op {
+                    Op::Input => {}
+                    Op::Activate { parent, .. } => needed[parent.index()] = true,
+                    Op::Affine { terms, .. } => {
+                        if needed[id.index()] {
+                            terms.iter().for_each(|t| needed[t.parent.index()] = true);
+                        }
                     }
                 }
             }
-        }
+            needed
+        };
         let pre_activations = network.activations().map(|(_, parent, _)| parent).collect();
-        Self { network, norm, slopes: network.slopes(), pre_activations, needed }
+        let (slopes, needed, needed_by_output) = (network.slopes(), needed(false), needed(true));
+        Self { network, norm, slopes, pre_activations, needed, needed_by_output }
     }
 
     /// The network.
@@ -85,6 +96,8 @@ impl<'a> VectorNetwork<'a> {
         Sweep {
             values: nodes(),
             grads: nodes(),
+            weights: Matrix::zeros(self.network.outputs(), k * problems),
+            y_norms: Matrix::zeros(self.network.outputs(), problems),
             h_norms: layers(),
             g_norms: layers(),
             x_norms: Matrix::zeros(self.inputs(), problems),
@@ -96,13 +109,16 @@ impl<'a> VectorNetwork<'a> {
     ///
     /// **Claim.** `next` is feasible, and (up to rounding) attains at least `work.value`, which is at least the objective at
     /// `at`: for fixed h-directions the objective is linear in each of X, S_1, …, S_d, and convex in every h, so
-    /// maximising the linearisation block by block never loses. Zero rows keep the direction they had.
+    /// maximising the linearisation block by block never loses. Zero rows keep the direction they had. For a norm of the
+    /// output, the objective is ⟨U, Y⟩ for the best U in its dual ball, chosen between the two passes.
     pub fn sweep(&self, at: &Point, functionals: &[Functional], work: &mut Sweep, next: &mut Point) {
-        self.forward(at, work);
-        self.backward(at, functionals, work, next);
+        self.forward(at, functionals.iter().any(Functional::is_norm), work);
+        choose_output(self.network.output(), at.k, functionals, work);
+        self.backward(at, work, next);
     }
 
-    fn forward(&self, at: &Point, work: &mut Sweep) {
+    fn forward(&self, at: &Point, with_output: bool, work: &mut Sweep) {
+        let needed = if with_output { &self.needed_by_output } else { &self.needed };
         let mut layer = 0;
         work.values[0].data_mut().copy_from_slice(at.x.data());
         for id in self.network.ids() {
@@ -110,7 +126,7 @@ impl<'a> VectorNetwork<'a> {
             match &self.network.node(id).op {
                 Op::Input => {}
                 Op::Affine { terms, .. } => {
-                    if !self.needed[id.index()] {
+                    if !needed[id.index()] {
                         continue;
                     }
                     for (t, term) in terms.iter().enumerate() {
@@ -127,14 +143,10 @@ impl<'a> VectorNetwork<'a> {
         }
     }
 
-    fn backward(&self, at: &Point, functionals: &[Functional], work: &mut Sweep, next: &mut Point) {
+    fn backward(&self, at: &Point, work: &mut Sweep, next: &mut Point) {
         let mut reached = vec![false; self.network.nodes().len()];
         let output = self.network.output().index();
-        let top = &mut work.grads[output];
-        top.fill(0.0);
-        for (p, functional) in functionals.iter().enumerate() {
-            functional.entries().for_each(|(i, u)| *top.at_mut(i, p * at.k) = u);
-        }
+        work.grads[output].data_mut().copy_from_slice(work.weights.data());
         reached[output] = true;
         let mut layer = self.slopes.len();
         for id in self.network.ids().rev() {
@@ -167,7 +179,8 @@ impl<'a> VectorNetwork<'a> {
         self.choose_input(at, work, next);
     }
 
-    /// X ← argmax ⟨G_x, X⟩ over the unit ball of the norm, row by row for ℓ∞.
+    /// X ← argmax ⟨G_x, X⟩ over the unit ball of the norm, row by row for ℓ∞; for ℓp, ‖xᵢ‖ ∝ ‖gᵢ‖^{1/(p−1)}; for ℓ1, the
+    /// longest row alone (a local maximiser: the ball is not convex in the squares).
     fn choose_input(&self, at: &Point, work: &mut Sweep, next: &mut Point) {
         let g = &work.grads[0];
         rows::unit(at.k, g, &mut work.x_norms, &mut next.x, &at.x);
@@ -187,6 +200,61 @@ impl<'a> VectorNetwork<'a> {
                         x.iter_mut().zip(g).for_each(|(x, g)| *x = scale * g);
                     }
                 }
+            }
+            InputNorm::Lp(_) | InputNorm::L1 => {
+                for (p, value) in work.value.iter_mut().enumerate() {
+                    let lengths = (0..g.rows()).map(|i| work.x_norms.at(i, p));
+                    *value = self.norm.dual(lengths);
+                }
+                let mut taken = vec![false; at.problems];
+                for i in 0..g.rows() {
+                    let chunks = next.x.row_mut(i).chunks_mut(at.k).zip(work.x_norms.row(i));
+                    for ((x, length), (value, taken)) in chunks.zip(work.value.iter().zip(&mut taken)) {
+                        let factor = match self.norm {
+                            _ if *value == 0.0 => 0.0,
+                            InputNorm::Lp(p) => libm::pow(length / value, 1.0 / (p.get() - 1.0)),
+                            InputNorm::L1 if length == value && !std::mem::replace(taken, true) => 1.0,
+                            InputNorm::L1 | InputNorm::L2 | InputNorm::Linf => 0.0,
+                        };
+                        x.iter_mut().for_each(|x| *x *= factor);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// U ← argmax ⟨U, Y⟩ over the dual ball of a norm of the output, of row lengths; u e₁ᵀ for a linear functional. Zero rows
+/// become e₁.
+fn choose_output(output: NodeId, k: usize, functionals: &[Functional], work: &mut Sweep) {
+    let (y, u, norms) = (&work.values[output.index()], &mut work.weights, &mut work.y_norms);
+    for (p, functional) in functionals.iter().enumerate() {
+        let columns = p * k..(p + 1) * k;
+        let norm = match functional {
+            Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => {
+                (0..u.rows()).for_each(|i| u.row_mut(i)[columns.clone()].fill(0.0));
+                functional.entries().into_iter().flatten().for_each(|(i, v)| *u.at_mut(i, p * k) = v);
+                continue;
+            }
+            Functional::Norm(norm) => norm,
+        };
+        let length = |i: usize| y.row(i)[columns.clone()].iter().map(|v| v * v).sum::<f64>().sqrt();
+        let lengths: Vec<f64> = (0..y.rows()).map(length).collect();
+        let total = norm.of(lengths.iter().copied());
+        let longest = lengths.iter().position(|length| *length == total);
+        for (i, length) in lengths.iter().enumerate() {
+            *norms.at_mut(i, p) = *length;
+            let target = &mut u.row_mut(i)[columns.clone()];
+            let weight = match norm {
+                OutputNorm::L1 => 1.0,
+                OutputNorm::L2 if total > 0.0 => length / total,
+                OutputNorm::L2 => 1.0 / (y.rows() as f64).sqrt(),
+                OutputNorm::Linf => f64::from(u8::from(longest == Some(i))),
+            };
+            target.fill(0.0);
+            match *length > 0.0 {
+                true => target.iter_mut().zip(&y.row(i)[columns.clone()]).for_each(|(u, y)| *u = weight * (y / length)),
+                false => target[0] = weight,
             }
         }
     }

@@ -14,6 +14,9 @@ mod mat;
 mod npy;
 mod npz;
 mod safetensors;
+mod vector;
+
+pub use vector::load_vector;
 
 use crate::import::{Format, ImportError, ImportOptions, Parts, Port, SelfCheck};
 use crate::matrix::Matrix;

@@ -1,0 +1,137 @@
+//! Inputs that realise a given activation pattern, where every pattern can be realised.
+
+use crate::certificate::rank::has_full_row_rank;
+use crate::matrix::{Matrix, Store, multiply};
+use crate::network::{Activation, Network, NodeId, Op};
+use crate::relaxation::Pattern;
+
+/// A network in which every pattern is realised by an open set of inputs, so that Lip = FGL.
+///
+/// **Claim.** There is one activation layer, its pre-activation is W₁x + b with the rows of W₁ linearly independent (proved
+/// by [`has_full_row_rank`]), and its activations are linear on either side of zero with the two ends of their slope
+/// interval as slopes. Then W₁x + b takes every value, hence every combination of signs on an open set; ‖J(v)‖ is convex in
+/// v, so its maximum, the FGL, is attained at such a combination; and there the Lipschitz constant is at least as large.
+#[derive(Clone, Debug)]
+pub struct Realiser {
+    w: Matrix,
+    bias: Vec<f64>,
+    /// The Cholesky factor of W₁W₁ᵀ, in plain floating point.
+    factor: Matrix,
+    activation: Activation,
+}
+
+/// Most neurons for which the proof is tried: it takes their square times the number of inputs, and their cube.
+const MOST_NEURONS: usize = 2048;
+
+impl Realiser {
+    /// The network's realiser; none where the claim is not proved.
+    pub fn new(network: &Network) -> Option<Self> {
+        let mut layers = network.activations();
+        let (node, parent, activation) = layers.next()?;
+        if layers.next().is_some() || !has_two_slopes(activation) || network.node(node).len > MOST_NEURONS {
+            return None;
+        }
+        let Op::Affine { terms, bias } = &network.node(parent).op else { return None };
+        let [term] = terms.as_slice() else { return None };
+        if term.parent != NodeId::INPUT || term.map.rows() > term.map.cols() {
+            return None;
+        }
+        let mut w = Matrix::zeros(term.map.rows(), term.map.cols());
+        let sparse = term.map.to_sparse();
+        (0..w.rows()).for_each(|i| sparse.row(i).for_each(|(j, v)| *w.at_mut(i, j) = v));
+        if !has_full_row_rank(&w) {
+            return None;
+        }
+        let mut gram = Matrix::zeros(w.rows(), w.rows());
+        multiply(&mut gram, Store::Replace, 1.0, w.view(), w.t());
+        let bias = bias.clone().unwrap_or_else(|| vec![0.0; w.rows()]);
+        Some(Self { factor: cholesky(gram)?, w, bias, activation: activation.clone() })
+    }
+
+    /// An input at which, up to rounding, every neuron is on the side of zero that the pattern asks for, all equally far
+    /// from it: the least-squares solution of W₁x + b = ±s.
+    pub fn realise(&self, pattern: &Pattern) -> Vec<f64> {
+        let size = self.bias.iter().fold(1.0, |most: f64, b| most.max(b.abs()));
+        let right = |j: usize| pattern.slopes[0][j] == self.activation.derivative(j, 1.0);
+        let side = |j: usize| if right(j) { size } else { -size };
+        let mut y: Vec<f64> = self.bias.iter().enumerate().map(|(j, b)| side(j) - b).collect();
+        let (l, n) = (&self.factor, y.len());
+        for i in 0..n {
+            let known: f64 = l.row(i)[..i].iter().zip(&y).map(|(l, y)| l * y).sum();
+            y[i] = (y[i] - known) / l.at(i, i);
+        }
+        for i in (0..n).rev() {
+            y[i] /= l.at(i, i);
+            let solved = y[i];
+            y[..i].iter_mut().zip(l.row(i)).for_each(|(y, l)| *y -= solved * l);
+        }
+        let mut x = vec![0.0; self.w.cols()];
+        for (i, y) in y.iter().enumerate() {
+            x.iter_mut().zip(self.w.row(i)).for_each(|(x, w)| *x += y * w);
+        }
+        x
+    }
+}
+
+/// Whether it is linear on either side of zero, with the ends of its slope interval as slopes.
+fn has_two_slopes(activation: &Activation) -> bool {
+    match activation {
+        Activation::Relu | Activation::LeakyRelu { .. } | Activation::PRelu { .. } | Activation::Abs => true,
+        Activation::Sigmoid
+        | Activation::Tanh
+        | Activation::Softsign
+        | Activation::Softplus
+        | Activation::Elu { .. }
+        | Activation::Celu { .. }
+        | Activation::Selu { .. }
+        | Activation::HardSigmoid { .. }
+        | Activation::Clip { .. }
+        | Activation::Silu
+        | Activation::Gelu
+        | Activation::GeluTanh
+        | Activation::HardSwish
+        | Activation::Mish
+        | Activation::Sin
+        | Activation::Cos => false,
+    }
+}
+
+/// The lower triangular factor of a symmetric matrix, in plain floating point.
+fn cholesky(mut a: Matrix) -> Option<Matrix> {
+    for i in 0..a.rows() {
+        for j in 0..=i {
+            let known: f64 = a.row(i)[..j].iter().zip(&a.row(j)[..j]).map(|(x, y)| x * y).sum();
+            let left = a.at(i, j) - known;
+            *a.at_mut(i, j) = if i > j { left / a.at(j, j) } else { left.sqrt() };
+        }
+        if !(a.at(i, i) > 0.0 && a.at(i, i).is_finite()) {
+            return None;
+        }
+    }
+    Some(a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{LinearMap, NetworkBuilder};
+
+    #[test]
+    fn realised_inputs_have_the_pattern() {
+        let w = Matrix::from_fn(4, 6, |i, j| ((i * i * 5 + i * j + j * j) as f64 + 0.3).sin());
+        let mut b = NetworkBuilder::new(6).expect("inputs");
+        let h = b.affine("h", vec![(b.input(), LinearMap::Dense(w))], Some(vec![5.0, -3.0, 0.1, 0.0])).expect("shapes");
+        let z = b.activate("z", h, Activation::LeakyRelu { slope: 2.0 }).expect("leaky");
+        let network = b.finish(z);
+        let realiser = Realiser::new(&network).expect("four independent rows");
+        for bits in 0..16_u32 {
+            let slopes: Vec<f64> = (0..4).map(|j| if bits >> j & 1 == 0 { 1.0 } else { 2.0 }).collect();
+            let pattern = Pattern { slopes: vec![slopes.clone()], weights: vec![], direction: vec![], value: 0.0 };
+            let x = realiser.realise(&pattern);
+            let values = network.evaluate_batch(Matrix::from_vec(6, 1, x));
+            for (h, slope) in values.of(h).data().iter().zip(&slopes) {
+                assert_eq!(*h > 0.0, *slope == 1.0, "{bits}: {h}");
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A vector of numbers: a `.npy` array, or text with numbers between white space or commas.
+
+use super::npy;
+use crate::import::ImportError;
+use std::path::Path;
+
+/// Reads the numbers of a file, in their order: an output functional, one number per output.
+pub fn load_vector(path: &Path) -> Result<Vec<f64>, ImportError> {
+    let bytes = std::fs::read(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+    read(&bytes).map_err(|reason| ImportError::Malformed { path: path.to_owned(), reason })
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<f64>, String> {
+    if bytes.starts_with(b"\x93NUMPY") {
+        let array = npy::read(bytes).map_err(|reason| format!("the array {reason}"))?;
+        return match array.shape.as_slice() {
+            [_] | [1, _] | [_, 1] => Ok(array.data),
+            shape => Err(format!("the array has the shape {shape:?}; give a vector")),
+        };
+    }
+    let text = str::from_utf8(bytes).map_err(|_| "neither a NumPy array nor text with numbers".to_owned())?;
+    let numbers = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
+    let number = |word: &str| {
+        let shown: String = word.chars().take(30).collect();
+        word.parse().map_err(|_| format!("'{shown}' is no number; give numbers between white space or commas"))
+    };
+    let numbers: Vec<f64> = numbers.map(number).collect::<Result<_, String>>()?;
+    if numbers.is_empty() { Err("the file holds no numbers".to_owned()) } else { Ok(numbers) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_from_text() {
+        assert_eq!(read(b"1 -2.5,\n3e-2\r\n"), Ok(vec![1.0, -2.5, 0.03]));
+        for (bytes, reason) in [
+            (&b"1 two"[..], "'two' is no number; give numbers between white space or commas"),
+            (b"", "the file holds no numbers"),
+            (b"\xff\xfe", "neither a NumPy array nor text with numbers"),
+            (b"\x93NUMPY", "the array is no NumPy array, or is cut short"),
+        ] {
+            assert_eq!(read(bytes), Err(reason.to_owned()));
+        }
+    }
+}
