@@ -43,6 +43,45 @@ fn a_bound_is_a_table() {
 }
 
 #[test]
+fn norms_stand_side_by_side() {
+    shows("norms", &[&["bound", SMALL, "--output", "3-8", "--norm", "all"], &["bound", SMALL, "--output", "l2"]]);
+}
+
+#[test]
+fn json_of_several_norms_is_a_list_of_objects() {
+    let output = geolip(&["bound", SMALL, "--norm", "all", "--output", "8", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON array");
+    let norms: Vec<_> = json.as_array().expect("a list").iter().map(|report| report["norm"].as_str()).collect();
+    assert_eq!(norms, [Some("linf"), Some("l2"), Some("l1")]);
+    let uppers: Vec<f64> = (0..3).map(|i| json[i]["upper"].as_f64().expect("a number")).collect();
+    assert!(uppers[0] > uppers[1] && uppers[1] > uppers[2]);
+    for (report, limit) in [(0, 1.782_22), (1, 1.253_32), (2, 1.000_001)] {
+        let bound = &json[report]["bounds"][0];
+        assert!(bound["factor"].as_f64().is_some_and(|factor| (1.0..limit).contains(&factor)), "{bound}");
+        assert_eq!(bound["lip_is_fgl"], true);
+        assert!(bound["lower"].as_f64() >= bound["pattern_lower"].as_f64().map(|v| v * (1.0 - 1e-9)));
+    }
+    assert_eq!(json[2]["bounds"][0]["method"], "closed form, exact");
+}
+
+/// Every norm and kind of output: the bound is written, and its certificate accepted.
+#[test]
+fn every_norm_and_output_has_a_certificate() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (certificate, vector) = (folder.path().join("c.json"), folder.path().join("u.txt"));
+    std::fs::write(&vector, "1 0 0 -1, 0.5\n0 0 0 0 2e-1").expect("writable");
+    let [certificate, vector] = [&certificate, &vector].map(|path| path.to_str().expect("a plain path"));
+    for norm in ["linf", "2", "3", "l1"] {
+        for output in ["linf", "l2", "l1", "8", vector] {
+            let written = geolip(&["bound", SMALL, "--norm", norm, "--output", output, "--certificate", certificate]);
+            assert!(written.status.success(), "{norm} {output}: {}", String::from_utf8_lossy(&written.stderr));
+            let checked = geolip(&["check", certificate, SMALL]);
+            assert!(checked.status.success(), "{norm} {output}: {}", String::from_utf8_lossy(&checked.stderr));
+        }
+    }
+}
+
+#[test]
 fn info_lists_nodes_and_slopes() {
     shows("info", &[&["info", SMALL]]);
 }
@@ -60,6 +99,10 @@ fn mistakes_are_one_line_and_exit_code_2() {
             &["bound", SMALL, "--tol", "0"],
             &["bound", SMALL, "--tol", "NaN"],
             &["bound", SMALL, "--norm", "l3"],
+            &["bound", SMALL, "--norm", "1.5"],
+            &["bound", SMALL, "--norm", "all", "--certificate", "c.json"],
+            &["bound", SMALL, "--output", "missing.npy"],
+            &["bound", SMALL, "--output", "models/requirements.txt"],
             &["bound", SMALL, "--threads", "0"],
             &["bound", SMALL, "--time-limit=-1"],
             &["bound", SMALL, "--certificate", "no/such/folder/c.json"],
@@ -197,7 +240,7 @@ fn a_certificate_is_accepted_for_its_network_and_rejected_when_changed() {
         let start = honest.find(field).expect(field) + field.len();
         honest[start..].split([',', ']', '}']).next().expect("a number").to_owned()
     };
-    for (field, factor) in [("\"upper\":", 0.999), ("\"zeta\":", 0.99), ("\"gamma\":[", 0.5), ("\"lambda\":[[", 3.0)] {
+    for (field, factor) in [("\"upper\":", 0.999), ("\"zeta\":[", 0.99), ("\"gamma\":[", 0.5), ("\"lambda\":[[", 3.0)] {
         let old = number(field);
         let new = (old.parse::<f64>().expect("a number") * factor).to_string();
         let changed = honest.replacen(&format!("{field}{old}"), &format!("{field}{new}"), 1);

@@ -184,11 +184,14 @@ proptest! {
     #[test]
     fn vectors_are_the_functionals_that_they_spell(network in network(), norm in any_norm(), factor in -3.0..3.0_f64) {
         prop_assume!(factor.abs() > 1e-3);
-        let own = one(&network, norm, Outputs::One(0), FINE).upper();
+        let own = one(&network, norm, Outputs::One(0), FINE);
         let mut u = vec![0.0; network.outputs()];
         u[0] = factor;
-        let vector = one(&network, norm, Outputs::Vector(Weights::new(&u).expect("numbers")), FINE).upper();
-        prop_assert!((vector - factor.abs() * own).abs() <= 1e-9 * vector, "{vector} against {factor} times {own}");
+        let vector = one(&network, norm, Outputs::Vector(Weights::new(&u).expect("numbers")), FINE);
+        // badly scaled networks do not always reach this tolerance
+        let gaps = (vector.upper() - vector.relaxation) + factor.abs() * (own.upper() - own.relaxation);
+        let (vector, own) = (vector.upper(), factor.abs() * own.upper());
+        prop_assert!((vector - own).abs() <= 1e-9 * vector + gaps, "{vector} against {own}");
     }
 
     /// Random tests and closed forms take over where there is no memory for a proof.
