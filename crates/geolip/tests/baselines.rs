@@ -7,7 +7,7 @@ use geolip::lower::GradientBound;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId};
 use geolip::{Functional, InputNorm, Matrix, Options, Silent, bound};
 use proptest::prelude::*;
-use support::{config, network, random};
+use support::{any_norm, config, network, random};
 
 fn norm() -> impl Strategy<Value = InputNorm> {
     prop_oneof![Just(InputNorm::Linf), Just(InputNorm::L2)]
