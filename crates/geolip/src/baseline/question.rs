@@ -129,7 +129,7 @@ impl<'a> Question<'a> {
         &self,
         one: impl Fn(&Functional) -> Result<T, NotApplicable> + Sync,
     ) -> Result<Vec<T>, NotApplicable> {
-        self.functionals.par_iter().map(|functional| one(functional)).collect()
+        self.functionals.par_iter().map(&one).collect()
     }
 
     /// The form that certificates are checked in, if that is by elimination.
