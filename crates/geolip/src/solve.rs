@@ -1,12 +1,12 @@
 //! One batch of problems from random directions to checked certificates: ascent, repair, rank escalation, when to stop.
 
-use crate::certificate::Certificate;
-use crate::dual::{Budget, Form, Recovery, Repair, Repaired};
+use crate::certificate::{Certificate, MatrixFreeForm, QuadraticForm};
+use crate::dual::{Budget, Form, RandomRepair, Recovery, Repair, Repaired};
 use crate::network::LinearMap;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::Functional;
-use crate::relaxation::{Ascent, Point, VectorNetwork};
+use crate::relaxation::{Ascent, Point, Sweep, VectorNetwork};
 use crate::report::Stop;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -48,12 +48,10 @@ const LAST_RANK: usize = 64;
 /// sweep is below [`CALM`] times that gap (see [`GAP_PER_ROOT_GAIN`]).
 const TARGET: f64 = 0.9;
 const CALM: f64 = 4.0;
-/// The same where a random test decides: it costs more than many sweeps.
-const RANDOM_CALM: f64 = 0.35;
-/// Random tests that fail at one rank before it is raised, and before the highest rank is given up: multipliers settle
-/// later than the value.
-const RANDOM_FAILURES: usize = 2;
-const LAST_RANDOM_FAILURES: usize = 8;
+/// Random tests that fail although the known modes leave them a margin, before a wider gap is tried.
+const RANDOM_FAILURES: usize = 3;
+/// The size of new columns that are noise.
+const NEW_COLUMNS: f64 = 1e-2;
 /// A value that moves less than this has stopped.
 const STILL: f64 = 2e-15;
 /// Where the rank suffices, the gap that multipliers can prove shrinks like the square root of the value's relative gain
@@ -81,6 +79,17 @@ struct Track {
     earlier_sweeps: usize,
     /// What was certified at lower ranks.
     known: Option<Certificate>,
+}
+
+impl Track {
+    /// Whether the value has stopped for so long that more sweeps at this rank are in vain.
+    fn has_settled(&mut self, gain: f64, sweeps: usize, last: bool) -> bool {
+        let patience = if last { LAST_PATIENCE } else { PATIENCE };
+        gain <= STILL && {
+            let since = *self.still_since.get_or_insert(sweeps);
+            sweeps >= since + (patience.0 * since).max(patience.1)
+        }
+    }
 }
 
 impl Context<'_> {
@@ -131,8 +140,8 @@ impl Context<'_> {
                         left.push(track);
                     }
                     Verdict::Done(outcome) => done.push((track.index, *outcome)),
-                    Verdict::Widen if !widest => wider.push(self.widened(&ascent, p, track)),
-                    Verdict::Widen => done.push((track.index, self.finish(&ascent, p, &track, Stop::Stalled))),
+                    Verdict::Widen(along) if !widest => wider.push(self.widened(&ascent, p, track, along)),
+                    Verdict::Widen(_) => done.push((track.index, self.finish(&ascent, p, &track, Stop::Stalled))),
                 }
             }
             tracks = left;
@@ -144,23 +153,26 @@ impl Context<'_> {
             return None;
         }
         let point = Point::concat(&wider.iter().map(|(_, point)| point).collect::<Vec<_>>());
-        let point = point.widen(self.network.norm(), 2 * rank, 1e-2, self.options.seed);
         Some((wider.into_iter().map(|(track, _)| track).collect(), point))
     }
 
     /// Problem `p` as it goes on at a higher rank, with what can be certified without it: the work may be stopped any time.
-    fn widened(&self, ascent: &Ascent<'_>, p: usize, track: Track) -> (Track, Point) {
-        let best = match self.is_probabilistic() {
-            false => self.best(ascent, p, &track),
-            true => Best { solution: ascent.settle(p).0, value: ascent.value(p), certificate: track.known.clone() },
+    fn widened(&self, ascent: &Ascent<'_>, p: usize, track: Track, along: Option<Vec<Point>>) -> (Track, Point) {
+        let (norm, rank, seed) = (self.network.norm(), self.next_rank(ascent.rank()), self.options.seed);
+        let (point, known) = match along {
+            // a test before its time costs more than the sweeps to come
+            Some(columns) => (ascent.point(p).widen_along(norm, rank, &columns, NEW_COLUMNS, seed), track.known.clone()),
+            None => {
+                let best = self.best(ascent, p, &track);
+                (best.solution.widen(norm, rank, NEW_COLUMNS, seed), best.certificate)
+            }
         };
-        let fresh = self.track(track.index, track.functional.clone());
         let earlier_sweeps = track.earlier_sweeps + ascent.sweeps(p);
-        (Track { earlier_sweeps, known: best.certificate, ..fresh }, best.solution)
+        (Track { earlier_sweeps, known, ..self.track(track.index, track.functional) }, point)
     }
 
     fn track(&self, index: usize, functional: Functional) -> Track {
-        let calm = (if self.is_probabilistic() { RANDOM_CALM } else { CALM } * self.gap()).powi(2).max(STILL);
+        let calm = (CALM * self.gap()).powi(2).max(STILL);
         Track { index, functional, calm, not_before: 5, failures: 0, still_since: None, earlier_sweeps: 0, known: None }
     }
 
@@ -181,7 +193,7 @@ impl Context<'_> {
         let connected =
             |map: &LinearMap| matches!(map, LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Dense(_));
         let rank = if self.is_probabilistic() {
-            self.budget.rank // widening later would cost another test
+            self.budget.rank
         } else if self.network.network().terms().all(|t| connected(&t.map)) {
             FIRST_RANK
         } else {
@@ -194,8 +206,14 @@ impl Context<'_> {
     /// r(r+1)/2 ≤ n (Barvinok 1995, Pataki 1998), and the relaxation has one constraint per input and neuron.
     fn last_rank(&self) -> usize {
         let constraints = self.network.inputs() + self.network.layer_sizes().sum::<usize>() + 1;
-        let most = if self.is_probabilistic() { self.budget.rank } else { LAST_RANK };
+        let most = if self.is_probabilistic() { 2 * self.budget.rank } else { LAST_RANK };
         most.min(((2 * constraints) as f64).sqrt().ceil() as usize)
+    }
+
+    /// The rank that follows: random tests mostly lack a few features, and each costs.
+    fn next_rank(&self, rank: usize) -> usize {
+        let next = if self.is_probabilistic() { rank + (rank / 2).next_multiple_of(8) } else { 2 * rank };
+        next.min(self.last_rank())
     }
 
     /// Looks at problem `p` after a sweep: repairs it if it is calm enough for that to succeed.
@@ -207,62 +225,113 @@ impl Context<'_> {
         if gain > track.calm || sweeps < track.not_before {
             return Verdict::GoOn;
         }
-        let (solution, value, repair) = self.repair(ascent, p, track);
-        if !value.is_finite() {
+        if !ascent.value(p).is_finite() {
             return Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)));
         }
-        let gap = self.gap();
+        track.not_before = sweeps + 3 + sweeps / 8;
+        match self.form {
+            Form::Eliminated(form) => self.try_elimination(form, ascent, p, track),
+            Form::MatrixFree(form) => self.try_test(form, ascent, p, track),
+        }
+    }
+
+    fn try_elimination(&self, form: &QuadraticForm<'_>, ascent: &Ascent<'_>, p: usize, track: &mut Track) -> Verdict {
+        let (gain, sweeps, gap) = (ascent.recent_gain(p), ascent.sweeps(p), self.gap());
+        let (solution, sweep) = ascent.settle(p);
+        let value = sweep.value[0];
+        let repair = self.repair(form, track, &sweep);
         if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(&track.functional, r)) {
-            // a random test may aim at more than the tolerance asked for
+            let best = Best { solution, value, certificate: Some(certificate) };
+            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
+        }
+        track.failures += 1;
+        track.calm = (0.25 * track.calm).max(STILL);
+        let last = ascent.rank() >= self.last_rank();
+        let generous = GAP_PER_ROOT_GAIN * gain.max(STILL).sqrt();
+        let hopeless =
+            !last && track.failures.is_multiple_of(3) && generous > gap && repair.within(generous, value).is_none();
+        if hopeless || track.has_settled(gain, sweeps, last) { Verdict::Widen(None) } else { Verdict::GoOn }
+    }
+
+    /// A random test, where the lowest modes give it a chance.
+    fn try_test(&self, form: &MatrixFreeForm<'_>, ascent: &Ascent<'_>, p: usize, track: &mut Track) -> Verdict {
+        let (gap, at, last) = (self.gap(), ascent.point(p), ascent.rank() >= self.last_rank());
+        let (solution, sweep) = ascent.settle(p);
+        let value = sweep.value[0];
+        let mut repair = self.random_repair(form, track, (&at, &sweep));
+        let settled = track.has_settled(ascent.recent_gain(p), ascent.sweeps(p), last);
+        if !repair.fits(gap) && !settled {
+            return Verdict::GoOn;
+        }
+        if let Some(certificate) = repair.within(gap).and_then(|r| self.certify(&track.functional, r)) {
+            // it may aim at more than the tolerance asked for
             let stop = if gap < self.options.tol { Stop::Converged } else { Stop::Stalled };
             let best = Best { solution, value, certificate: Some(certificate) };
             return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, stop)));
         }
         track.failures += 1;
-        track.not_before = sweeps + 3 + sweeps / 8;
-        track.calm = (0.25 * track.calm).max(STILL);
-        let last = ascent.rank() >= self.last_rank();
-        let generous = GAP_PER_ROOT_GAIN * gain.max(STILL).sqrt();
-        let hopeless = match self.form {
-            Form::Eliminated(_) => {
-                !last && track.failures.is_multiple_of(3) && generous > gap && repair.within(generous, value).is_none()
-            }
-            Form::MatrixFree(_) => track.failures >= if last { LAST_RANDOM_FAILURES } else { RANDOM_FAILURES },
-        };
-        let patience = if last { LAST_PATIENCE } else { PATIENCE };
-        let settled = gain <= STILL && {
-            let since = *track.still_since.get_or_insert(sweeps);
-            sweeps >= since + (patience.0 * since).max(patience.1)
-        };
-        if hopeless || settled { Verdict::Widen } else { Verdict::GoOn }
+        repair.search();
+        let lacking = !repair.fits(gap);
+        if lacking && !last {
+            Verdict::Widen(Some(repair.directions(gap, &sweep)))
+        } else if lacking || settled || track.failures >= RANDOM_FAILURES {
+            let best = self.best_test(&repair, track, solution, value);
+            Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Stalled)))
+        } else {
+            Verdict::GoOn
+        }
     }
 
-    /// Problem `p` as it stands: its solution and value, and its multipliers ready for repair.
-    fn repair(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> (Point, f64, Repair<'_>) {
-        let (solution, sweep) = ascent.settle(p);
-        let multipliers = self.recovery.multipliers(track.index, &track.functional, &sweep);
-        let repair = Repair::new(self.form, self.network.norm(), track.functional.clone(), multipliers);
-        (solution, sweep.value[0], repair)
+    fn repair<'f>(&self, form: &'f QuadraticForm<'f>, track: &Track, sweep: &Sweep) -> Repair<'f> {
+        let multipliers = self.recovery.multipliers(track.index, &track.functional, sweep);
+        Repair::new(form, self.network.norm(), track.functional.clone(), multipliers)
+    }
+
+    fn random_repair<'f>(
+        &'f self,
+        form: &'f MatrixFreeForm<'f>,
+        track: &Track,
+        solution: (&Point, &Sweep),
+    ) -> RandomRepair<'f> {
+        let multipliers = self.recovery.multipliers(track.index, &track.functional, solution.1);
+        RandomRepair::new(form, self.network, track.functional.clone(), multipliers, solution)
     }
 
     /// Problem `p` as it stands, with the best that can be certified for it.
     fn best(&self, ascent: &Ascent<'_>, p: usize, track: &Track) -> Best {
-        let (solution, value, repair) = self.repair(ascent, p, track);
-        // where every elimination counts, a guess at the gap comes before the search for the best
-        let root = ascent.recent_gain(p).min(1.0).sqrt();
-        let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
-        let guesses = guesses.into_iter().filter(|_| self.form.is_slow() && value.is_finite());
-        let guessed =
-            guesses.filter_map(|gap| repair.within(gap, value)).find_map(|r| self.certify(&track.functional, r));
-        if guessed.is_some() {
-            return Best { solution, value, certificate: guessed };
+        let (solution, sweep) = ascent.settle(p);
+        let value = sweep.value[0];
+        if !value.is_finite() {
+            return Best { solution, value, certificate: track.known.clone() };
         }
-        let from = if track.failures == 0 { self.gap() } else { 2.0 * self.gap() };
-        let mut proposals = value.is_finite().then(|| repair.proposals(from)).into_iter().flatten();
-        let found = proposals.find_map(|repaired| self.certify(&track.functional, repaired));
-        let certificates = found.into_iter().chain(track.known.clone());
-        let certificate = certificates.min_by(|a, b| a.upper().total_cmp(&b.upper()));
-        Best { solution, value, certificate }
+        match self.form {
+            Form::Eliminated(form) => {
+                let repair = self.repair(form, track, &sweep);
+                // where every elimination counts, a guess at the gap comes before the search for the best
+                let root = ascent.recent_gain(p).min(1.0).sqrt();
+                let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
+                let mut guesses = guesses.into_iter().filter(|_| self.form.is_slow());
+                let guessed = guesses
+                    .find_map(|gap| repair.within(gap, value).and_then(|r| self.certify(&track.functional, r)));
+                let certificate = guessed.or_else(|| {
+                    let searched = repair.best().and_then(|r| self.certify(&track.functional, r));
+                    better(searched, track.known.clone())
+                });
+                Best { solution, value, certificate }
+            }
+            Form::MatrixFree(form) => {
+                let at = ascent.point(p);
+                let mut repair = self.random_repair(form, track, (&at, &sweep));
+                repair.search();
+                self.best_test(&repair, track, solution, value)
+            }
+        }
+    }
+
+    /// The best that random tests accept.
+    fn best_test(&self, repair: &RandomRepair<'_>, track: &Track, solution: Point, value: f64) -> Best {
+        let certificate = repair.proposals(self.gap()).find_map(|r| self.certify(&track.functional, r));
+        Best { solution, value, certificate: better(certificate, track.known.clone()) }
     }
 
     /// Ends work on problem `p`.
@@ -317,5 +386,11 @@ struct Best {
 enum Verdict {
     GoOn,
     Done(Box<Outcome>),
-    Widen,
+    /// With columns to add, if any are known.
+    Widen(Option<Vec<Point>>),
+}
+
+/// The one with the smaller bound.
+fn better(a: Option<Certificate>, b: Option<Certificate>) -> Option<Certificate> {
+    a.into_iter().chain(b).min_by(|a, b| a.upper().total_cmp(&b.upper()))
 }

@@ -16,7 +16,7 @@
 
 use super::question::{Ball, Clock};
 use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::certificate::Multipliers;
+use crate::certificate::{Multipliers, check};
 use crate::dual::Repair;
 use crate::matrix::Matrix;
 use crate::network::{LinearMap, Network, NodeId, Slope};
@@ -94,7 +94,7 @@ impl<'a> Layers<'a> {
                 if gain.abs() <= calm {
                     let repair = Repair::new(form, norm, functional.clone(), step.multipliers.clone());
                     let repaired = repair.within(0.9 * tol, step.value);
-                    if let Some(certificate) = repaired.and_then(|r| form.certify(norm, &r.claim(functional))) {
+                    if let Some(certificate) = repaired.and_then(|r| check(form, norm, &r.claim(functional)).ok()) {
                         return Ok(certificate.upper());
                     }
                     calm *= 0.1;

@@ -1,7 +1,7 @@
 //! From multipliers that a baseline found to a bound that the checker accepts.
 
 use super::{NotApplicable, Question};
-use crate::certificate::{Certificate, Multipliers};
+use crate::certificate::{Certificate, Multipliers, check};
 use crate::dual::Repair;
 use crate::problem::{Functional, InputNorm};
 
@@ -15,8 +15,7 @@ impl Question<'_> {
     ) -> Result<f64, NotApplicable> {
         let form = self.form()?;
         let repair = Repair::new(form, norm, functional.clone(), multipliers);
-        let certify = |repaired: crate::dual::Repaired| form.certify(norm, &repaired.claim(functional));
-        let found = repair.proposals(self.options.tol).find_map(certify);
+        let found = repair.best().and_then(|repaired| check(form, norm, &repaired.claim(functional)).ok());
         let failed = || NotApplicable::NotCertified { output: functional.to_string() };
         found.as_ref().map(Certificate::upper).ok_or_else(failed)
     }

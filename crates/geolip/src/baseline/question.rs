@@ -3,6 +3,7 @@
 use super::{Estimate, Guarantee, Method, NotApplicable};
 use super::{eclipse, exhaustive, layerwise, linear_program, natural, product};
 use crate::bound::{BoundError, bound};
+use crate::certificate::QuadraticForm;
 use crate::dual::Form;
 use crate::lower::{GradientBound, sample_inputs};
 use crate::network::Network;
@@ -133,9 +134,9 @@ impl<'a> Question<'a> {
     }
 
     /// The form that certificates are checked in, if that is by elimination.
-    pub(super) fn form(&self) -> Result<&Form<'a>, NotApplicable> {
+    pub(super) fn form(&self) -> Result<&QuadraticForm<'a>, NotApplicable> {
         match self.form.get_or_init(|| Form::choose(self.network, self.options.memory_limit, 1)) {
-            form @ Form::Eliminated(_) => Ok(form),
+            Form::Eliminated(form) => Ok(form),
             Form::MatrixFree(_) => Err(NotApplicable::Proof),
         }
     }

@@ -34,5 +34,6 @@ pub mod support;
 pub use check::{Certificate, Rejection, check, check_file, check_inputs, check_probabilistic};
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
+pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
 pub use support::proved_bound;

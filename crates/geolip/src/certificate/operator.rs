@@ -15,6 +15,9 @@ use super::form::Multipliers;
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NodeId, Op, Slope};
 use crate::problem::Functional;
+use crate::random::gaussian;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 
 /// A network's form, ready to be given multipliers.
 #[derive(Clone, Debug)]
@@ -27,7 +30,7 @@ pub(super) struct Operator<'a> {
 /// The form of one claim, scaled to D M D with D² the reciprocal of (ζ, γ, λ); variables with a zero among these are left
 /// out.
 #[derive(Clone, Debug)]
-pub(super) struct Scaled<'a> {
+pub(crate) struct Scaled<'a> {
     operator: &'a Operator<'a>,
     /// The rows of the functional.
     rows: Vec<Vec<(usize, f64)>>,
@@ -39,7 +42,7 @@ pub(super) struct Scaled<'a> {
 
 /// A value for every variable: t, x, w₁, … as columns.
 #[derive(Clone, Debug)]
-pub(super) struct Vector(Vec<Matrix>);
+pub(crate) struct Vector(Vec<Matrix>);
 
 impl Vector {
     pub fn parts(&self) -> impl Iterator<Item = &[f64]> {
@@ -66,6 +69,36 @@ impl Vector {
 
     pub fn length(&self) -> f64 {
         self.dot(self).sqrt()
+    }
+
+    pub fn part(&self, part: usize) -> &[f64] {
+        self.0[part].data()
+    }
+
+    /// v ← factor·v
+    pub fn scale(&mut self, factor: f64) {
+        self.parts_mut().flatten().for_each(|v| *v *= factor);
+    }
+
+    /// v ← v + factor·other
+    pub fn add(&mut self, factor: f64, other: &Self) {
+        for (part, other) in self.parts_mut().zip(other.parts()) {
+            part.iter_mut().zip(other).for_each(|(v, o)| *v += factor * o);
+        }
+    }
+
+    /// The same vector where scales `to` are used in the place of `from`; zero where either leaves a variable out.
+    pub fn rescaled(&self, from: &Self, to: &Self) -> Self {
+        self.map_entries(|part, j, v| {
+            let (from, to) = (from.part(part)[j], to.part(part)[j]);
+            if to > 0.0 { v * from / to } else { 0.0 }
+        })
+    }
+
+    /// f(part, index, entry) for every entry.
+    pub fn map_entries(&self, f: impl Fn(usize, usize, f64) -> f64) -> Self {
+        let parts = self.0.iter().enumerate();
+        Self(parts.map(|(part, m)| Matrix::from_fn(m.rows(), 1, |j, _| f(part, j, m.at(j, 0)))).collect())
     }
 }
 
@@ -101,6 +134,33 @@ impl Scaled<'_> {
     /// The scales of all variables: a vector of the right shape.
     pub fn scales(&self) -> &Vector {
         &self.scales
+    }
+
+    /// Independent standard normal numbers for every variable that is not left out.
+    pub fn normal(&self, seed: u64) -> Vector {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut v = self.scales.clone();
+        v.parts_mut().flatten().for_each(|v| *v = if *v == 0.0 { 0.0 } else { gaussian(&mut random) });
+        v
+    }
+
+    /// √λ (β − α) h at every neuron that is a variable, for the vector v in the scale of the form; zero for t and x.
+    pub fn slopes(&self, v: &Vector) -> Vector {
+        let layers = &self.operator.layers;
+        let mut physical = v.clone();
+        physical.times(&self.scales);
+        let Some((x, w)) = physical.0.get(1).zip(physical.0.get(2..)) else { return v.clone() };
+        let free = |a: usize, j: usize| !layers[a].2[j].is_fixed();
+        let values = self.operator.network.push_forward(x, LinearMap::forward, |a, h| {
+            let own = |j: usize| if free(a, j) { w[a].at(j, 0) } else { 0.0 };
+            Matrix::from_fn(h.rows(), 1, |j, _| own(j) + layers[a].2[j].lower * h.at(j, 0))
+        });
+        self.scales.map_entries(|part, j, scale| {
+            let Some(a) = part.checked_sub(2) else { return 0.0 };
+            let slope = layers[a].2[j];
+            let wide = free(a, j) && scale > 0.0;
+            if wide { (slope.upper - slope.lower) * values.of(layers[a].1).at(j, 0) / scale } else { 0.0 }
+        })
     }
 
     /// D M D v.

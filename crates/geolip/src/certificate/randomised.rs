@@ -28,9 +28,6 @@ use super::operator::{Operator, Scaled, Vector};
 use super::rounding::gamma_up;
 use crate::network::{Network, Op};
 use crate::problem::{Functional, InputNorm};
-use crate::random::gaussian;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// What a probabilistic claim says of its test.
@@ -79,7 +76,8 @@ impl<'a> MatrixFreeForm<'a> {
         self.operator.network()
     }
 
-    fn scaled(&self, norm: InputNorm, functional: &Functional, multipliers: &Multipliers) -> Scaled<'_> {
+    /// The form of these multipliers.
+    pub(crate) fn scaled(&self, norm: InputNorm, functional: &Functional, multipliers: &Multipliers) -> Scaled<'_> {
         let (network, mut multipliers) = (self.network(), multipliers.clone());
         multipliers.gamma = multipliers.gamma_per_input(norm, network.inputs());
         multipliers.zeta = multipliers.zeta_per_row(functional.row_count(network.outputs()));
@@ -89,11 +87,11 @@ impl<'a> MatrixFreeForm<'a> {
     /// Probably above the largest eigenvalue of the scaled form: power iteration with headroom, for a hint.
     pub fn top(&self, norm: InputNorm, functional: &Functional, multipliers: &Multipliers, seed: u64) -> f64 {
         let scaled = self.scaled(norm, functional, multipliers);
-        let mut v = normal(&scaled, seed);
+        let mut v = scaled.normal(seed);
         let mut top = 0.0;
         for _ in 0..POWER_STEPS {
             let length = v.length();
-            v.parts_mut().flatten().for_each(|v| *v /= length);
+            v.scale(1.0 / length);
             v = scaled.apply(&v);
             top = v.length();
         }
@@ -124,7 +122,7 @@ impl<'a> MatrixFreeForm<'a> {
         if margin <= 0.0 {
             return Err("the margin of its random test is below the rounding of the form".to_owned());
         }
-        let start = normal(&scaled, seed);
+        let start = scaled.normal(seed);
         let length = start.length();
         let tau = failure_probability * (std::f64::consts::PI / 2.0).sqrt();
         // T_q(ℓ(0)) = cosh(q·acosh|ℓ(0)|), which is to be 2·‖g‖/τ, with a little to spare
@@ -158,12 +156,4 @@ fn shifted(scaled: &Scaled<'_>, v: &Vector, centre: f64, half: f64) -> Vector {
     let pairs = result.parts_mut().zip(v.parts());
     pairs.for_each(|(r, v)| r.iter_mut().zip(v).for_each(|(r, v)| *r = (*r - centre * v) / half));
     result
-}
-
-/// Independent standard normal numbers for every variable that is not left out.
-fn normal(scaled: &Scaled<'_>, seed: u64) -> Vector {
-    let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut v = scaled.scales().clone();
-    v.parts_mut().flatten().for_each(|v| *v = if *v == 0.0 { 0.0 } else { gaussian(&mut random) });
-    v
 }

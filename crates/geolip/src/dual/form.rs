@@ -71,12 +71,12 @@ pub struct Budget {
 
 /// Multiply–adds of one test, and of one ascent, that take some minutes.
 const TEST_WORK: f64 = 1.5e12;
-const ASCENT_WORK: f64 = 3e12;
+const ASCENT_WORK: f64 = 3.6e12;
 /// Sweeps of an ascent that is to reach a gap of a thousandth.
-const SWEEPS: f64 = 150.0;
+const SWEEPS: f64 = 200.0;
 /// The gaps aimed at, and the ranks.
 const GAPS: [f64; 5] = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1];
-const RANKS: [usize; 3] = [32, 16, 8];
+const RANKS: [usize; 4] = [32, 24, 16, 8];
 
 impl Budget {
     /// The budget of a network.

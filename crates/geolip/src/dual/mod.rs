@@ -1,14 +1,18 @@
 //! From the ascent's last sweep to multipliers that prove a bound.
 //!
 //! At an optimum of the vector network the dual multipliers come for nothing (`multipliers.rs`); away from it they are
-//! feasible only up to the ascent's error, and a graded shrinking repairs them (`tilt.rs`). How they are then
+//! feasible only up to the ascent's error (how far from that, `modes.rs` estimates), and a graded shrinking repairs them
+//! (`tilt.rs`, for random tests `random.rs`). How they are then
 //! proved depends on the network's size (`form.rs`). What results is a proposal:
 //! only [`crate::certificate::check()`] turns it into a bound.
 
 mod form;
+mod modes;
 mod multipliers;
+mod random;
 mod tilt;
 
 pub use form::{Budget, Form};
 pub use multipliers::Recovery;
+pub(crate) use random::RandomRepair;
 pub use tilt::{Repair, Repaired};

@@ -146,11 +146,16 @@ impl<'a> Ascent<'a> {
     /// The point of problem `p` after one plain sweep from its last iterate, with the norms of that sweep (what the
     /// multipliers are made of).
     pub fn settle(&self, p: usize) -> (Point, Sweep) {
-        let start = self.current.select(&[p]);
+        let start = self.point(p);
         let mut end = Point::empty(self.network, start.k, 1);
         let mut work = self.network.workspace(start.k, 1);
         self.network.sweep(&start, &self.functionals[p..=p], &mut work, &mut end);
         (end, work)
+    }
+
+    /// The last iterate of problem `p`, where [`Self::settle`] starts from.
+    pub fn point(&self, p: usize) -> Point {
+        self.current.select(&[p])
     }
 
     /// Goes on with the given problems alone.

@@ -101,6 +101,19 @@ impl Point {
         wide
     }
 
+    /// As [`Self::widen`], for one problem, with the given columns as the first of the new ones.
+    pub fn widen_along(&self, norm: InputNorm, k: usize, columns: &[Self], noise: f64, seed: u64) -> Self {
+        let mut wide = self.widen(norm, k, noise, seed);
+        for (f, column) in (self.k..k).zip(columns) {
+            (0..wide.x.rows()).for_each(|i| *wide.x.at_mut(i, f) = column.x.at(i, 0));
+            for (s, column) in wide.s.iter_mut().zip(&column.s) {
+                (0..s.rows()).for_each(|j| *s.at_mut(j, f) = column.at(j, 0));
+            }
+        }
+        wide.normalise(norm);
+        wide
+    }
+
     /// Puts X back on its sphere(s) and every row of S on the unit sphere. Zero rows stay zero.
     pub fn normalise(&mut self, norm: InputNorm) {
         if norm == InputNorm::Linf {

@@ -14,6 +14,7 @@ macro_rules! by_features {
             4 => $function::<4>($($argument),*),
             8 => $function::<8>($($argument),*),
             16 => $function::<16>($($argument),*),
+            24 => $function::<24>($($argument),*),
             32 => $function::<32>($($argument),*),
             _ => $function::<0>($($argument),*),
         }

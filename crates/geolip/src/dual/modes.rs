@@ -1,0 +1,163 @@
+//! The lowest modes of a scaled form: what a random test would stumble over, found beforehand. Hints, never proofs.
+//!
+//! At an optimum of the vector network the columns of its solution span the form's null space. Before that, they span its
+//! lowest modes: Rayleigh and Ritz's method on them ([`Modes::of`], one application each) tells how far the multipliers are
+//! from feasible as well as hundreds of Lanczos steps would. Modes *outside* their span are what more features would add; a
+//! Lanczos run from a random start ([`Modes::search`]) finds them.
+
+use crate::certificate::{Scaled, Vector};
+use crate::problem::Functional;
+use crate::relaxation::{Point, Sweep, VectorNetwork};
+use faer::{Mat, Side};
+
+/// Approximate eigenpairs, lowest first.
+#[derive(Clone, Debug)]
+pub struct Modes {
+    values: Vec<f64>,
+    /// Orthonormal, in the scale of the form they were found for.
+    vectors: Vec<Vector>,
+}
+
+/// Directions of this relative energy are not in the span of a solution.
+const RANK_CUT: f64 = 1e-8;
+
+impl Modes {
+    /// The modes within the span of some vectors.
+    pub fn of(form: &Scaled<'_>, vectors: &[Vector]) -> Self {
+        let n = vectors.len();
+        let images: Vec<Vector> = vectors.iter().map(|v| form.apply(v)).collect();
+        let gram = Mat::<f64>::from_fn(n, n, |i, j| vectors[i].dot(&vectors[j]));
+        let projected = Mat::<f64>::from_fn(n, n, |i, j| 0.5 * (vectors[i].dot(&images[j]) + vectors[j].dot(&images[i])));
+        let Ok(gram) = gram.self_adjoint_eigen(Side::Lower) else { return Self::none() };
+        let sizes: Vec<f64> = (0..n).map(|i| gram.S()[i]).collect();
+        let largest = sizes.last().copied().unwrap_or(0.0);
+        let kept: Vec<usize> = (0..n).filter(|i| sizes[*i] > RANK_CUT * largest).collect();
+        let basis = Mat::<f64>::from_fn(n, kept.len(), |i, c| gram.U()[(i, kept[c])] / sizes[kept[c]].sqrt());
+        let Ok(inner) = (basis.transpose() * projected * &basis).self_adjoint_eigen(Side::Lower) else {
+            return Self::none();
+        };
+        let coefficients = basis * inner.U();
+        Self {
+            values: (0..kept.len()).map(|c| inner.S()[c]).collect(),
+            vectors: (0..kept.len()).map(|c| combined(vectors, |i| coefficients[(i, c)])).collect(),
+        }
+    }
+
+    /// The negative modes that Lanczos' method finds in so many steps from a start that depends on the seed.
+    pub fn search(form: &Scaled<'_>, steps: usize, seed: u64) -> Self {
+        let mut v = form.normal(seed);
+        v.scale(1.0 / v.length());
+        let (mut basis, mut diagonal, mut beside): (Vec<Vector>, Vec<f64>, Vec<f64>) = (vec![], vec![], vec![]);
+        for _ in 0..steps {
+            let mut next = form.apply(&v);
+            let own = next.dot(&v);
+            next.add(-own, &v);
+            if let (Some(before), Some(b)) = (basis.last(), beside.last()) {
+                next.add(-b, before);
+            }
+            let length = next.length();
+            basis.push(v);
+            diagonal.push(own);
+            if length.is_nan() || length <= 1e-12 {
+                break;
+            }
+            next.scale(1.0 / length);
+            beside.push(length);
+            v = next;
+        }
+        let n = basis.len();
+        let tridiagonal = Mat::<f64>::from_fn(n, n, |i, j| match i.abs_diff(j) {
+            0 => diagonal[i],
+            1 => beside[i.min(j)],
+            _ => 0.0,
+        });
+        let Ok(eigen) = tridiagonal.self_adjoint_eigen(Side::Lower) else { return Self::none() };
+        let negative: Vec<usize> = (0..n).filter(|c| eigen.S()[*c] < 0.0).collect();
+        Self {
+            values: negative.iter().map(|c| eigen.S()[*c]).collect(),
+            vectors: negative.iter().map(|c| combined(&basis, |i| eigen.U()[(i, *c)])).collect(),
+        }
+    }
+
+    fn none() -> Self {
+        Self { values: Vec::new(), vectors: Vec::new() }
+    }
+
+    /// How far below zero the lowest eigenvalue is.
+    pub fn defect(&self) -> f64 {
+        self.lowest().map_or(0.0, |lowest| (-lowest).max(0.0))
+    }
+
+    /// The lowest eigenvalue, if there is a mode.
+    pub fn lowest(&self) -> Option<f64> {
+        self.values.first().copied()
+    }
+
+    /// These modes and others of the same form, joined.
+    pub fn joined(&self, form: &Scaled<'_>, other: &Self) -> Self {
+        let all: Vec<Vector> = self.vectors.iter().chain(&other.vectors).cloned().collect();
+        Self::of(form, &all)
+    }
+
+    /// These modes as vectors in the scale of another form.
+    pub fn carried(&self, from: &Scaled<'_>, to: &Scaled<'_>) -> Vec<Vector> {
+        self.vectors.iter().map(|v| v.rescaled(from.scales(), to.scales())).collect()
+    }
+
+    /// The modes below `limit` as changes of a point that `sweep` started from: a column of X and of every S each, of a size
+    /// that the ascent can grow or shrink within some sweeps.
+    pub fn directions(&self, form: &Scaled<'_>, network: &VectorNetwork<'_>, sweep: &Sweep, limit: f64) -> Vec<Point> {
+        let size = SIZE * sweep.value[0].sqrt();
+        let below = self.values.iter().zip(&self.vectors).filter(|(value, _)| **value < limit);
+        below.map(|(_, mode)| direction(form, network, sweep, mode, size)).collect()
+    }
+}
+
+/// The length of a new column, as a fraction of √value; the solution's own columns together have about √(depth · value).
+const SIZE: f64 = 0.1;
+
+/// Adds a column whose pre-activations are those of the mode: z = c h + r‖h‖ s is to be w + α h, so s = (w − r h)/(r‖h‖).
+fn direction(form: &Scaled<'_>, network: &VectorNetwork<'_>, sweep: &Sweep, mode: &Vector, size: f64) -> Point {
+    let mut point = Point::empty(network, 1, 1);
+    let (slopes, scales) = (form.slopes(mode), form.scales());
+    let physical = |part: usize, j: usize| size * mode.part(part)[j] * scales.part(part)[j];
+    (0..point.x.rows()).for_each(|i| *point.x.at_mut(i, 0) = physical(1, i));
+    for (a, s) in point.s.iter_mut().enumerate() {
+        for (j, slope) in network.slopes()[a].iter().enumerate() {
+            let half = 0.5 * size * slopes.part(a + 2)[j] * scales.part(a + 2)[j];
+            let value = (physical(a + 2, j) - half) / (slope.radius() * sweep.h_norms[a].at(j, 0));
+            *s.at_mut(j, 0) = if value.is_finite() { value } else { 0.0 };
+        }
+    }
+    point
+}
+
+/// The columns of the solution that `sweep` started from, `at`, as vectors in the scale of the form.
+pub fn columns(
+    form: &Scaled<'_>,
+    network: &VectorNetwork<'_>,
+    functional: &Functional,
+    (at, sweep): (&Point, &Sweep),
+) -> Vec<Vector> {
+    let column = |f: usize| {
+        let weight = |i: usize| if functional.is_norm() { sweep.weights.at(i, f) } else { f64::from(u8::from(f == 0)) };
+        // w = z − α h = r (h + ‖h‖ s)
+        let own = |part: usize, j: usize| match part {
+            0 => weight(j),
+            1 => at.x.at(j, f),
+            _ => {
+                let (h, a) = (sweep.pre_activation(network, part - 2), part - 2);
+                network.slopes()[a][j].radius() * (h.at(j, f) + sweep.h_norms[a].at(j, 0) * at.s[a].at(j, f))
+            }
+        };
+        form.scales().map_entries(|part, j, scale| if scale > 0.0 { own(part, j) / scale } else { 0.0 })
+    };
+    (0..at.k).map(column).collect()
+}
+
+fn combined(vectors: &[Vector], coefficient: impl Fn(usize) -> f64) -> Vector {
+    let mut sum = vectors[0].clone();
+    sum.scale(coefficient(0));
+    vectors.iter().enumerate().skip(1).for_each(|(i, v)| sum.add(coefficient(i), v));
+    sum
+}
