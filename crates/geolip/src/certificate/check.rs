@@ -301,17 +301,17 @@ pub fn check_inputs(network: &Network, norm: InputNorm, claims: &[&Claim]) -> Ve
     for (c, verdict) in checked.into_iter().flatten() {
         failed[c] = failed[c].take().or(verdict.err());
     }
-    let verdict = |((claim, list), failed): ((&&Claim, Result<&[InputProof], Rejection>), Option<Rejection>)| {
-        let list = list?;
-        if let Some(rejection) = failed {
-            return Err(rejection);
+    let verdict = |(c, list): (usize, Result<&[InputProof], Rejection>)| {
+        let (claim, list) = (claims[c], list?);
+        if let Some(rejection) = &failed[c] {
+            return Err(rejection.clone());
         }
         let mut proved = input_bounds(network, &claim.output);
         // what the form of an input proves is at most the whole claim
         list.iter().for_each(|proof| proved[proof.input] = claim.upper);
         accept(norm, claim, proved.into_iter().fold(0.0, f64::max))
     };
-    claims.iter().zip(lists).zip(failed).map(verdict).collect()
+    lists.into_iter().enumerate().map(verdict).collect()
 }
 
 /// The inputs of a proof input by input, if it is one that makes sense for this network.
