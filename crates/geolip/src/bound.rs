@@ -150,7 +150,7 @@ fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
 }
 
 /// Every functional by the relaxation.
-fn relax(
+pub(crate) fn relax(
     network: &Network,
     options: &Options,
     functionals: &[Functional],

@@ -16,7 +16,7 @@
 //! * **ℓ2:** ‖B‖_{2→1}² = max tᵀBBᵀt over signs, and relaxing a positive semidefinite form loses at most π/2 (R. E. Rietz,
 //!   *A proof of the Grothendieck inequality*, Israel J. Math. 19, 1974; Yu. Nesterov, Optim. Methods Softw. 9, 1998): at
 //!   most √(π/2)·FGL < 1.2534·FGL.
-//! * **ℓ1:** exact ([`crate::certificate::intervals`]).
+//! * **ℓ1:** exact: x is one number at a time ([`crate::certificate::intervals`], or the relaxation itself).
 //!
 //! The ℓ∞ norm of the output is the largest of m functionals. An ℓ1 or ℓ2 norm of the output adds a block of variables: the
 //! form is then bilinear for networks without activations, B = A with u in the place of t, and for one hidden layer in ℓ1,

@@ -3,9 +3,10 @@
 //! The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network with input i alone, which
 //! the vector network relaxes like any other. Intervals ([`crate::certificate::intervals`]) bound every input at once, and
 //! are mostly exact for one hidden layer and a linear functional; elsewhere the inputs of the largest intervals are solved first,
-//! and what they reach decides how good a bound the others need: most get it after a few sweeps.
+//! and what they reach decides how good a bound the others need: most get it after a few sweeps. Networks for which this
+//! would take too long get the better of their intervals and their bound in ℓ2, whose unit ball is larger.
 
-use crate::bound::BoundError;
+use crate::bound::{BoundError, relax};
 use crate::certificate::{
     Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
 };
@@ -46,6 +47,8 @@ struct Track {
     proofs: BTreeMap<usize, (f64, FormProof)>,
     /// The input of the largest relaxation, its value (or interval, where that is smaller) and solution.
     best: Option<(usize, f64, Point)>,
+    /// The bound in ℓ2, where it is what there is; its certificate says ℓ1.
+    by_l2: Option<Bound>,
     iterations: usize,
     rank: usize,
     stop: Stop,
@@ -55,7 +58,7 @@ impl Track {
     fn new(network: &Network, functional: &Functional) -> Self {
         let (intervals, functional) = (input_bounds(network, functional), functional.clone());
         let (exact, proofs, best) = (are_exact(network, &functional), BTreeMap::new(), None);
-        Self { functional, intervals, exact, proofs, best, iterations: 0, rank: 1, stop: Stop::Converged }
+        Self { functional, intervals, exact, proofs, best, by_l2: None, iterations: 0, rank: 1, stop: Stop::Converged }
     }
 
     /// The best relaxation's value so far.
@@ -108,12 +111,15 @@ pub(crate) fn solve(
         solver.work(&first, &mut tracks, false);
         let second = jobs(&open, |f| tracks[f].above(solver.limit(&tracks[f])));
         solver.work(&second, &mut tracks, true);
+    } else if !open.is_empty() {
+        solver.bound_by_l2(&open, &mut tracks);
     }
     let (exact, realiser) = (GradientBound::new(network, InputNorm::L1), Realiser::new(network));
     let claims: Vec<Claim> = tracks.iter_mut().map(Track::claim).collect();
     let certificates = check_inputs(network, InputNorm::L1, &claims.iter().collect::<Vec<_>>());
     let all: Vec<_> = tracks.into_iter().zip(certificates).enumerate().collect();
     let bounds = all.into_par_iter().map(|(index, (track, certificate))| {
+        let certificate = track.by_l2.as_ref().map_or(certificate, |by_l2| Ok(by_l2.certificate.clone()));
         let name = || track.functional.to_string();
         let certificate =
             certificate.map_err(|_| BoundError::NotCertified { output: name(), relaxation: track.value() })?;
@@ -169,6 +175,23 @@ impl Solver<'_> {
             Form::Eliminated(form) => {
                 let one = form.cost_with(rows).0 + EVALUATIONS * alone.multiply_adds() as f64;
                 one * (self.network.inputs() * tracks.len()) as f64 <= MOST_WORK
+            }
+        }
+    }
+
+    /// Gives functionals their bounds in ℓ2, where these are better than intervals.
+    fn bound_by_l2(&self, open: &[usize], tracks: &mut [Track]) {
+        let functionals: Vec<Functional> = open.iter().map(|f| tracks[*f].functional.clone()).collect();
+        let options = Options { norm: InputNorm::L2, ..self.options.clone() };
+        let bounds = relax(self.network, &options, &functionals, &Quiet(self.observer), self.started);
+        // where there is none, intervals are what there is
+        for (f, bound) in open.iter().zip(bounds.into_iter().flatten()) {
+            let track = &mut tracks[*f];
+            if bound.upper() < track.upper()
+                && let Some(certificate) = bound.certificate.clone().of_l2_in_l1()
+            {
+                (track.iterations, track.rank, track.stop) = (bound.iterations, bound.rank, bound.stop);
+                track.by_l2 = Some(Bound { certificate, ..bound });
             }
         }
     }
@@ -302,11 +325,12 @@ impl Solver<'_> {
         realiser: Option<&Realiser>,
     ) -> Bound {
         let (upper, time, functional) = (certificate.upper(), self.started.elapsed(), track.functional.clone());
-        let relaxation = track.best.as_ref().map_or(upper, |best| best.1);
-        let (method, gap) = match track.best {
-            None => (Method::ClosedForm { exact: track.exact }, 0.0),
-            Some(_) => (Method::InputByInput { inputs: proved_inputs(certificate.proof()) }, upper - relaxation),
+        let (method, relaxation) = match (&track.by_l2, &track.best) {
+            (Some(by_l2), _) => (Method::RelaxationOfL2, by_l2.relaxation),
+            (None, Some(best)) => (Method::InputByInput { inputs: proved_inputs(certificate.proof()) }, best.1),
+            (None, None) => (Method::ClosedForm { exact: track.exact }, upper),
         };
+        let gap = upper - relaxation;
         let stop = match track.stop {
             Stop::Converged if gap > self.options.tol * upper => Stop::Stalled,
             stop => stop,

@@ -1,7 +1,7 @@
 //! # geolip: certified Lipschitz bounds of neural networks
 //!
-//! How much can a trained network's output change when its input changes? For an output functional uᵀy and input
-//! changes measured in ℓ∞ or ℓ2, [`bound()`] gives
+//! How much can a trained network's output change when its input changes? For an output functional uᵀy, or a norm of the
+//! whole output, and input changes measured in ℓ∞, ℓ2, ℓ1 or ℓp with p ≥ 2, [`bound()`] gives
 //!
 //! > lower ≤ Lip ≤ FGL ≤ upper,
 //!
@@ -23,6 +23,22 @@
 //! assert!(margin.upper() <= margin.relaxation * (1.0 + 1e-6));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # How far off a bound can be
+//!
+//! Once the relaxation is solved, `upper` ≤ K·FGL with a constant K that is known beforehand for some questions
+//! ([`Bound::factor`]). For networks with *one hidden layer* (no path from input to output passes two activations), any slope
+//! intervals, any skip connections, and a linear functional or the ℓ∞ norm of the output:
+//!
+//! | input norm | K | source |
+//! | --- | --- | --- |
+//! | ℓ∞, ℓp with p > 2 | π/(2 ln(1+√2)) < 1.7823 | Grothendieck's constant, Krivine 1979 |
+//! | ℓ2 | √(π/2) < 1.2534 | the little Grothendieck inequality, Rietz 1974, Nesterov 1998 |
+//! | ℓ1 | 1 | closed form |
+//!
+//! (`guarantee.rs` has the derivation, and the constants of ℓ1 and ℓ2 norms of the output where there are any.) For deeper
+//! networks no constant is known: the distance is at most what [`Bound::gap`] measures. Where every activation pattern is
+//! proved to be reached by some input, [`Bound::lip_is_fgl`] says that Lip = FGL.
 //!
 //! # Map
 //!

@@ -48,6 +48,8 @@ pub enum Method {
         /// How many inputs were bounded by their relaxation.
         inputs: usize,
     },
+    /// ℓ1: the relaxation of ℓ2, whose unit ball is larger.
+    RelaxationOfL2,
     /// ℓ1: intervals for all inputs.
     ClosedForm {
         /// Whether they are attained ([`crate::certificate::intervals::are_exact`]), so that upper = FGL up to rounding.
@@ -63,6 +65,7 @@ impl fmt::Display for Method {
             Self::InputByInput { inputs } => {
                 f.pad(&format!("relaxation of {inputs} inputs, closed form for the others"))
             }
+            Self::RelaxationOfL2 => f.pad("relaxation of l2, whose unit ball is larger"),
             Self::ClosedForm { exact: true } => f.pad("closed form, exact"),
             Self::ClosedForm { exact: false } => f.pad("closed form"),
         }
@@ -108,6 +111,7 @@ impl Bound {
     pub fn factor(&self, network: &Network) -> Option<f64> {
         let known = match self.method {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
+            Method::RelaxationOfL2 => None?,
             Method::Relaxation | Method::InputByInput { .. } => {
                 factor(network, self.certificate.norm(), &self.functional)?
             }

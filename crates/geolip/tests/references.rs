@@ -180,6 +180,10 @@ fn affine_networks_have_the_exact_spectral_norm() {
             x = Matrix::from_fn(network.inputs(), 1, |i, _| back.at(i, 0) / scale);
         }
         assert!((found / exact - 1.0).abs() <= 1e-5, "{}: {found}, not {exact}", row[0]);
+        let whole = Options { norm: InputNorm::L2, outputs: "l2".parse().expect("a norm"), ..Options::default() };
+        let whole = bound(&network, &whole, &Silent).expect("bounded").upper();
+        assert!(whole >= found * (1.0 - 1e-12), "{}: {whole} is below {found}", row[0]);
+        assert!((whole / exact - 1.0).abs() <= 1e-5, "{}: {whole}, not {exact}", row[0]);
         for output in 0..network.outputs() {
             let upper = solve(&network, InputNorm::L2, output).upper();
             assert!(upper <= found * (1.0 + 1e-6), "{}: output {output} has {upper}", row[0]);

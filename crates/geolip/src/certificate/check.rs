@@ -61,6 +61,11 @@ impl Certificate {
         self.claim.clone()
     }
 
+    /// The same bound in ℓ1, whose unit ball lies in that of ℓ2; none if this is not one in ℓ2.
+    pub fn of_l2_in_l1(self) -> Option<Self> {
+        (self.norm == InputNorm::L2).then_some(Self { norm: InputNorm::L1, claim: self.claim })
+    }
+
     /// The certificate of the largest output, from those of all outputs of a network in their order; none if these are
     /// something else.
     pub fn of_largest_output(network: &Network, outputs: &[Self]) -> Option<Self> {
@@ -198,9 +203,6 @@ fn check_form(
     let Proof::Multipliers(form) = &claim.proof else {
         return Err(unfit(claim, "it is to be proved by multipliers, and has none of its own"));
     };
-    if norm == InputNorm::L1 {
-        return Err(unfit(claim, "one form proves nothing in l1; a proof goes input by input"));
-    }
     check_shapes(network, norm, &claim.output, form)?;
     check_numbers(claim, form)?;
     let multipliers = form.multipliers();
@@ -299,17 +301,17 @@ pub fn check_inputs(network: &Network, norm: InputNorm, claims: &[&Claim]) -> Ve
     for (c, verdict) in checked.into_iter().flatten() {
         failed[c] = failed[c].take().or(verdict.err());
     }
-    let verdict = |((claim, list), failed): ((&&Claim, Result<&[InputProof], Rejection>), Option<Rejection>)| {
-        let list = list?;
-        if let Some(rejection) = failed {
-            return Err(rejection);
+    let verdict = |(c, list): (usize, Result<&[InputProof], Rejection>)| {
+        let (claim, list) = (claims[c], list?);
+        if let Some(rejection) = &failed[c] {
+            return Err(rejection.clone());
         }
         let mut proved = input_bounds(network, &claim.output);
         // what the form of an input proves is at most the whole claim
         list.iter().for_each(|proof| proved[proof.input] = claim.upper);
         accept(norm, claim, proved.into_iter().fold(0.0, f64::max))
     };
-    claims.iter().zip(lists).zip(failed).map(verdict).collect()
+    lists.into_iter().enumerate().map(verdict).collect()
 }
 
 /// The inputs of a proof input by input, if it is one that makes sense for this network.

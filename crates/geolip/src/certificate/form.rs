@@ -41,7 +41,7 @@ pub struct Multipliers {
     /// ζ ≥ 0, of the homogenising variables: a single one for a functional and the ℓ2 norm of the output, else one per
     /// output.
     pub zeta: Vec<f64>,
-    /// γ ≥ 0: one per input for ℓ∞ and ℓp, a single one for ℓ2 (and for ℓ1, where one input is bounded at a time).
+    /// γ ≥ 0: one per input for ℓ∞ and ℓp, a single one for ℓ2 and ℓ1.
     pub gamma: Vec<f64>,
     /// λ ≥ 0: one per neuron, grouped by activation layer in topological order.
     pub lambda: Vec<Vec<f64>>,

@@ -16,7 +16,7 @@
 //!
 //! | field | proves | holds |
 //! | --- | --- | --- |
-//! | `multipliers` | any claim in ℓp, p ≥ 2 | `zeta`, `gamma`, `lambda` of [`super::Multipliers`]; a probabilistic claim also `random_test`, with `failure_probability`, `margin` and `top` (see [`super::randomised`]) |
+//! | `multipliers` | any claim (in ℓ1, what holds in ℓ2) | `zeta`, `gamma`, `lambda` of [`super::Multipliers`]; a probabilistic claim also `random_test`, with `failure_probability`, `margin` and `top` (see [`super::randomised`]) |
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`super::intervals`]) |
 //!

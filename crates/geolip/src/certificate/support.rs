@@ -8,7 +8,7 @@
 //! | ℓ∞ | all sᵢ ≤ 1 | Σγᵢ |
 //! | ℓp, 2 < p < ∞ | Σ sᵢ^{p/2} ≤ 1 | ‖γ‖_r with r = p/(p − 2), the dual exponent of p/2 |
 //! | ℓ2, all γᵢ = γ | Σ sᵢ ≤ 1 | γ |
-//! | one input (ℓ1) | s ≤ 1 | γ |
+//! | ℓ1, all γᵢ = γ | corners eᵢ | γ: a bound in ℓ2 is one in ℓ1 |
 //!
 //! and likewise for ζ: w = t·u with u in the unit ball of the *dual* of the output norm: ζ for a functional (w = t) and for
 //! ℓ2, Σζᵢ for ℓ1 (its dual is ℓ∞), and at most max ζᵢ for ℓ∞ (its dual is ℓ1). With w scaled against x, the largest
@@ -18,7 +18,7 @@ use super::form::Multipliers;
 use super::rounding::{mul_up, pow_up, sqrt_up, sum_up};
 use crate::problem::{Exponent, Functional, InputNorm, OutputNorm};
 
-/// The bound that multipliers prove if their form is non-negative, rounded up. For ℓ1, of one input alone.
+/// The bound that multipliers prove if their form is non-negative, rounded up.
 pub fn proved_bound(norm: InputNorm, functional: &Functional, multipliers: &Multipliers) -> f64 {
     sqrt_up(mul_up(output_support(functional, &multipliers.zeta), input_support(norm, &multipliers.gamma)))
 }
