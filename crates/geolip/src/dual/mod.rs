@@ -13,6 +13,7 @@ mod random;
 mod tilt;
 
 pub use form::{Budget, Form};
+pub(crate) use modes::Remembered;
 pub use multipliers::Recovery;
 pub(crate) use random::RandomRepair;
 pub use tilt::{Repair, Repaired};

@@ -9,6 +9,7 @@ use crate::certificate::{Scaled, Vector};
 use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
 use faer::{Mat, Side};
+use rayon::prelude::*;
 
 /// Approximate eigenpairs, lowest first.
 #[derive(Clone, Debug)]
@@ -18,16 +19,36 @@ pub struct Modes {
     vectors: Vec<Vector>,
 }
 
+/// How many modes are kept.
+const LOWEST: usize = 16;
+/// Modes of earlier multipliers.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    vectors: Vec<Vector>,
+    scales: Vector,
+}
+
+impl Remembered {
+    /// As vectors in the scale of a form.
+    pub fn carried(&self, to: &Scaled<'_>) -> impl Iterator<Item = Vector> {
+        self.vectors.iter().map(|v| v.rescaled(&self.scales, to.scales()))
+    }
+}
+
+/// How many modes are remembered.
+const REMEMBERED: usize = 6;
+/// How many of the lowest modes are refined.
+const REFINED: usize = 2;
 /// Directions of this relative energy are not in the span of a solution.
 const RANK_CUT: f64 = 1e-8;
 
 impl Modes {
-    /// The modes within the span of some vectors.
+    /// The lowest modes within the span of some vectors.
     pub fn of(form: &Scaled<'_>, vectors: &[Vector]) -> Self {
         let n = vectors.len();
-        let images: Vec<Vector> = vectors.iter().map(|v| form.apply(v)).collect();
-        let gram = Mat::<f64>::from_fn(n, n, |i, j| vectors[i].dot(&vectors[j]));
-        let projected = Mat::<f64>::from_fn(n, n, |i, j| 0.5 * (vectors[i].dot(&images[j]) + vectors[j].dot(&images[i])));
+        let images: Vec<Vector> = vectors.par_iter().map(|v| form.apply(v)).collect();
+        let gram = products(vectors, vectors);
+        let projected = products(vectors, &images);
         let Ok(gram) = gram.self_adjoint_eigen(Side::Lower) else { return Self::none() };
         let sizes: Vec<f64> = (0..n).map(|i| gram.S()[i]).collect();
         let largest = sizes.last().copied().unwrap_or(0.0);
@@ -37,15 +58,32 @@ impl Modes {
             return Self::none();
         };
         let coefficients = basis * inner.U();
+        let lowest = 0..kept.len().min(LOWEST);
         Self {
-            values: (0..kept.len()).map(|c| inner.S()[c]).collect(),
-            vectors: (0..kept.len()).map(|c| combined(vectors, |i| coefficients[(i, c)])).collect(),
+            values: lowest.clone().map(|c| inner.S()[c]).collect(),
+            vectors: lowest.into_par_iter().map(|c| combined(vectors, |i| coefficients[(i, c)])).collect(),
         }
     }
 
     /// The negative modes that Lanczos' method finds in so many steps from a start that depends on the seed.
     pub fn search(form: &Scaled<'_>, steps: usize, seed: u64) -> Self {
-        let mut v = form.normal(seed);
+        Self::lanczos(form, form.normal(seed), steps)
+    }
+
+    /// These modes with the lowest ones improved by so many steps of Lanczos' method from each.
+    pub fn refined(&self, form: &Scaled<'_>, steps: usize) -> Self {
+        let lowest = self.vectors.iter().take(REFINED);
+        lowest
+            .map(|v| Self::lanczos(form, v.clone(), steps))
+            .fold(self.clone(), |known, better| Self {
+                values: known.values.iter().chain(&better.values).copied().collect(),
+                vectors: known.vectors.into_iter().chain(better.vectors).collect(),
+            })
+            .joined(form, &Self::none())
+    }
+
+    /// The negative modes in the Krylov space of a vector.
+    fn lanczos(form: &Scaled<'_>, mut v: Vector, steps: usize) -> Self {
         v.scale(1.0 / v.length());
         let (mut basis, mut diagonal, mut beside): (Vec<Vector>, Vec<f64>, Vec<f64>) = (vec![], vec![], vec![]);
         for _ in 0..steps {
@@ -72,10 +110,10 @@ impl Modes {
             _ => 0.0,
         });
         let Ok(eigen) = tridiagonal.self_adjoint_eigen(Side::Lower) else { return Self::none() };
-        let negative: Vec<usize> = (0..n).filter(|c| eigen.S()[*c] < 0.0).collect();
+        let negative: Vec<usize> = (0..n).filter(|c| eigen.S()[*c] < 0.0).take(LOWEST).collect();
         Self {
             values: negative.iter().map(|c| eigen.S()[*c]).collect(),
-            vectors: negative.iter().map(|c| combined(&basis, |i| eigen.U()[(i, *c)])).collect(),
+            vectors: negative.par_iter().map(|c| combined(&basis, |i| eigen.U()[(i, *c)])).collect(),
         }
     }
 
@@ -102,6 +140,11 @@ impl Modes {
     /// These modes as vectors in the scale of another form.
     pub fn carried(&self, from: &Scaled<'_>, to: &Scaled<'_>) -> Vec<Vector> {
         self.vectors.iter().map(|v| v.rescaled(from.scales(), to.scales())).collect()
+    }
+
+    /// The lowest modes, to look at again when the multipliers have changed.
+    pub fn remembered(&self, form: &Scaled<'_>) -> Remembered {
+        Remembered { vectors: self.vectors.iter().take(REMEMBERED).cloned().collect(), scales: form.scales().clone() }
     }
 
     /// The modes below `limit` as changes of a point that `sweep` started from: a column of X and of every S each, of a size
@@ -153,6 +196,14 @@ pub fn columns(
         form.scales().map_entries(|part, j, scale| if scale > 0.0 { own(part, j) / scale } else { 0.0 })
     };
     (0..at.k).map(column).collect()
+}
+
+/// ⟨aᵢ, bⱼ⟩, which is symmetric.
+fn products(a: &[Vector], b: &[Vector]) -> Mat<f64> {
+    let n = a.len();
+    let row = |i: usize| (0..=i).map(|j| a[i].dot(&b[j])).collect();
+    let rows: Vec<Vec<f64>> = (0..n).into_par_iter().map(row).collect();
+    Mat::from_fn(n, n, |i, j| rows[i.max(j)][i.min(j)])
 }
 
 fn combined(vectors: &[Vector], coefficient: impl Fn(usize) -> f64) -> Vector {

@@ -8,7 +8,7 @@
 //! Modes that an unfinished ascent leaves below zero have no share of t: the output's gradient settles first. So the
 //! last θ, between the deepest layer and t, needs to make room for the test's margin only.
 
-use super::modes::{Modes, columns};
+use super::modes::{Modes, Remembered, columns};
 use super::tilt::{Repaired, depths, tilted};
 use crate::certificate::{MatrixFreeForm, Multipliers, RandomTest, Scaled, proved_bound};
 use crate::problem::Functional;
@@ -24,8 +24,12 @@ const HEADROOM: f64 = 1.1;
 const MARGIN: f64 = 0.8;
 /// A test is worth its time if at least this part of the gap is left for its margin.
 const LEAST_SHARE: f64 = 0.25;
-/// Lanczos steps of a search for modes: enough to see a thousandth of the top of the spectrum.
-const SEARCH: usize = 120;
+/// Lanczos steps that refine the modes in the span of the solution.
+const REFINING: usize = 16;
+/// Lanczos steps of a search for modes: an eighth of what a test takes, and enough to see what would make it fail.
+const SEARCH: usize = 300;
+/// Modes this far below zero, compared with a step's share of the gap, lack columns to grow in.
+const FAR: f64 = 8.0;
 /// Gaps tried when the one aimed at fails: so many, each this many times the one before.
 const WIDER_GAPS: (i32, f64) = (6, 1.7);
 
@@ -40,16 +44,20 @@ pub(crate) struct RandomRepair<'a> {
 }
 
 impl<'a> RandomRepair<'a> {
-    /// Prepares for the multipliers of `sweep`, which started at the point `at` (of one problem).
+    /// Prepares for the multipliers of `sweep`, which started at the point `at` (of one problem), with what an earlier search
+    /// found.
     pub fn new(
         form: &'a MatrixFreeForm<'a>,
         network: &'a VectorNetwork<'a>,
         functional: Functional,
         multipliers: Multipliers,
         solution: (&Point, &Sweep),
+        remembered: Option<&Remembered>,
     ) -> Self {
         let scaled = form.scaled(network.norm(), &functional, &multipliers);
-        let modes = Modes::of(&scaled, &columns(&scaled, network, &functional, solution));
+        let mut vectors = columns(&scaled, network, &functional, solution);
+        vectors.extend(remembered.into_iter().flat_map(|modes| modes.carried(&scaled)));
+        let modes = Modes::of(&scaled, &vectors).refined(&scaled, REFINING);
         Self { form, network, functional, multipliers, scaled, modes }
     }
 
@@ -58,15 +66,21 @@ impl<'a> RandomRepair<'a> {
         self.modes.defect()
     }
 
-    /// Looks for modes outside the span of the solution.
-    pub fn search(&mut self) {
+    /// Looks for modes outside the span of the solution; returns the lowest of all.
+    pub fn search(&mut self) -> Remembered {
         let outside = Modes::search(&self.scaled, SEARCH, SEED);
-        self.modes = self.modes.joined(&self.scaled, &outside);
+        self.modes = self.modes.joined(&self.scaled, &outside).refined(&self.scaled, REFINING);
+        self.modes.remembered(&self.scaled)
     }
 
     /// Whether a gap leaves a margin to test with, going by the known modes.
     pub fn fits(&self, gap: f64) -> bool {
         self.margin(gap) >= LEAST_SHARE * gap.ln_1p() / self.steps()
+    }
+
+    /// Whether a mode is so far below zero that it cannot be on its way up.
+    pub fn lacks_features(&self, gap: f64) -> bool {
+        self.defect() > FAR * gap.ln_1p() / self.steps()
     }
 
     /// The known modes that a gap does not make room for, as changes of the point that `sweep` started from.
@@ -93,7 +107,7 @@ impl<'a> RandomRepair<'a> {
         let norm = self.network.norm();
         let scaled = self.form.scaled(norm, &self.functional, &multipliers);
         let modes = Modes::of(&scaled, &self.modes.carried(&self.scaled, &scaled));
-        let margin = MARGIN * modes.lowest().unwrap_or(0.0).min(1.0 - (-0.5 * inner).exp());
+        let margin = MARGIN * modes.lowest().unwrap_or(0.0).min(margin);
         let top = self.form.top(norm, &self.functional, &multipliers, SEED);
         let random_test = Some(RandomTest { failure_probability: FAILURE_PROBABILITY, margin, top });
         let upper = proved_bound(norm, &self.functional, &multipliers);

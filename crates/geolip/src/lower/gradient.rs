@@ -165,7 +165,10 @@ impl<'a> GradientBound<'a> {
                     for (t, term) in terms.iter().enumerate() {
                         let target = &mut before[term.parent.index()];
                         let rounding = (term.map.longest_sum() + terms.len() + 4) as f64 * UNIT;
-                        term.map.adjoint(&own.g, Store::Add, &mut target.g);
+                        // by itself first: a product that is added up onto another sum would also round that at every step
+                        let mut product = Matrix::zeros(target.g.rows(), 1);
+                        term.map.adjoint(&own.g, Store::Replace, &mut product);
+                        target.g.data_mut().iter_mut().zip(product.data()).for_each(|(g, p)| *g += p);
                         let mut source = own.g.abs();
                         source.data_mut().iter_mut().for_each(|g| *g *= rounding * INFLATE);
                         if let Some(spectral) = spectral {

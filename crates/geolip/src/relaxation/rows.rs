@@ -16,6 +16,7 @@ macro_rules! by_features {
             16 => $function::<16>($($argument),*),
             24 => $function::<24>($($argument),*),
             32 => $function::<32>($($argument),*),
+            40 => $function::<40>($($argument),*),
             _ => $function::<0>($($argument),*),
         }
     };

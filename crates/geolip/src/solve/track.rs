@@ -1,0 +1,75 @@
+//! A problem on its way: what its repairs and looks at it have told so far.
+
+use crate::certificate::Certificate;
+use crate::dual::Remembered;
+use crate::problem::Functional;
+
+/// A value that moves less than this has stopped.
+pub(super) const STILL: f64 = 2e-15;
+/// The multipliers settle later than the value: sweeps allowed after it has stopped, as a multiple of those made until
+/// then and at least, before the rank is raised, and before the highest rank is given up.
+const PATIENCE: (usize, usize) = (2, 100);
+const LAST_PATIENCE: (usize, usize) = (3, 200);
+/// Modes that keep this part of their distance from zero are stuck.
+const STUCK: f64 = 0.85;
+
+/// A problem on its way.
+pub(super) struct Track {
+    pub index: usize,
+    pub functional: Functional,
+    /// Try a repair when the value moves less than this …
+    pub calm: f64,
+    /// … and at least this many sweeps are made.
+    pub not_before: usize,
+    /// Repairs that failed.
+    pub failures: usize,
+    /// The sweep at which the value had stopped.
+    still_since: Option<usize>,
+    /// Sweeps at an earlier look at the lowest modes, and how far below zero they were.
+    looked: Option<(usize, f64)>,
+    /// The lowest modes found there.
+    pub modes: Option<Remembered>,
+    /// Sweeps made at lower ranks.
+    pub earlier_sweeps: usize,
+    /// What was certified at lower ranks.
+    pub known: Option<Certificate>,
+}
+
+impl Track {
+    /// A problem at its start, to be repaired when its value moves less than `calm`.
+    pub fn new(index: usize, functional: Functional, calm: f64) -> Self {
+        Self {
+            index,
+            functional,
+            calm,
+            not_before: 5,
+            failures: 0,
+            still_since: None,
+            looked: None,
+            modes: None,
+            earlier_sweeps: 0,
+            known: None,
+        }
+    }
+
+    /// Whether half as many sweeps again have not brought the lowest modes closer to zero: they lack columns to grow in.
+    pub fn is_stuck(&mut self, sweeps: usize, defect: f64) -> bool {
+        match self.looked {
+            Some((then, _)) if 2 * sweeps < 3 * then => false,
+            Some((_, before)) if defect > STUCK * before => true,
+            _ => {
+                self.looked = Some((sweeps, defect));
+                false
+            }
+        }
+    }
+
+    /// Whether the value has stopped for so long that more sweeps at this rank are in vain.
+    pub fn has_settled(&mut self, gain: f64, sweeps: usize, last: bool) -> bool {
+        let patience = if last { LAST_PATIENCE } else { PATIENCE };
+        gain <= STILL && {
+            let since = *self.still_since.get_or_insert(sweeps);
+            sweeps >= since + (patience.0 * since).max(patience.1)
+        }
+    }
+}
