@@ -153,6 +153,18 @@ impl LinearMap {
         }
     }
 
+    /// Entries of the result that share one channel of a convolution; 1 for other maps.
+    pub fn places(&self) -> usize {
+        match self {
+            Self::Convolution(c) => c.shape().output.iter().product(),
+            Self::Transpose(map) => match map.as_ref() {
+                Self::Convolution(c) => c.shape().input.iter().product(),
+                Self::Identity(_) | Self::Scale(_) | Self::Dense(_) | Self::Gather(_) | Self::Transpose(_) => 1,
+            },
+            Self::Identity(_) | Self::Scale(_) | Self::Dense(_) | Self::Gather(_) => 1,
+        }
+    }
+
     /// How many numbers the map stores.
     pub fn parameters(&self) -> usize {
         self.coefficients().len()

@@ -86,12 +86,18 @@ pub struct Node {
 }
 
 impl Node {
-    /// The number of weights and biases stored here.
+    /// The number of weights and biases here; a bias that is one number per channel of a convolution counts once.
     pub fn parameters(&self) -> usize {
         match &self.op {
             Op::Input | Op::Activate { .. } => 0,
             Op::Affine { terms, bias } => {
-                terms.iter().map(|t| t.map.parameters()).sum::<usize>() + bias.as_ref().map_or(0, Vec::len)
+                let places = terms.iter().map(|t| t.map.places()).max().unwrap_or(1);
+                let constant = |channel: &[f64]| channel.iter().all(|b| *b == channel[0]);
+                let biases = bias.as_ref().map_or(0, |bias| match bias.chunks(places).all(constant) {
+                    true => bias.len() / places,
+                    false => bias.len(),
+                });
+                terms.iter().map(|t| t.map.parameters()).sum::<usize>() + biases
             }
         }
     }
