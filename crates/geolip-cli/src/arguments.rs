@@ -92,6 +92,19 @@ pub struct BoundArguments {
     #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
     pub tol: f64,
 
+    /// Search for the FGL itself by branch and bound, until bound and best pattern agree to the tolerance; what is found by
+    /// the time limit (or Ctrl-C) is certified all the same
+    #[arg(long)]
+    pub exact: bool,
+
+    /// Keep that search in this file, and go on from there if it exists
+    #[arg(long, value_name = "FILE", requires = "exact")]
+    pub checkpoint: Option<PathBuf>,
+
+    /// Cases per output after which that search stops
+    #[arg(long, value_name = "N", default_value_t = Options::default().case_limit, requires = "exact")]
+    pub case_limit: usize,
+
     /// Stop improving after this long; certifying what was found by then comes on top
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub time_limit: Option<Duration>,
@@ -125,6 +138,7 @@ impl BoundArguments {
         match self.norm {
             Norms::One(norm) => Ok(vec![self.options(norm, outputs)]),
             Norms::All if self.certificate.is_some() => Err(QuestionError::CertificateOfAll),
+            Norms::All if self.checkpoint.is_some() => Err(QuestionError::CheckpointOfAll),
             Norms::All => {
                 let norms = [InputNorm::Linf, InputNorm::L2, InputNorm::L1];
                 Ok(norms.into_iter().map(|norm| self.options(norm, outputs.clone())).collect())
@@ -138,6 +152,9 @@ impl BoundArguments {
             outputs,
             tol: self.tol,
             time_limit: self.time_limit,
+            exact: self.exact,
+            checkpoint: self.checkpoint.clone(),
+            case_limit: self.case_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
             threads: self.threads,
             seed: self.seed,
@@ -221,6 +238,8 @@ pub enum QuestionError {
     Problem(#[from] ProblemError),
     #[error("a certificate file holds the bounds of one norm; give --norm linf, l2 or l1 with --certificate")]
     CertificateOfAll,
+    #[error("a checkpoint keeps the search of one norm; give --norm linf or l2 with --checkpoint")]
+    CheckpointOfAll,
 }
 
 #[derive(Debug, Args)]

@@ -147,6 +147,14 @@ fn certificate(bound: &Bound) -> String {
     }
 }
 
+/// Cases of an exact search; none where there was none.
+fn cases(bound: &Bound) -> Option<usize> {
+    match bound.method {
+        Method::BranchAndBound { cases, .. } => Some(cases),
+        Method::Relaxation | Method::InputByInput { .. } | Method::RelaxationOfL2 | Method::ClosedForm { .. } => None,
+    }
+}
+
 fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
     let bounds: Vec<Value> = report
         .bounds
@@ -167,6 +175,7 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
                 "stop": bound.stop,
                 "iterations": bound.iterations,
                 "rank": bound.rank,
+                "cases": cases(bound),
                 "seconds": bound.time.as_secs_f64(),
             })
         })

@@ -53,6 +53,9 @@ impl Observer for Progress {
         match event {
             Event::Started { bounds } => self.bar.set_length(bounds as u64),
             Event::Finished { .. } => self.bar.inc(1),
+            Event::Searched { cases, open, gap, .. } => {
+                self.bar.set_message(format!("{cases} cases, {open} open, gap {:.4} %", 100.0 * gap));
+            }
             _ => {}
         }
     }

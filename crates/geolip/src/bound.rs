@@ -2,6 +2,7 @@
 
 use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
+use crate::exact::{self, Checkpoint};
 use crate::inputs;
 use crate::lower::{GradientBound, Realiser, search_inputs};
 use crate::network::Network;
@@ -12,6 +13,7 @@ use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
@@ -41,6 +43,14 @@ pub enum BoundError {
         output: String,
         /// The uncertified value.
         relaxation: f64,
+    },
+    /// The file of an exact search is of no use.
+    #[error("checkpoint '{path}': {reason}")]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The worker threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
@@ -109,11 +119,16 @@ fn run(
         true => (0..network.outputs()).map(Functional::output).collect(),
         false => functionals.to_vec(),
     };
+    let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
+    let checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
     let mut bounds = match options.norm {
         InputNorm::L1 => inputs::solve(network, options, &each, observer, started)?,
         InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax(network, options, &each, observer, started)?,
     };
+    if options.exact {
+        bounds = exact::close(network, options, (bounds, largest), checkpoint, observer, started)?;
+    }
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }

@@ -59,6 +59,7 @@ pub mod baseline;
 mod bound;
 pub mod certificate;
 pub mod dual;
+mod exact;
 mod guarantee;
 pub mod import;
 mod inputs;

@@ -14,6 +14,17 @@ pub enum Event {
         /// Its place in the report.
         index: usize,
     },
+    /// A round of an exact search is over.
+    Searched {
+        /// The bound's place in the report.
+        index: usize,
+        /// Cases looked at.
+        cases: usize,
+        /// Cases that are open.
+        open: usize,
+        /// How much the largest open relaxation exceeds the best pattern, relatively; not certified.
+        gap: f64,
+    },
 }
 
 /// Gets events, from any thread, and can ask the computation to stop.

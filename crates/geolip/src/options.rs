@@ -1,6 +1,7 @@
 //! What a user can choose: plain data, one definition for the library, the command line and any binding.
 
 use crate::problem::{InputNorm, Outputs};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options of [`crate::bound()`].
@@ -15,6 +16,9 @@ use std::time::Duration;
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
 /// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
+/// | `exact` | no | close the gap to the FGL by branch and bound, to `tol` | not in ℓ1 |
+/// | `checkpoint` | none | the file in which that search is kept, to go on from | with `exact` |
+/// | `case_limit` | 200 000 | cases per functional of that search | ≥ 1 |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The norm of input perturbations.
@@ -34,6 +38,14 @@ pub struct Options {
     pub seed: u64,
     /// Sweeps per problem after which it stops.
     pub sweep_limit: usize,
+    /// Whether to search for the FGL itself by branch and bound, until upper bound and best pattern agree to `tol` or a limit
+    /// is met. Exponential in the number of neurons at worst.
+    pub exact: bool,
+    /// The file in which an exact search is saved every so often, at its end, and where it is interrupted; if it exists, the
+    /// search goes on from there. One of another question is refused.
+    pub checkpoint: Option<PathBuf>,
+    /// Cases per functional after which that search stops; the certificate holds every one of them that is proved.
+    pub case_limit: usize,
 }
 
 impl Default for Options {
@@ -47,6 +59,9 @@ impl Default for Options {
             threads: None,
             seed: 0,
             sweep_limit: 20_000,
+            exact: false,
+            checkpoint: None,
+            case_limit: 200_000,
         }
     }
 }
@@ -67,6 +82,15 @@ pub enum OptionsError {
     /// The sweep limit.
     #[error("a limit of 0 sweeps allows no bound; give at least 1")]
     SweepLimit,
+    /// An exact search in ℓ1.
+    #[error("an exact search takes linf, l2 or lp with p > 2; in l1 the ordinary bound is exact for one hidden layer")]
+    ExactL1,
+    /// A checkpoint without a search.
+    #[error("a checkpoint keeps an exact search, but none is asked for; ask for one, or leave the checkpoint out")]
+    Checkpoint,
+    /// The case limit.
+    #[error("a limit of 0 cases allows no search; give at least 1")]
+    CaseLimit,
 }
 
 impl Options {
@@ -80,6 +104,15 @@ impl Options {
         }
         if self.sweep_limit == 0 {
             return Err(OptionsError::SweepLimit);
+        }
+        if self.exact && self.norm == InputNorm::L1 {
+            return Err(OptionsError::ExactL1);
+        }
+        if self.checkpoint.is_some() && !self.exact {
+            return Err(OptionsError::Checkpoint);
+        }
+        if self.case_limit == 0 {
+            return Err(OptionsError::CaseLimit);
         }
         Ok(())
     }

@@ -20,6 +20,8 @@ pub enum Stop {
     TimeLimit,
     /// The sweep limit was reached.
     IterationLimit,
+    /// The limit of cases of an exact search was reached.
+    CaseLimit,
     /// Neither more sweeps nor a higher rank closed the gap; the bound is certified all the same.
     Stalled,
     /// The caller asked to stop.
@@ -32,6 +34,7 @@ impl fmt::Display for Stop {
             Self::Converged => "converged",
             Self::TimeLimit => "time limit",
             Self::IterationLimit => "iteration limit",
+            Self::CaseLimit => "case limit",
             Self::Stalled => "stalled",
             Self::Interrupted => "interrupted",
         })
@@ -43,6 +46,13 @@ impl fmt::Display for Stop {
 pub enum Method {
     /// The semidefinite relaxation.
     Relaxation,
+    /// The relaxation, case by case.
+    BranchAndBound {
+        /// Cases looked at.
+        cases: usize,
+        /// Cases in the proof.
+        proved: usize,
+    },
     /// ℓ1: the relaxation of this many inputs, intervals for the others.
     InputByInput {
         /// How many inputs were bounded by their relaxation.
@@ -61,6 +71,9 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Relaxation => f.pad("relaxation"),
+            Self::BranchAndBound { cases, proved } => {
+                f.pad(&format!("branch and bound, {cases} cases, {proved} in the proof"))
+            }
             Self::InputByInput { inputs: 1 } => f.pad("relaxation of 1 input, closed form for the others"),
             Self::InputByInput { inputs } => {
                 f.pad(&format!("relaxation of {inputs} inputs, closed form for the others"))
@@ -79,7 +92,7 @@ pub struct Bound {
     pub functional: Functional,
     /// The checked upper bound.
     pub certificate: Certificate,
-    /// The value of the vector network: upper minus this is the solver's error.
+    /// The value of the vector network: upper minus this is the solver's error. After an exact search, upper may be less.
     pub relaxation: f64,
     /// The FGL is at least this (rounded down).
     pub pattern_lower: f64,
@@ -112,7 +125,7 @@ impl Bound {
         let known = match self.method {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
             Method::RelaxationOfL2 => None?,
-            Method::Relaxation | Method::InputByInput { .. } => {
+            Method::Relaxation | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
                 factor(network, self.certificate.norm(), &self.functional)?
             }
         };

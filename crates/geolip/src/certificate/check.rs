@@ -4,14 +4,15 @@
 //! numbers alone: that they are finite and non-negative, that the form q of [`super::form`] is non-negative (proved in
 //! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that what then follows
 //! ([`super::support`]), rounded up, does not exceed the bound claimed. For the largest of all outputs it checks a claim for
-//! each; for ℓ1, the claims about single inputs, and an interval ([`super::intervals`]) for every other input. It knows
-//! nothing of how the multipliers were found, and imports nothing from the solver.
+//! each; for ℓ1, the claims about single inputs, and an interval ([`super::intervals`]) for every other input; case by case
+//! ([`super::cases`]), that the cases are all there are, and a form for each. It knows nothing of how the multipliers were found, and imports nothing from the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
 //! ([`crate::network`]: weights, slope intervals) and its import, and IEEE-754 arithmetic.
 
+use super::cases::{Fixing, leaves};
 use super::form::{Defect, Multipliers, QuadraticForm};
-use super::format::{CertificateFile, Claim, FormProof, InputProof, Proof};
+use super::format::{Branch, CertificateFile, Claim, FormProof, InputProof, Proof};
 use super::intervals::input_bounds;
 use super::randomised::{MatrixFreeForm, RandomTest};
 use super::support::proved_bound;
@@ -78,6 +79,86 @@ impl Certificate {
         let proof = Proof::Outputs(outputs.iter().map(Self::claim).collect());
         Some(Self { norm, claim: Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof } })
     }
+
+    /// The certificate of the network from checked cases of it that are all there are; none if they are not, or are about
+    /// something else. A tree that is one leaf is a bound by multipliers like any other.
+    pub fn of_cases(network: &Network, tree: &[CheckedBranch<'_>]) -> Option<Self> {
+        let cases: Vec<&CheckedCase> = tree
+            .iter()
+            .filter_map(|branch| match branch {
+                CheckedBranch::Split(..) => None,
+                CheckedBranch::Leaf(case) => Some(*case),
+            })
+            .collect();
+        let written: Vec<Branch> = tree
+            .iter()
+            .map(|branch| match branch {
+                CheckedBranch::Split(layer, neuron) => Branch::Split(*layer, *neuron),
+                CheckedBranch::Leaf(case) => Branch::Leaf(case.proof.clone()),
+            })
+            .collect();
+        let paths = leaves(network, &written).ok()?;
+        let (norm, functional) = cases.first().map(|case| (case.norm, &case.functional))?;
+        let fits = |(case, (path, _)): (&&CheckedCase, &(Vec<Fixing>, &FormProof))| {
+            case.norm == norm && case.functional == *functional && case.fixings == *path
+        };
+        if !cases.iter().zip(&paths).all(fits) {
+            return None;
+        }
+        let upper = cases.iter().map(|case| case.upper).fold(0.0, f64::max);
+        let proof = match cases.as_slice() {
+            [case] => Proof::Multipliers(case.proof.clone()),
+            _ => Proof::Cases(written),
+        };
+        Some(Self { norm, claim: Claim { output: functional.clone(), upper, proof } })
+    }
+}
+
+/// A checked bound of one case: of all slope patterns in which the neurons of its path are at the given ends. Only the
+/// checker makes one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckedCase {
+    norm: InputNorm,
+    functional: Functional,
+    fixings: Vec<Fixing>,
+    upper: f64,
+    proof: FormProof,
+}
+
+impl CheckedCase {
+    /// The bound of the case.
+    pub fn upper(&self) -> f64 {
+        self.upper
+    }
+
+    /// What proves it.
+    pub fn proof(&self) -> &FormProof {
+        &self.proof
+    }
+}
+
+/// A node of a tree of checked cases, in the order of [`super::cases`].
+#[derive(Clone, Copy, Debug)]
+pub enum CheckedBranch<'a> {
+    /// (activation layer, neuron)
+    Split(usize, usize),
+    /// A case.
+    Leaf(&'a CheckedCase),
+}
+
+/// Checks the bound of one case by its multipliers: the form names the neurons that are fixed in it.
+pub fn check_case(
+    form: &QuadraticForm<'_>,
+    norm: InputNorm,
+    functional: &Functional,
+    (upper, proof): (f64, FormProof),
+) -> Result<CheckedCase, Rejection> {
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Multipliers(proof.clone()) };
+    check_form(form.network(), norm, &claim, |functional, multipliers, test| match test {
+        Some(_) => Err("a case is proved outright, not by a random test".to_owned()),
+        None => form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect)),
+    })?;
+    Ok(CheckedCase { norm, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
 }
 
 /// At most the sum over all random tests behind a proof.
@@ -87,6 +168,7 @@ fn failure_probability(proof: &Proof) -> f64 {
         Proof::Multipliers(form) => of(form),
         Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
         Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
+        Proof::Cases(_) => 0.0, // the checker refuses random tests there
     }
 }
 
@@ -166,7 +248,12 @@ pub enum Rejection {
 }
 
 /// Checks one claim that is to be proved outright by one form.
+///
+/// The form has to be that of the network itself: one of a case ([`check_case`]) proves nothing about the others.
 pub fn check(form: &QuadraticForm<'_>, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
+    if !form.fixings().is_empty() {
+        return Err(unfit(claim, "the form fixes some neurons"));
+    }
     check_form(form.network(), norm, claim, |functional, multipliers, _| {
         form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect))
     })
@@ -257,6 +344,7 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     let mut single = |claim: &Claim| match &claim.proof {
         Proof::Multipliers(FormProof { random_test: None, .. }) => check(&form, file.norm, claim),
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => check_probabilistic(&operator, file.norm, claim),
+        Proof::Cases(tree) => check_cases(network, file.norm, claim, tree),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
     };
@@ -267,9 +355,20 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
             let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
             accept(file.norm, claim, largest.upper())
         }
-        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) => single(claim),
+        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Cases(_) => single(claim),
     };
     file.bounds.iter().map(verdict).collect()
+}
+
+/// Checks a claim case by case: that its tree is whole, and that every leaf proves at most the bound claimed.
+fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch]) -> Result<Certificate, Rejection> {
+    check_output(network, claim)?;
+    let leaves = leaves(network, tree).map_err(|reason| unfit(claim, reason))?;
+    leaves.into_par_iter().try_for_each(|(path, proof)| {
+        let form = QuadraticForm::of_case(network, path).ok_or_else(|| unfit(claim, "it is about unknown neurons"))?;
+        check_case(&form, norm, &claim.output, (claim.upper, proof.clone())).map(|_| ())
+    })?;
+    Ok(Certificate { norm, claim: claim.clone() })
 }
 
 /// Checks claims in ℓ1, a verdict for each: the inputs listed by their multipliers, on the network with that input alone,

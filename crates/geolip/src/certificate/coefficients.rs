@@ -124,10 +124,12 @@ pub(super) struct LayerForm<'a> {
     pub free: Vec<bool>,
 }
 
-/// Writes every pre-activation, and the output, in terms of the blocks.
-pub(super) fn expand(network: &Network) -> (Vec<LayerForm<'_>>, Parts<'_>) {
+/// Writes every pre-activation, and the output, in terms of the blocks, for the given slope intervals (one list per
+/// activation layer).
+pub(super) fn expand(network: &Network, intervals: Vec<Vec<Slope>>) -> (Vec<LayerForm<'_>>, Parts<'_>) {
     let mut forms: Vec<Parts<'_>> = Vec::with_capacity(network.nodes().len());
     let mut layers = Vec::new();
+    let mut intervals = intervals.into_iter();
     for node in network.nodes() {
         let form = match &node.op {
             Op::Input => vec![Part::variables(0, &vec![true; node.len])],
@@ -140,9 +142,9 @@ pub(super) fn expand(network: &Network) -> (Vec<LayerForm<'_>>, Parts<'_>) {
                 }
                 sum
             }
-            Op::Activate { parent, activation } => {
+            Op::Activate { parent, .. } => {
                 let h = forms[parent.index()].clone();
-                let slopes = activation.slopes(node.len);
+                let slopes = intervals.next().expect("one list per activation layer");
                 let free: Vec<bool> =
                     (0..node.len).map(|i| !slopes[i].is_fixed() && h.iter().any(|part| part.row_stands(i))).collect();
                 let form = pass_fixed(&h, &slopes, &free, layers.len() + 1);

@@ -27,12 +27,13 @@
 //! non-negative terms, inflated by 10⁻⁶, which covers their own rounding). With c from [`super::cholesky`], a positive
 //! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
 
+use super::cases::{Fixing, restricted};
 use super::cholesky::{BlockMatrix, NotPositive, eliminate_last, is_positive};
 use super::coefficients::{LayerForm, Parts, expand};
 use super::partition::Partition;
 use super::rounding::{UNIT, gamma_up, unit_scale};
 use crate::matrix::{Matrix, Store, multiply};
-use crate::network::Network;
+use crate::network::{Network, Slope};
 use crate::problem::{Functional, InputNorm};
 
 /// The numbers that make a bound: see the [module](crate::certificate::form) for the claim.
@@ -83,6 +84,8 @@ pub(super) enum Defect {
 #[derive(Clone, Debug)]
 pub struct QuadraticForm<'a> {
     network: &'a Network,
+    /// The neurons that are linear here although they are not in the network: a claim about this form is one about a case.
+    fixings: Vec<Fixing>,
     layers: Vec<LayerForm<'a>>,
     output: Parts<'a>,
     /// The number of variables per block: x, z_1, …, z_d, and one for w.
@@ -98,13 +101,29 @@ const UNDERFLOW: f64 = 1.0e-60;
 impl<'a> QuadraticForm<'a> {
     /// Expands a network.
     pub fn new(network: &'a Network) -> Self {
-        let (layers, output) = expand(network);
+        Self::with_slopes(network, Vec::new(), network.slopes())
+    }
+
+    /// Expands the case of a network in which some neurons have one end of their slope interval as their slope; none if
+    /// there is no such neuron.
+    pub fn of_case(network: &'a Network, fixings: Vec<Fixing>) -> Option<Self> {
+        let slopes = restricted(network, &fixings)?;
+        Some(Self::with_slopes(network, fixings, slopes))
+    }
+
+    fn with_slopes(network: &'a Network, fixings: Vec<Fixing>, slopes: Vec<Vec<Slope>>) -> Self {
+        let (layers, output) = expand(network, slopes);
         let sizes = std::iter::once(network.inputs())
             .chain(layers.iter().map(|l: &LayerForm<'_>| l.free.len()))
             .chain(std::iter::once(1))
             .collect();
         let partition = Partition::new(network, &layers, &output);
-        Self { network, layers, output, sizes, partition }
+        Self { network, fixings, layers, output, sizes, partition }
+    }
+
+    /// The neurons that this form fixes; empty for the form of the network itself.
+    pub fn fixings(&self) -> &[Fixing] {
+        &self.fixings
     }
 
     /// The network.

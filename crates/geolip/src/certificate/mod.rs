@@ -9,6 +9,7 @@
 //! | `check.rs` | the checker, and the only constructor of [`Certificate`] |
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
+//! | `cases.rs` | **a bound case by case**: which cases a tree of splits has |
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
 //! | `operator.rs` | the form applied to a vector without its matrix |
@@ -18,6 +19,7 @@
 //! | `randomised.rs` | **a random test of positive definiteness**, for networks too large for an elimination |
 //! | `rounding.rs` | directed rounding |
 
+pub mod cases;
 mod check;
 pub mod cholesky;
 mod coefficients;
@@ -31,9 +33,13 @@ pub mod rank;
 pub mod rounding;
 pub mod support;
 
-pub use check::{Certificate, Rejection, check, check_file, check_inputs, check_probabilistic};
+pub use cases::{End, Fixing};
+pub use check::{
+    Certificate, CheckedBranch, CheckedCase, Rejection, check, check_case, check_file, check_inputs,
+    check_probabilistic,
+};
 pub use form::{Multipliers, QuadraticForm};
-pub use format::{CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
+pub use format::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
 pub use support::proved_bound;

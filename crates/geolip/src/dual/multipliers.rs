@@ -43,6 +43,11 @@ impl<'a> Recovery<'a> {
         Self { network, h_limits, g_limits }
     }
 
+    /// The same for other slope intervals within those of the network.
+    pub fn with_slopes_of<'b>(&self, network: &'b VectorNetwork<'b>) -> Recovery<'b> {
+        Recovery { network, h_limits: self.h_limits.clone(), g_limits: self.g_limits.clone() }
+    }
+
     /// The multipliers of the one problem in `sweep`, that of functional number `index`.
     pub fn multipliers(&self, index: usize, functional: &Functional, sweep: &Sweep) -> Multipliers {
         let layer = |(a, slopes): (usize, &Vec<Slope>)| {

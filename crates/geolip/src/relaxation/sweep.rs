@@ -43,6 +43,16 @@ pub struct Sweep {
 impl<'a> VectorNetwork<'a> {
     /// The vector network with the activations' slope intervals over the whole real line.
     pub fn new(network: &'a Network, norm: InputNorm) -> Self {
+        Self::with_slopes(network, norm, network.slopes())
+    }
+
+    /// The vector network with other slope intervals, one list per activation layer.
+    ///
+    /// # Panics
+    /// When there is not one interval per neuron.
+    pub fn with_slopes(network: &'a Network, norm: InputNorm, slopes: Vec<Vec<Slope>>) -> Self {
+        let sizes = network.activations().map(|(node, _, _)| network.node(node).len);
+        assert!(sizes.eq(slopes.iter().map(Vec::len)), "one slope interval per neuron");
         let needed = |output: bool| {
             let mut needed = vec![false; network.nodes().len()];
             needed[network.output().index()] = output;
@@ -60,7 +70,7 @@ impl<'a> VectorNetwork<'a> {
             needed
         };
         let pre_activations = network.activations().map(|(_, parent, _)| parent).collect();
-        let (slopes, needed, needed_by_output) = (network.slopes(), needed(false), needed(true));
+        let (needed, needed_by_output) = (needed(false), needed(true));
         Self { network, norm, slopes, pre_activations, needed, needed_by_output }
     }
 

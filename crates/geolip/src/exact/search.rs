@@ -1,0 +1,407 @@
+//! The search for one functional: best first, in rounds; when to stop, and what is then known.
+
+use super::case::{Problem, Relaxed, Solved, Verdict};
+use super::checkpoint::{Checkpoint, Saved};
+use super::tree::{Neuron, Open, State, Tree};
+use crate::bound::BoundError;
+use crate::certificate::{CheckedCase, End, Fixing, FormProof};
+use crate::dual::Recovery;
+use crate::lower::{GradientBound, Realiser, search_inputs};
+use crate::network::Network;
+use crate::observer::{Event, Observer};
+use crate::options::Options;
+use crate::relaxation::{Pattern, PatternRules, Point, VectorNetwork, search_patterns};
+use crate::report::{Bound, Method, Stop};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Cases taken up in one round: a number of its own, so that results do not depend on the number of threads.
+const ROUND: usize = 8;
+/// The part of the tolerance that closed cases may use.
+const TARGET: f64 = 0.9;
+/// Random directions and sweeps of the first search for patterns.
+const TRIES: usize = 64;
+const PATTERN_SWEEPS: usize = 60;
+
+/// Closes the gap of every bound, if that can be done before the limits: the same bounds, better where the search found
+/// something. With `largest`, bounds matter only as far as they exceed what another one is known to reach.
+pub(crate) fn close(
+    network: &Network,
+    options: &Options,
+    (bounds, largest): (Vec<Bound>, bool),
+    mut checkpoint: Option<Checkpoint>,
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<Vec<Bound>, BoundError> {
+    let mut reached = if largest { bounds.iter().map(|b| b.pattern_lower).fold(0.0, f64::max) } else { 0.0 };
+    let mut order: Vec<usize> = (0..bounds.len()).collect();
+    if largest {
+        order.sort_by(|a, b| bounds[*b].upper().total_cmp(&bounds[*a].upper()));
+    }
+    let mut bounds: Vec<Option<Bound>> = bounds.into_iter().map(Some).collect();
+    for (done, index) in order.iter().enumerate() {
+        let Some(bound) = bounds[*index].take() else { continue };
+        let limit = options.time_limit.map(|limit| {
+            let left = limit.saturating_sub(started.elapsed());
+            Instant::now() + left / u32::try_from(order.len() - done).unwrap_or(u32::MAX)
+        });
+        let searcher = Searcher { network, options, observer, index: *index, limit };
+        let mut bound = searcher.improve(bound, reached, checkpoint.as_mut())?;
+        bound.time = started.elapsed();
+        if largest {
+            reached = reached.max(bound.pattern_lower);
+        }
+        bounds[*index] = Some(bound);
+    }
+    Ok(bounds.into_iter().flatten().collect())
+}
+
+/// One search.
+struct Searcher<'a> {
+    network: &'a Network,
+    options: &'a Options,
+    observer: &'a dyn Observer,
+    /// The bound's place in the report.
+    index: usize,
+    /// When to stop.
+    limit: Option<Instant>,
+}
+
+/// What a search has come to.
+struct Progress {
+    tree: Tree,
+    queue: BinaryHeap<Entry>,
+    /// The best pattern's rounded-down value, or what other bounds are known to reach.
+    lower: f64,
+    best: Option<Pattern>,
+    /// The largest bound of a case without neurons to split.
+    stuck: f64,
+    sweeps: usize,
+    /// Points that may still be kept.
+    room: usize,
+    /// Time that solving cases took, over all threads, and how many.
+    effort: (Duration, u32),
+}
+
+/// A case to be taken up.
+struct Job {
+    fixings: Vec<Fixing>,
+    start: Option<Arc<Point>>,
+}
+
+impl Searcher<'_> {
+    /// The bound with what a search adds to it.
+    fn improve(
+        &self,
+        mut bound: Bound,
+        reached: f64,
+        mut checkpoint: Option<&mut Checkpoint>,
+    ) -> Result<Bound, BoundError> {
+        let (tol, norm, seed) = (self.options.tol, self.options.norm, self.options.seed);
+        if bound.upper() <= bound.pattern_lower.max(reached) * (1.0 + tol) || bound.upper() == 0.0 {
+            return Ok(bound);
+        }
+        let whole = VectorNetwork::new(self.network, norm);
+        let functional = bound.functional.clone();
+        let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
+        let gradient = GradientBound::new(self.network, norm);
+        let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed };
+
+        // the network itself, and its patterns
+        let Some(relaxed) = Relaxed::new(&problem, &[]) else { return Ok(bound) };
+        let root = relaxed.converge(Point::random(&whole, bound.rank, seed, self.index as u64));
+        let rules = PatternRules { tries: TRIES, sweeps: PATTERN_SWEEPS, seed };
+        let patterns = search_patterns(&whole, std::slice::from_ref(&problem.functional), &[&root.point], rules);
+        let origin = Arc::new(root.point.clone());
+        let Verdict::Open(split) = root.verdict else { return Ok(bound) };
+        let numbers = origin.x.data().len() + origin.s.iter().map(|s| s.data().len()).sum::<usize>();
+        let mut progress = Progress {
+            tree: Tree::new(Open { value: root.value, split, point: Some(Arc::clone(&origin)) }),
+            queue: BinaryHeap::from([Entry { value: root.value, id: 0 }]),
+            lower: bound.pattern_lower.max(reached),
+            best: None,
+            stuck: 0.0,
+            sweeps: root.sweeps,
+            room: self.options.memory_limit / 4 / (8 * numbers).max(1),
+            effort: (Duration::ZERO, 0),
+        };
+        patterns.into_iter().for_each(|pattern| progress.learn(&problem, &gradient, pattern));
+
+        if let Some((checkpoint, saved)) = checkpoint.as_ref().and_then(|c| Some((c, c.saved(self.index)?))) {
+            self.resume(&problem, &gradient, &mut progress, saved).map_err(|reason| checkpoint.refuse(reason))?;
+        }
+        let stop = self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?;
+        if let Some(checkpoint) = checkpoint {
+            checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
+        }
+        if stop != Stop::Converged {
+            self.bound_open_cases(&problem, &origin, &mut progress);
+        }
+        bound.iterations += progress.sweeps;
+        bound.method = Method::BranchAndBound { cases: progress.tree.len(), proved: progress.tree.closed() };
+        bound.stop = stop;
+        if let Some(certificate) = progress.tree.certificate(self.network)
+            && certificate.upper() < bound.upper()
+        {
+            bound.certificate = certificate;
+        }
+        if let Some(pattern) = progress.best {
+            let lower = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
+            let realiser = Realiser::new(self.network);
+            let functionals = std::slice::from_ref(&problem.functional);
+            let witnesses =
+                search_inputs(self.network, norm, &gradient, functionals, &[pattern], realiser.as_ref(), seed);
+            if let Some(witness) = witnesses.into_iter().find(|witness| witness.lower > bound.witness.lower) {
+                bound.witness = witness;
+            }
+            bound.pattern_lower = bound.pattern_lower.max(lower).max(bound.witness.lower);
+        }
+        Ok(bound)
+    }
+
+    /// Goes back to what was saved.
+    fn resume(
+        &self,
+        problem: &Problem<'_>,
+        gradient: &GradientBound<'_>,
+        progress: &mut Progress,
+        saved: &Saved,
+    ) -> Result<(), &'static str> {
+        let check = |path: &[Fixing], upper: f64, proof: &FormProof| {
+            let case = Relaxed::new(problem, path).and_then(|relaxed| relaxed.recheck(upper, proof));
+            case.ok_or("one of its proofs does not hold")
+        };
+        progress.tree = Tree::read(self.network, &saved.tree, check).ok_or("its tree is not whole")??;
+        if let Some(pattern) = saved.pattern(self.network) {
+            progress.learn(problem, gradient, pattern);
+        }
+        let proved = progress.tree.proved();
+        if proved > progress.lower * (1.0 + self.options.tol) {
+            progress.stuck = proved; // nothing else is closed above the target
+        }
+        let entry = |id| match &progress.tree.case(id).state {
+            State::Open(open) => Some(Entry { value: open.value, id }),
+            State::Split(..) | State::Closed(_) => None,
+        };
+        progress.queue = (0..progress.tree.len()).filter_map(entry).collect();
+        Ok(())
+    }
+
+    /// Round after round, until all cases are closed or a limit is met.
+    fn run(
+        &self,
+        problem: &Problem<'_>,
+        gradient: &GradientBound<'_>,
+        origin: &Arc<Point>,
+        progress: &mut Progress,
+        mut checkpoint: Option<&mut Checkpoint>,
+    ) -> Result<Stop, BoundError> {
+        loop {
+            let target = progress.target(self.options.tol);
+            let Some(top) = progress.queue.peek() else {
+                let open = progress.tree.open().is_empty();
+                let exact = open && progress.stuck <= progress.lower * (1.0 + self.options.tol);
+                return Ok(if exact { Stop::Converged } else { Stop::Stalled });
+            };
+            let gap = (top.value / progress.lower - 1.0).max(0.0);
+            let (cases, open) = (progress.tree.len(), progress.queue.len());
+            self.observer.event(Event::Searched { index: self.index, cases, open, gap });
+            if let Some(stop) = self.stopped(progress) {
+                return Ok(stop);
+            }
+            if let Some(checkpoint) = checkpoint.as_deref_mut().filter(|checkpoint| checkpoint.is_due()) {
+                checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
+            }
+            let round: Vec<Entry> = (0..ROUND).map_while(|_| progress.queue.pop()).collect();
+            let jobs: Vec<(usize, Option<Neuron>, Vec<Job>)> =
+                round.iter().map(|entry| progress.jobs(entry.id, target)).collect();
+            let flat: Vec<&Job> = jobs.iter().flat_map(|(_, _, jobs)| jobs).collect();
+            let solved: Vec<(Solved, Duration)> = flat
+                .into_par_iter()
+                .filter_map(|job| {
+                    let begun = Instant::now();
+                    let start = job.start.as_ref().unwrap_or(origin);
+                    let solved = Relaxed::new(problem, &job.fixings)?.solve(Point::clone(start), target);
+                    Some((solved, begun.elapsed()))
+                })
+                .collect();
+            let mut solved = solved.into_iter();
+            for (id, neuron, jobs) in jobs {
+                let results: Vec<Solved> = jobs
+                    .iter()
+                    .zip(&mut solved)
+                    .map(|(_, (solved, time))| {
+                        progress.effort = (progress.effort.0 + time, progress.effort.1 + 1);
+                        solved
+                    })
+                    .collect();
+                progress.take(problem, gradient, id, neuron, results);
+            }
+        }
+    }
+
+    fn stopped(&self, progress: &Progress) -> Option<Stop> {
+        // open cases have to be bounded before the limit, which takes about as long as solving them took
+        let threads = u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX);
+        let open = u32::try_from(progress.queue.len()).unwrap_or(u32::MAX);
+        let (time, count) = progress.effort;
+        let ending = if count == 0 { Duration::ZERO } else { time / count * open / threads };
+        if self.observer.cancelled() {
+            Some(Stop::Interrupted)
+        } else if self.limit.is_some_and(|limit| Instant::now() + ending >= limit) {
+            Some(Stop::TimeLimit)
+        } else if progress.tree.len() >= self.options.case_limit {
+            Some(Stop::CaseLimit)
+        } else {
+            None
+        }
+    }
+
+    /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound.
+    fn bound_open_cases(&self, problem: &Problem<'_>, origin: &Arc<Point>, progress: &mut Progress) {
+        let open = progress.tree.open();
+        let tree = &progress.tree;
+        let converged: Vec<(usize, Solved)> = open
+            .par_iter()
+            .filter_map(|&id| {
+                let case = tree.case(id);
+                let State::Open(open) = &case.state else { return None };
+                let start = open.point.as_ref().unwrap_or(origin);
+                Some((id, Relaxed::new(problem, &case.fixings)?.converge(Point::clone(start))))
+            })
+            .collect();
+        let highest = converged.iter().map(|(_, solved)| solved.value).fold(progress.stuck, f64::max);
+        let target = (highest * (1.0 + TARGET * self.options.tol)).max(progress.target(self.options.tol));
+        let bounded: Vec<(usize, Option<CheckedCase>)> = converged
+            .into_par_iter()
+            .map(|(id, solved)| {
+                let relaxed = Relaxed::new(problem, &tree.case(id).fixings);
+                (id, relaxed.and_then(|relaxed| relaxed.bound(&solved.point, target)))
+            })
+            .collect();
+        for (id, case) in bounded {
+            if let Some(case) = case {
+                progress.tree.set(id, State::Closed(Box::new(case)));
+            }
+        }
+    }
+}
+
+impl Progress {
+    /// The bound that closes a case.
+    fn target(&self, tol: f64) -> f64 {
+        (self.lower * (1.0 + TARGET * tol)).max(self.stuck)
+    }
+
+    /// Takes note of a pattern, if it is better than the best.
+    fn learn(&mut self, problem: &Problem<'_>, gradient: &GradientBound<'_>, pattern: Pattern) {
+        if pattern.value > self.lower {
+            let lower = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
+            if lower > self.lower {
+                self.lower = lower;
+                self.best = Some(pattern);
+            }
+        }
+    }
+
+    /// What is to be solved for an open case: its two children if it has to be split, else (it was left open for a lower
+    /// bound that has risen since, or it is not known where to split it) the case itself.
+    fn jobs(&self, id: usize, target: f64) -> (usize, Option<Neuron>, Vec<Job>) {
+        let case = self.tree.case(id);
+        let State::Open(open) = &case.state else { return (id, None, Vec::new()) };
+        match open.split {
+            Some(neuron) if open.value > target || open.value.is_nan() => {
+                let child = |end| Job { fixings: self.tree.path(id, neuron, end), start: open.point.clone() };
+                (id, Some(neuron), [End::Lower, End::Upper].map(child).into_iter().collect())
+            }
+            Some(_) | None => (id, None, vec![Job { fixings: case.fixings.clone(), start: open.point.clone() }]),
+        }
+    }
+
+    /// Puts what was found for an open case into the tree.
+    fn take(
+        &mut self,
+        problem: &Problem<'_>,
+        gradient: &GradientBound<'_>,
+        id: usize,
+        neuron: Option<Neuron>,
+        results: Vec<Solved>,
+    ) {
+        if let State::Open(Open { point: Some(point), .. }) = &self.tree.case(id).state
+            && Arc::strong_count(point) == 1
+        {
+            self.room += 1;
+        }
+        let mut states = Vec::new();
+        for solved in results {
+            self.sweeps += solved.sweeps;
+            if let Some(pattern) = solved.pattern {
+                self.learn(problem, gradient, pattern);
+            }
+            states.push(match solved.verdict {
+                Verdict::Closed(case) => State::Closed(case),
+                Verdict::Open(split) => {
+                    let keep = self.room > 0;
+                    self.room -= usize::from(keep);
+                    State::Open(Open { value: solved.value, split, point: keep.then(|| Arc::new(solved.point)) })
+                }
+            });
+        }
+        let mut ids = vec![id];
+        match (neuron, <[State; 2]>::try_from(states)) {
+            (Some(neuron), Ok(states)) => ids = self.tree.split(id, neuron, states).to_vec(),
+            (None, Err(states)) => states.into_iter().for_each(|state| self.tree.set(id, state)),
+            (Some(_), Err(_)) | (None, Ok(_)) => {}
+        }
+        for id in ids {
+            self.queue_up(problem, id);
+        }
+    }
+
+    /// An open case joins the queue; one without neurons to split is bounded as it is.
+    fn queue_up(&mut self, problem: &Problem<'_>, id: usize) {
+        let case = self.tree.case(id);
+        let State::Open(open) = &case.state else { return };
+        if open.split.is_some() {
+            self.queue.push(Entry { value: open.value, id });
+            return;
+        }
+        let relaxed = Relaxed::new(problem, &case.fixings);
+        let bounded = relaxed
+            .zip(open.point.as_ref())
+            .and_then(|(relaxed, point)| relaxed.bound(&relaxed.converge(Point::clone(point)).point, self.lower));
+        if let Some(case) = bounded {
+            self.stuck = self.stuck.max(case.upper());
+            self.tree.set(id, State::Closed(Box::new(case)));
+        }
+    }
+}
+
+/// A case in the queue: the largest value first, and of equal ones the oldest.
+struct Entry {
+    value: f64,
+    id: usize,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.total_cmp(&other.value).then_with(|| other.id.cmp(&self.id))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}

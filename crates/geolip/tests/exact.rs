@@ -1,0 +1,237 @@
+//! Branch and bound against brute force, its certificates against tampering, and its checkpoints against interruption.
+
+mod support;
+
+use geolip::baseline::exhaustive;
+use geolip::certificate::{Branch, CertificateFile, Proof, check_file};
+use geolip::import::{ImportOptions, load};
+use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{brute_force, config, network, random};
+
+const TOL: f64 = 1e-9;
+
+fn options(norm: InputNorm) -> Options {
+    Options { norm, tol: TOL, exact: true, ..Options::default() }
+}
+
+fn any_norm() -> impl Strategy<Value = InputNorm> {
+    let p = |p| InputNorm::from_exponent(p).expect("at least 2");
+    prop_oneof![4 => Just(InputNorm::Linf), 4 => Just(InputNorm::L2), 1 => (2.0..6.0_f64).prop_map(p)]
+}
+
+/// A fully connected network of these widths; `sign` 0 leaves the weights their signs, 1 makes them positive.
+fn connected(widths: &[usize], activation: &Activation, positive: bool, seed: u64) -> Network {
+    let mut b = NetworkBuilder::new(widths[0]).expect("inputs");
+    let mut at = b.input();
+    for (layer, pair) in widths.windows(2).enumerate() {
+        let w = random(pair[1], pair[0], seed + layer as u64);
+        let w = if positive { w.abs() } else { w };
+        at = b.affine("affine", vec![(at, LinearMap::Dense(w))], None).expect("shapes");
+        if layer + 2 < widths.len() {
+            at = b.activate("activation", at, activation.clone()).expect("activation");
+        }
+    }
+    b.finish(at)
+}
+
+fn model(name: &str) -> Network {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
+    load(&path, &ImportOptions::default()).expect("the model is there").network
+}
+
+fn assert_agrees(network: &Network, report: &Report) -> Result<(), TestCaseError> {
+    for bound in &report.bounds {
+        let fgl = exhaustive(network, report.norm, &bound.functional).expect("few neurons");
+        prop_assert!(fgl.below <= bound.upper(), "{:e} below {:e}", bound.upper(), fgl.below);
+        prop_assert!(bound.pattern_lower <= fgl.above, "{:e} above {:e}", bound.pattern_lower, fgl.above);
+        prop_assert!(report.is_exact(bound), "{}: gap {:e} ({:?})", bound.functional, bound.gap(), bound.stop);
+        prop_assert!(bound.upper() <= fgl.above * (1.0 + TOL) + f64::MIN_POSITIVE);
+    }
+    let checked = check_file(network, &report.certificate_file(network));
+    let made: Vec<_> = report.bounds.iter().map(|b| b.certificate.clone()).collect();
+    prop_assert!(checked.as_ref() == Ok(&made), "{:?}", checked.err());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config(300))]
+
+    /// Equal to brute force to 1e-9 on random networks of every kind, however badly scaled; never below.
+    #[test]
+    fn exact_bounds_are_the_brute_force_fgl(network in network(), norm in any_norm()) {
+        let report = bound(&network, &options(norm), &Silent).expect("bounded");
+        for bound in &report.bounds {
+            let fgl = brute_force(&network, norm, &bound.functional);
+            prop_assert!(fgl.below <= bound.upper(), "{:e} below {:e}", bound.upper(), fgl.below);
+            prop_assert!(bound.pattern_lower <= fgl.above);
+            prop_assert!(bound.witness.lower <= bound.pattern_lower);
+        }
+        let checked = check_file(&network, &report.certificate_file(&network));
+        prop_assert!(checked.is_ok(), "{:?}", checked.err());
+    }
+
+    /// One and two hidden layers of at most 16 neurons, positive and mixed weights.
+    #[test]
+    fn exact_bounds_are_the_exhaustive_fgl(
+        widths in prop_oneof![(1..7_usize, 1..17_usize).prop_map(|(n, a)| vec![n, a, 2]),
+                              (1..7_usize, 1..9_usize, 1..9_usize).prop_map(|(n, a, b)| vec![n, a, b, 2])],
+        activation in prop_oneof![3 => Just(Activation::Relu), 1 => Just(Activation::LeakyRelu { slope: -0.3 }),
+                                  1 => Just(Activation::Abs)],
+        positive in any::<bool>(), norm in any_norm(), seed in any::<u32>(),
+    ) {
+        let network = connected(&widths, &activation, positive, u64::from(seed));
+        let report = bound(&network, &options(norm), &Silent).expect("bounded");
+        assert_agrees(&network, &report)?;
+    }
+
+    /// The same bytes, whatever the number of threads.
+    #[test]
+    fn searches_repeat_for_every_number_of_threads(seed in any::<u32>()) {
+        let network = connected(&[5, 10, 1], &Activation::Relu, false, u64::from(seed));
+        let run = |threads| {
+            let options = Options { threads: Some(threads), ..options(InputNorm::Linf) };
+            bound(&network, &options, &Silent).expect("bounded").certificate_file(&network).to_json()
+        };
+        let text = run(1);
+        prop_assert_eq!(&text, &run(3));
+        let read = CertificateFile::from_json(text.as_bytes()).expect("its own text is readable");
+        prop_assert_eq!(read.to_json(), text);
+    }
+}
+
+/// A network whose relaxation is not tight, and its report.
+fn searched() -> (Network, Report) {
+    let network = connected(&[8, 12, 1], &Activation::Relu, false, 7);
+    let report = bound(&network, &options(InputNorm::Linf), &Silent).expect("bounded");
+    assert!(matches!(report.bounds[0].certificate.proof(), Proof::Cases(_)), "it has to be split");
+    (network, report)
+}
+
+#[test]
+fn a_tampered_tree_is_rejected() {
+    let (network, report) = searched();
+    let file = report.certificate_file(&network);
+    assert!(check_file(&network, &file).is_ok());
+    let reject = |what: &str, change: &dyn Fn(&mut Vec<Branch>)| {
+        let mut changed = file.clone();
+        let Proof::Cases(tree) = &mut changed.bounds[0].proof else { panic!("{what}: cases") };
+        change(tree);
+        assert!(check_file(&network, &changed).is_err(), "{what}");
+    };
+    let leaf = |tree: &[Branch]| tree.iter().position(|b| matches!(b, Branch::Leaf(_))).expect("leaves");
+    reject("a case left out", &|tree| drop(tree.pop()));
+    reject("a case too many", &|tree| tree.push(tree[tree.len() - 1].clone()));
+    reject("no cases", &|tree| tree.clear());
+    reject("a case of the whole network", &|tree| *tree = vec![tree[leaf(tree)].clone()]);
+    reject("cases in another order", &|tree| {
+        let leaves: Vec<usize> = (0..tree.len()).filter(|i| matches!(tree[*i], Branch::Leaf(_))).collect();
+        tree.swap(leaves[0], leaves[leaves.len() - 1]);
+    });
+    reject("another neuron", &|tree| {
+        if let Branch::Split(_, neuron) = &mut tree[0] {
+            *neuron = 99;
+        }
+    });
+    reject("a smaller multiplier", &|tree| {
+        let at = leaf(tree);
+        if let Branch::Leaf(form) = &mut tree[at] {
+            form.zeta[0] *= 0.9;
+        }
+    });
+    let mut smaller = file.clone();
+    smaller.bounds[0].upper *= 1.0 - 1e-8;
+    assert!(check_file(&network, &smaller).is_err(), "a smaller claim");
+}
+
+/// Stops after so many rounds of the search.
+struct Patience(AtomicUsize);
+
+impl Observer for Patience {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Searched { .. }) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+#[test]
+fn an_interrupted_search_is_valid_and_goes_on_from_its_checkpoint() {
+    let network = model("digits-784-64-10.onnx");
+    let folder = std::env::temp_dir().join(format!("geolip-exact-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("checkpoint");
+    let ask = |checkpoint| Options { exact: true, checkpoint, outputs: Outputs::One(6), ..Options::default() };
+    let whole = bound(&network, &ask(None), &Silent).expect("bounded");
+    assert!(whole.is_exact(&whole.bounds[0]));
+    let mut uppers = Vec::new();
+    loop {
+        let report = bound(&network, &ask(Some(path.clone())), &Patience(AtomicUsize::new(3))).expect("bounded");
+        let found = &report.bounds[0];
+        assert!(found.pattern_lower <= whole.bounds[0].upper() && whole.bounds[0].pattern_lower <= found.upper());
+        assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
+        uppers.push(found.upper());
+        if report.is_exact(found) {
+            assert_eq!(found.pattern_lower, whole.bounds[0].pattern_lower);
+            break;
+        }
+        assert_eq!(found.stop, Stop::Interrupted);
+        assert!(uppers.len() < 30, "it comes to an end: {uppers:?}");
+    }
+    assert!(uppers.len() > 2, "it was interrupted: {uppers:?}");
+    // another question, another network, and a forged proof are refused
+    let refused = |options: &Options, network: &Network| {
+        matches!(bound(network, options, &Silent), Err(BoundError::Checkpoint { .. }))
+    };
+    assert!(refused(&Options { outputs: Outputs::One(5), ..ask(Some(path.clone())) }, &network));
+    assert!(refused(&Options { norm: InputNorm::L2, ..ask(Some(path.clone())) }, &network));
+    assert!(refused(&ask(Some(path.clone())), &connected(&[3, 3, 7], &Activation::Relu, false, 1)));
+    let text = std::fs::read_to_string(&path).expect("readable");
+    let at = text.find("\"zeta\":[").expect("a proof") + 8;
+    std::fs::write(&path, format!("{}0.{}", &text[..at], &text[at..].replacen('.', "", 1))).expect("writable");
+    assert!(refused(&ask(Some(path.clone())), &network), "a forged proof");
+    std::fs::write(&path, &text[..text.len() / 2]).expect("writable");
+    assert!(refused(&ask(Some(path)), &network), "half a file");
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_limit_of_cases_ends_with_a_valid_bound() {
+    let network = model("digits-784-64-10.onnx");
+    let ask = |exact, case_limit| Options { exact, case_limit, outputs: Outputs::One(0), ..Options::default() };
+    let plain = bound(&network, &ask(false, 1), &Silent).expect("bounded");
+    let report = bound(&network, &ask(true, 60), &Silent).expect("bounded");
+    let found = &report.bounds[0];
+    assert_eq!(found.stop, Stop::CaseLimit);
+    assert!(found.pattern_lower <= found.upper() && found.upper() < plain.bounds[0].upper() && !report.is_exact(found));
+    assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
+}
+
+#[test]
+fn the_largest_output_is_exact_too() {
+    let network = connected(&[4, 7, 3], &Activation::Relu, false, 5);
+    let each = bound(&network, &options(InputNorm::Linf), &Silent).expect("bounded");
+    let outputs = "linf".parse().expect("a norm");
+    let report = bound(&network, &Options { outputs, ..options(InputNorm::Linf) }, &Silent).expect("bounded");
+    assert!(report.is_exact(&report.bounds[0]) && (report.upper() / each.upper() - 1.0).abs() < 1e-8);
+    assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
+}
+
+#[test]
+fn what_cannot_be_searched_is_refused() {
+    let network = connected(&[2, 2, 1], &Activation::Relu, false, 5);
+    let refused = |options: Options| match bound(&network, &options, &Silent) {
+        Err(BoundError::Options(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(options(InputNorm::L1)), OptionsError::ExactL1);
+    assert_eq!(refused(Options { case_limit: 0, ..Options::default() }), OptionsError::CaseLimit);
+    assert_eq!(refused(Options { checkpoint: Some("x".into()), ..Options::default() }), OptionsError::Checkpoint);
+}
