@@ -9,10 +9,14 @@
 //! two passes forward and two backward give: a push φ_w''(h_j) G_j ḣ_j at every neuron, ḣ = ∂h/∂x·d, pulled back to the
 //! input. Widths are relative to the layer and shrink; steps are relative to the input and shrink, too.
 //!
+//! Where the rows of the first layer W₁ are independent, its pre-activation is the variable instead (`first_layer.rs`): any is
+//! reachable, and W₁ is often so ill-conditioned that steps along gradients in the input get nowhere.
+//!
 //! Some inputs first follow the best activation pattern, with G and ḣ of its linear network: neurons on the other side of
 //! zero are pushed with the weight that the pattern gives them. Nothing here is rigorous: every input reached is offered to
 //! the caller's evaluation.
 
+use super::first_layer::FirstLayer;
 use super::sample::derivative;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
@@ -21,10 +25,12 @@ use crate::relaxation::Pattern;
 
 /// Width of the smoothing in units of a layer's root mean square, at first and at last.
 const WIDTH: (f64, f64) = (2.0, 0.02);
+/// The widths of every other pair of columns are smaller by this.
+const NARROW: f64 = 0.25;
 /// Step length in units of the input's length, likewise.
-const STEP: (f64, f64) = (0.15, 0.005);
+const STEP: (f64, f64) = (0.3, 0.01);
 /// The part of the steps that follows the pattern, and their step length.
-const FOLLOWING: f64 = 0.35;
+const FOLLOWING: f64 = 0.2;
 const FOLLOWING_STEP: (f64, f64) = (0.5, 0.02);
 /// Distance from zero, in units of the layer's root mean square, that neurons are pushed to.
 const MARGIN: f64 = 0.1;
@@ -37,6 +43,8 @@ pub(super) struct Ascender<'a> {
     pub seeds: Matrix,
     /// The pattern that a column follows at first, if any.
     pub guides: Vec<Option<&'a Pattern>>,
+    /// What turns steps of the first pre-activation into steps of the input, where there is such a thing.
+    pub first: Option<&'a FirstLayer>,
 }
 
 impl Ascender<'_> {
@@ -50,14 +58,24 @@ impl Ascender<'_> {
             let along = |(first, last): (f64, f64), t: f64| first * (last / first).powf(t);
             let free = (step.saturating_sub(following)) as f64 / (steps - following).max(1) as f64;
             let width = along(WIDTH, if step < following { 0.0 } else { free });
-            let direction = self.direction(&values, width, (step < following).then_some(&targets));
+            let pulled = self.direction(&values, width, (step < following).then_some(&targets));
             let pace: Vec<f64> = (0..x.cols())
                 .map(|p| match step < following && self.guides[p].is_some() {
                     true => along(FOLLOWING_STEP, step as f64 / following.max(1) as f64),
                     false => along(STEP, free),
                 })
                 .collect();
-            let (length, size) = (column_lengths(&direction), column_lengths(&x));
+            let (direction, length, size) = match self.first {
+                None => {
+                    let direction = pulled.of(NodeId::INPUT).clone();
+                    let length = column_lengths(&direction);
+                    (direction, length, column_lengths(&x))
+                }
+                Some(first) => {
+                    let wanted = pulled.of(first.node());
+                    (first.input_step(wanted), column_lengths(wanted), column_lengths(values.of(first.node())))
+                }
+            };
             let factor = |p: usize| match length[p] > 0.0 && length[p].is_finite() {
                 true => pace[p] * size[p].max(1.0) / length[p],
                 false => 0.0,
@@ -97,7 +115,7 @@ impl Ascender<'_> {
     }
 
     /// Where to move: the gradient of the smoothed gradient norm, or the pushes towards `targets` for columns that have them.
-    fn direction(&self, values: &Values, width: f64, targets: Option<&Vec<Matrix>>) -> Matrix {
+    fn direction(&self, values: &Values, width: f64, targets: Option<&Vec<Matrix>>) -> Values {
         let layers: Vec<(NodeId, NodeId, &Activation)> = self.network.activations().collect();
         let sizes: Vec<Vec<f64>> = layers
             .iter()
@@ -106,13 +124,14 @@ impl Ascender<'_> {
                 column_lengths(h).into_iter().map(|l| (l / (h.rows() as f64).sqrt()).max(1e-12)).collect()
             })
             .collect();
+        let narrow = |p: usize| if p / 2 % 2 == 1 { NARROW } else { 1.0 };
         let smooth: Vec<Matrix> = layers
             .iter()
             .zip(&sizes)
             .map(|((_, parent, activation), sizes)| {
                 let h = values.of(*parent);
                 Matrix::from_fn(h.rows(), h.cols(), |i, p| {
-                    let (h, w) = (h.at(i, p), width * sizes[p]);
+                    let (h, w) = (h.at(i, p), width * narrow(p) * sizes[p]);
                     (activation.value(i, h + w) - activation.value(i, h - w)) / (2.0 * w)
                 })
             })
@@ -138,14 +157,14 @@ impl Ascender<'_> {
                             let push = targets[a].at(i, p) * change(2.0 * most[p].max(1e-12));
                             if push * s > 0.0 && s.abs() > MARGIN * size { 0.0 } else { push }
                         }
-                        (_, Some(own)) => own[a].at(i, p) * change(width * size),
+                        (_, Some(own)) => own[a].at(i, p) * change(width * narrow(p) * size),
                         (_, None) => 0.0,
                     }
                 })
             })
             .collect();
         let nothing = Matrix::zeros(self.network.outputs(), self.guides.len());
-        self.network.adjoint_with(&smooth, &nothing, &pushes).of(NodeId::INPUT).clone()
+        self.network.adjoint_with(&smooth, &nothing, &pushes)
     }
 }
 

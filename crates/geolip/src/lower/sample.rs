@@ -2,6 +2,7 @@
 //! pattern can be realised (`realise.rs`) or all linear pieces be visited (`pieces.rs`).
 
 use super::ascend::Ascender;
+use super::first_layer::FirstLayer;
 use super::gradient::GradientBound;
 use super::pieces;
 use super::realise::Realiser;
@@ -42,6 +43,8 @@ const LARGEST_BATCH: usize = 1 << 23;
 const LEAST_PASSES: f64 = 150.0;
 const MOST_PASSES: f64 = 40_000.0;
 const PASSES_OF_STEP: f64 = 6.0;
+/// Far to the right of every kink.
+const FAR: f64 = 1e3;
 /// Inputs per functional that ascend side by side at most, and how many steps each should have before there are more.
 const CLIMBERS: usize = 8;
 const STEPS: f64 = 60.0;
@@ -182,13 +185,19 @@ impl<'a> Search<'a> {
         let climbers = ((passes / PASSES_OF_STEP / STEPS) as usize).clamp(1, CLIMBERS.min(together));
         let steps = (passes / PASSES_OF_STEP) as usize / climbers;
         let own: Vec<usize> = (0..m * climbers).map(|j| j / climbers).collect();
+        let first = FirstLayer::new(self.network, work);
         let mut x = Matrix::zeros(n, own.len());
         for (j, &p) in own.iter().enumerate() {
+            let realised = match (&first, j % climbers) {
+                (Some(first), 0) => Some(first.input(&self.wanted_start(first.node(), &patterns[p]))),
+                _ => None,
+            };
             for i in 0..n {
-                *x.at_mut(i, j) = match j % climbers {
-                    0 => 10.0 * patterns[p].direction[i] + self.best[p].0[i],
-                    1 => self.best[p].0[i],
-                    c => 10f64.powi(c as i32 % 3) * gaussian(&mut self.rng),
+                *x.at_mut(i, j) = match (j % climbers, &realised) {
+                    (_, Some(realised)) => realised[i],
+                    (0, None) => 10.0 * patterns[p].direction[i] + self.best[p].0[i],
+                    (1, None) => self.best[p].0[i],
+                    (c, None) => 10f64.powi(c as i32 % 3) * gaussian(&mut self.rng),
                 };
             }
         }
@@ -197,11 +206,29 @@ impl<'a> Search<'a> {
             self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
         }
         let guides = own.iter().enumerate().map(|(j, p)| (j % climbers % 2 == 0).then_some(&patterns[*p])).collect();
-        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides };
+        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first: first.as_ref() };
         ascender.run(x, steps, |x, values| {
             let slopes = self.slopes(values);
             self.offer(x, &slopes, &own);
         });
+    }
+
+    /// A first pre-activation with the signs that a pattern asks for, well away from the biases.
+    fn wanted_start(&self, node: NodeId, pattern: &Pattern) -> Vec<f64> {
+        let size = 10.0;
+        let layer = self.network.activations().position(|(_, parent, _)| parent == node);
+        let slopes = layer.map(|a| (&pattern.slopes[a], self.network.activations().nth(a)));
+        match slopes {
+            Some((v, Some((_, _, activation)))) => v
+                .iter()
+                .enumerate()
+                .map(|(i, v)| {
+                    let (left, right) = (derivative(activation, i, -FAR), derivative(activation, i, FAR));
+                    if (v - right).abs() <= (v - left).abs() { size } else { -size }
+                })
+                .collect(),
+            Some((_, None)) | None => vec![size; self.network.node(node).len],
+        }
     }
 
     fn witnesses(self, exact: &GradientBound<'_>, functionals: &[Functional]) -> Vec<Witness> {
