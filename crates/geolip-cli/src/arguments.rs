@@ -114,6 +114,10 @@ pub struct BoundArguments {
     #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
     pub memory_limit: f64,
 
+    /// Work on the bounds from below, in units of the usual; 10 takes up to 10 times as long
+    #[arg(long, value_name = "FACTOR", default_value_t = Options::default().effort, value_parser = not_negative)]
+    pub effort: f64,
+
     /// Worker threads; the result does not depend on it [default: one per core]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
@@ -125,6 +129,14 @@ pub struct BoundArguments {
     /// Write the certificates to this file, for `geolip check`
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
+
+    /// Write the inputs of the steepest gradients found to this file (.npy, one row per bound, in the order of the table)
+    #[arg(long, value_name = "FILE")]
+    pub witness: Option<PathBuf>,
+
+    /// Write the steepest activation patterns found to this file (JSON: slopes per layer, output weights, input direction)
+    #[arg(long, value_name = "FILE")]
+    pub pattern: Option<PathBuf>,
 
     /// Print one JSON object instead of a table
     #[arg(long)]
@@ -156,6 +168,7 @@ impl BoundArguments {
             checkpoint: self.checkpoint.clone(),
             case_limit: self.case_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
+            effort: self.effort,
             threads: self.threads,
             seed: self.seed,
             ..Options::default()
@@ -319,6 +332,13 @@ fn positive(given: &str) -> Result<f64, String> {
     match given.parse::<f64>() {
         Ok(v) if v > 0.0 && v.is_finite() => Ok(v),
         _ => Err("it must be a positive number".to_owned()),
+    }
+}
+
+fn not_negative(given: &str) -> Result<f64, String> {
+    match given.parse::<f64>() {
+        Ok(v) if v >= 0.0 && v.is_finite() => Ok(v),
+        _ => Err("it must be a number of at least 0".to_owned()),
     }
 }
 

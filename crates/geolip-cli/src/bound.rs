@@ -4,7 +4,7 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{numbers, ports, table};
+use crate::{attained, numbers, ports, table};
 use geolip::import::{Imported, load};
 use geolip::{Bound, BoundError, Method, Network, Report, Stop};
 use serde_json::{Value, json};
@@ -16,6 +16,8 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let imported = load(&arguments.network.network, &arguments.network.options())?;
     let questions = arguments.questions()?;
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
+    let witness = arguments.witness.as_deref().map(Destination::open).transpose()?;
+    let pattern = arguments.pattern.as_deref().map(Destination::open).transpose()?;
     let progress = Progress::start("bounds certified");
     let reports: Result<Vec<Report>, BoundError> =
         questions.iter().map(|options| geolip::bound(&imported.network, options, &progress)).collect();
@@ -28,7 +30,13 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
         (false, reports) => to_table(path, &imported, reports),
     });
     if let (Some(destination), [report]) = (destination, reports.as_slice()) {
-        destination.write(&report.certificate_file(&imported.network).to_json())?;
+        destination.write(report.certificate_file(&imported.network).to_json().as_bytes())?;
+    }
+    if let Some(witness) = witness {
+        witness.write(&attained::inputs(&reports))?;
+    }
+    if let Some(pattern) = pattern {
+        pattern.write(attained::patterns(&imported.network, &reports).to_string().as_bytes())?;
     }
     Ok(())
 }
@@ -52,7 +60,7 @@ impl Destination {
         Ok(Self { path: path.to_owned(), partial })
     }
 
-    fn write(self, text: &str) -> Result<(), Failure> {
+    fn write(self, text: &[u8]) -> Result<(), Failure> {
         let written = fs::write(&self.partial, text).and_then(|()| fs::rename(&self.partial, &self.path));
         written.map_err(Failure::write(&self.path))
     }
@@ -127,6 +135,13 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
     if reports.iter().flat_map(|report| &report.bounds).all(|bound| bound.lip_is_fgl) {
         notes.push("Lip = FGL: every activation pattern is reached by some input (proved)".to_owned());
     }
+    let all = || reports.iter().flat_map(|report| &report.bounds);
+    let pieces: Vec<usize> = all().filter_map(|bound| bound.witness.pieces).collect();
+    if let Some(count) = pieces.first() {
+        notes.push(format!("lower = Lip, up to rounding: one input, all {count} linear pieces were visited"));
+    } else if all().all(|bound| bound.witness.lower >= bound.pattern_lower * (1.0 - 1e-9) && !bound.lip_is_fgl) {
+        notes.push("lower = pattern: the steepest activation pattern found is reached by a real input".to_owned());
+    }
     notes
 }
 
@@ -172,6 +187,8 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
                 "method": bound.method.to_string(),
                 "factor": bound.factor(&imported.network),
                 "lip_is_fgl": bound.lip_is_fgl,
+                "lip_exact": report.is_lip_exact(bound),
+                "linear_pieces": bound.witness.pieces,
                 "stop": bound.stop,
                 "iterations": bound.iterations,
                 "rank": bound.rank,

@@ -4,6 +4,7 @@
 //! unsupported input (also what clap uses).
 
 mod arguments;
+mod attained;
 mod bound;
 mod check;
 mod compare;

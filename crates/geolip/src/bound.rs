@@ -4,12 +4,12 @@ use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
 use crate::exact::{self, Checkpoint};
 use crate::inputs;
-use crate::lower::{GradientBound, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
-use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
+use crate::relaxation::{Pattern, PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
@@ -148,12 +148,14 @@ fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
     let top = bounds.iter().max_by(|a, b| a.upper().total_cmp(&b.upper()))?;
     let (stop, method, lip_is_fgl) = (top.stop, top.method, top.lip_is_fgl);
     let witness = bounds.iter().map(|b| &b.witness).max_by(|a, b| a.lower.total_cmp(&b.lower))?.clone();
+    let pattern = bounds.iter().map(|b| &b.pattern).max_by(|a, b| a.value.total_cmp(&b.value))?.clone();
     let functional = Functional::Norm(OutputNorm::Linf);
     Some(Bound {
         functional,
         certificate,
         relaxation,
         pattern_lower,
+        pattern,
         witness,
         method,
         lip_is_fgl,
@@ -216,6 +218,9 @@ pub(crate) fn relax(
     Ok(bounds.into_iter().map(|(_, bound)| bound).collect())
 }
 
+/// Work on real inputs, in units of that on patterns.
+const INPUTS: f64 = 2.0;
+
 /// Adds what is known from below to what was found from above.
 fn complete(
     network: &VectorNetwork<'_>,
@@ -227,26 +232,30 @@ fn complete(
     if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }
-    let rules = PatternRules { seed: options.seed, ..PatternRules::DEFAULT };
+    let spent = outcomes.iter().map(|o| (o.iterations * o.solution.k) as f64).sum::<f64>() / outcomes.len() as f64;
+    let work = options.effort * (PatternRules::DEFAULT.work + spent * network.network().multiply_adds() as f64);
+    let rules = PatternRules { seed: options.seed, work, ..PatternRules::DEFAULT };
     let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional.clone()).collect();
     let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();
-    let patterns = search_patterns(network, &functionals, &solutions, rules);
-    let witnesses =
-        search_inputs(network.network(), options.norm, exact, &functionals, &patterns, realiser, options.seed);
-    let all = outcomes.into_iter().zip(&patterns).zip(witnesses);
+    let limits: Vec<f64> = outcomes.iter().map(|o| o.relaxation).collect();
+    let patterns = search_patterns(network, &functionals, &solutions, &limits, rules);
+    let rules = InputRules { seed: options.seed, work: work * INPUTS };
+    let witnesses = search_inputs(network.network(), options.norm, exact, &functionals, &patterns, realiser, rules);
+    let all = outcomes.into_iter().zip(patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
         let Some(certificate) = outcome.certificate else {
             return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
         };
-        let found = exact.lower(&functional, &pattern.weights, &pattern.slopes);
-        let (pattern_lower, rank, lip_is_fgl) = (found.max(witness.lower), solution.k, realiser.is_some());
+        let pattern = Pattern { value: exact.lower(&functional, &pattern.weights, &pattern.slopes), ..pattern };
+        let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
         let method = Method::Relaxation;
         Ok(Bound {
             functional,
             certificate,
             relaxation,
             pattern_lower,
+            pattern,
             witness,
             method,
             lip_is_fgl,

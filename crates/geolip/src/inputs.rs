@@ -11,7 +11,7 @@ use crate::certificate::{
     Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
 };
 use crate::dual::{Budget, Form, Recovery, Repair};
-use crate::lower::{GradientBound, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::matrix::Matrix;
 use crate::network::Network;
 use crate::observer::{Event, Observer};
@@ -338,14 +338,16 @@ impl Solver<'_> {
         let pattern = self.pattern(&track);
         let own = std::slice::from_ref(&functional);
         let patterns = std::slice::from_ref(&pattern);
-        let seed = self.options.seed;
-        let mut witnesses = search_inputs(self.network, InputNorm::L1, exact, own, patterns, realiser, seed);
+        let work = self.options.effort * PatternRules::DEFAULT.work;
+        let rules = InputRules { work: 2.0 * work, seed: self.options.seed };
+        let mut witnesses = search_inputs(self.network, InputNorm::L1, exact, own, patterns, realiser, rules);
         let witness = witnesses.pop().expect("one witness per functional");
-        let found = exact.lower(&functional, &pattern.weights, &pattern.slopes).max(witness.lower);
+        let pattern = Pattern { value: exact.lower(&functional, &pattern.weights, &pattern.slopes), ..pattern };
         Bound {
             certificate,
             relaxation,
-            pattern_lower: found,
+            pattern_lower: pattern.value.max(witness.lower),
+            pattern,
             witness,
             method,
             stop,
@@ -367,9 +369,12 @@ impl Solver<'_> {
         let network = VectorNetwork::new(&alone, InputNorm::Linf);
         let random = Point::random(&network, TRIAL_RANK, self.options.seed, 0);
         let solution = track.best.as_ref().map_or(&random, |best| &best.2);
-        let rules = PatternRules { seed: self.options.seed, ..PatternRules::DEFAULT };
+        let work = self.options.effort * PatternRules::DEFAULT.work;
+        let rules = PatternRules { seed: self.options.seed, work, ..PatternRules::DEFAULT };
         let own = std::slice::from_ref(&track.functional);
-        let pattern = search_patterns(&network, own, &[solution], rules).pop().expect("one pattern per functional");
+        let pattern = search_patterns(&network, own, &[solution], &[f64::INFINITY], rules)
+            .pop()
+            .expect("one pattern per functional");
         let unit = Matrix::from_fn(self.network.inputs(), 1, |i, _| if i == input { 1.0 } else { 0.0 });
         Pattern { direction: unit.column(0), ..pattern }
     }

@@ -13,6 +13,7 @@ use std::time::Duration;
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
 /// | `memory_limit` | 4 GiB | the memory a proof may take; above it, bounds are probabilistic | any |
+/// | `effort` | 1 | work on the bounds from below, in units of the usual | ≥ 0 |
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
 /// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
@@ -32,6 +33,9 @@ pub struct Options {
     /// Bytes that the elimination behind one proof may take. Networks that need more, or for which it would take minutes,
     /// get probabilistic certificates with gaps of 1e-3 or `tol`, whichever is larger. Batches run side by side.
     pub memory_limit: usize,
+    /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
+    /// from above.
+    pub effort: f64,
     /// Worker threads; none means one per core.
     pub threads: Option<usize>,
     /// Seed of everything random.
@@ -56,6 +60,7 @@ impl Default for Options {
             tol: 1e-6,
             time_limit: None,
             memory_limit: 4 << 30,
+            effort: 1.0,
             threads: None,
             seed: 0,
             sweep_limit: 20_000,
@@ -73,6 +78,12 @@ pub enum OptionsError {
     /// The tolerance.
     #[error("the tolerance is {given}; it must be a positive number, such as 1e-6")]
     Tolerance {
+        /// What was given.
+        given: f64,
+    },
+    /// The effort.
+    #[error("the effort is {given}; it must be a number of at least 0, such as 10")]
+    Effort {
         /// What was given.
         given: f64,
     },
@@ -98,6 +109,9 @@ impl Options {
     pub fn validate(&self) -> Result<(), OptionsError> {
         if !(self.tol > 0.0 && self.tol.is_finite()) {
             return Err(OptionsError::Tolerance { given: self.tol });
+        }
+        if !(self.effort >= 0.0 && self.effort.is_finite()) {
+            return Err(OptionsError::Effort { given: self.effort });
         }
         if self.threads == Some(0) {
             return Err(OptionsError::Threads);

@@ -5,6 +5,7 @@ use crate::guarantee::factor;
 use crate::lower::Witness;
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
+use crate::relaxation::Pattern;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -96,6 +97,8 @@ pub struct Bound {
     pub relaxation: f64,
     /// The FGL is at least this (rounded down).
     pub pattern_lower: f64,
+    /// The best activation pattern found, its value rounded down: slopes, each in its interval, with that Jacobian norm.
+    pub pattern: Pattern,
     /// A real input, and the norm of its gradient: the Lipschitz constant is at least this (rounded down).
     pub witness: Witness,
     /// How the upper bound was found.
@@ -156,6 +159,12 @@ impl Report {
     /// The largest upper bound.
     pub fn upper(&self) -> f64 {
         self.bounds.iter().map(Bound::upper).fold(0.0, f64::max)
+    }
+
+    /// Whether the Lipschitz constant of `bound` itself is known to the tolerance: the real input's gradient meets the upper
+    /// bound, or the network has one input and all its linear pieces were visited (in plain floating point; `lower` is it).
+    pub fn is_lip_exact(&self, bound: &Bound) -> bool {
+        bound.witness.pieces.is_some() || bound.witness.lower >= bound.upper() * (1.0 - self.tol)
     }
 
     /// Whether the FGL of `bound` is known to the tolerance.

@@ -69,8 +69,8 @@ proptest! {
         let vector_network = VectorNetwork::new(&network, norm);
         let point = Point::random(&vector_network, 4, seed, 0);
         let functional = outputs.of(&network).functionals(&network).expect("outputs").remove(0);
-        let rules = PatternRules { tries: 5, sweeps: 20, seed };
-        let pattern = search_patterns(&vector_network, std::slice::from_ref(&functional), &[&point], rules).remove(0);
+        let rules = PatternRules { tries: 5, sweeps: 20, work: 1e6, seed };
+        let pattern = search_patterns(&vector_network, std::slice::from_ref(&functional), &[&point], &[f64::INFINITY], rules).remove(0);
         for (slopes, intervals) in pattern.slopes.iter().zip(network.slopes()) {
             prop_assert!(slopes.iter().zip(intervals).all(|(v, s)| *v == s.lower || *v == s.upper));
         }

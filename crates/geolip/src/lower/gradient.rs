@@ -81,7 +81,7 @@ impl<'a> GradientBound<'a> {
                     break;
                 }
                 best = (u, value);
-                let x = self.steepest_direction(g);
+                let x = self.norm.steepest_direction(g);
                 let values = self.network.forward(&columns, &Matrix::from_vec(x.len(), 1, x));
                 let y = values.of(self.network.output()).data();
                 let largest = y.iter().map(|v| v.abs()).fold(0.0, f64::max);
@@ -102,24 +102,6 @@ impl<'a> GradientBound<'a> {
             }
         }
         best.0
-    }
-
-    /// A direction x with ⟨g, x⟩ = ‖g‖‖x‖ (for ℓ1 with several largest entries, any).
-    fn steepest_direction(&self, g: &[f64]) -> Vec<f64> {
-        let largest = g.iter().map(|v| v.abs()).fold(0.0, f64::max);
-        let entry = |v: &f64| match self.norm {
-            InputNorm::Linf => v.signum(),
-            InputNorm::L2 => v / largest,
-            InputNorm::Lp(p) => v.signum() * (v.abs() / largest).powf(1.0 / (p.get() - 1.0)),
-            InputNorm::L1 => {
-                if v.abs() == largest {
-                    v.signum()
-                } else {
-                    0.0
-                }
-            }
-        };
-        g.iter().map(entry).collect()
     }
 
     /// At most ‖J(v)ᵀu‖, with u by its non-zero entries.

@@ -6,11 +6,14 @@
 //! Both are lower bounds of the FGL whatever the search that found them did, because every slope used lies in its interval
 //! and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
+mod ascend;
+mod first_layer;
 mod gradient;
+mod pieces;
 mod realise;
 mod sample;
 
 pub use gradient::GradientBound;
 pub use realise::Realiser;
 pub(crate) use sample::sample_inputs;
-pub use sample::{Witness, search_inputs};
+pub use sample::{InputRules, Witness, search_inputs};

@@ -55,16 +55,7 @@ impl Realiser {
         let right = |j: usize| pattern.slopes[0][j] == self.activation.derivative(j, 1.0);
         let side = |j: usize| if right(j) { size } else { -size };
         let mut y: Vec<f64> = self.bias.iter().enumerate().map(|(j, b)| side(j) - b).collect();
-        let (l, n) = (&self.factor, y.len());
-        for i in 0..n {
-            let known: f64 = l.row(i)[..i].iter().zip(&y).map(|(l, y)| l * y).sum();
-            y[i] = (y[i] - known) / l.at(i, i);
-        }
-        for i in (0..n).rev() {
-            y[i] /= l.at(i, i);
-            let solved = y[i];
-            y[..i].iter_mut().zip(l.row(i)).for_each(|(y, l)| *y -= solved * l);
-        }
+        solve(&self.factor, &mut y);
         let mut x = vec![0.0; self.w.cols()];
         for (i, y) in y.iter().enumerate() {
             x.iter_mut().zip(self.w.row(i)).for_each(|(x, w)| *x += y * w);
@@ -96,8 +87,21 @@ fn has_two_slopes(activation: &Activation) -> bool {
     }
 }
 
+/// y ← (LLᵀ)⁻¹ y.
+pub(super) fn solve(l: &Matrix, y: &mut [f64]) {
+    for i in 0..y.len() {
+        let known: f64 = l.row(i)[..i].iter().zip(&*y).map(|(l, y)| l * y).sum();
+        y[i] = (y[i] - known) / l.at(i, i);
+    }
+    for i in (0..y.len()).rev() {
+        y[i] /= l.at(i, i);
+        let solved = y[i];
+        y[..i].iter_mut().zip(l.row(i)).for_each(|(y, l)| *y -= solved * l);
+    }
+}
+
 /// The lower triangular factor of a symmetric matrix, in plain floating point.
-fn cholesky(mut a: Matrix) -> Option<Matrix> {
+pub(super) fn cholesky(mut a: Matrix) -> Option<Matrix> {
     for i in 0..a.rows() {
         for j in 0..=i {
             let known: f64 = a.row(i)[..j].iter().zip(&a.row(j)[..j]).map(|(x, y)| x * y).sum();

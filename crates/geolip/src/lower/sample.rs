@@ -1,13 +1,17 @@
-//! Real inputs with steep gradients: sampled, steered towards the best activation pattern, then improved by small steps.
+//! Real inputs with steep gradients: sampled, then improved by ascent (`ascend.rs`); or known to be the steepest, where a
+//! pattern can be realised (`realise.rs`) or all linear pieces be visited (`pieces.rs`).
 
+use super::ascend::Ascender;
+use super::first_layer::FirstLayer;
 use super::gradient::GradientBound;
+use super::pieces;
 use super::realise::Realiser;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
 use crate::relaxation::Pattern;
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// An input and the norm of the gradient there: feed it to the network and check.
@@ -17,17 +21,33 @@ pub struct Witness {
     pub input: Vec<f64>,
     /// ‖∇(uᵀy)(x)‖ in the dual norm, rounded down: the Lipschitz constant is at least this.
     pub lower: f64,
+    /// For a network with one input and piecewise linear activations: how many linear pieces it has, all of which were
+    /// visited, so that `lower` is the Lipschitz constant up to rounding.
+    pub pieces: Option<usize>,
+}
+
+/// How hard to search.
+#[derive(Clone, Copy, Debug)]
+pub struct InputRules {
+    /// Multiply–adds per functional. At least [`LEAST_PASSES`] evaluations are made in any case.
+    pub work: f64,
+    /// Seed of the samples.
+    pub seed: u64,
 }
 
 /// Inputs sampled for all functionals together.
 const SAMPLES: usize = 64;
 /// Numbers (inputs and neurons, for all samples) evaluated at once, roughly.
 const LARGEST_BATCH: usize = 1 << 23;
-/// Steps towards the pattern, one input per functional.
-const STEERING_STEPS: usize = 30;
-/// Rounds of small random steps, and inputs per functional in each.
-const CLIMBING_ROUNDS: usize = 12;
-const CLIMBERS: usize = 4;
+/// Passes through the network that an ascent may take per functional, at least and at most, and those of one step.
+const LEAST_PASSES: f64 = 150.0;
+const MOST_PASSES: f64 = 40_000.0;
+const PASSES_OF_STEP: f64 = 6.0;
+/// Far to the right of every kink.
+const FAR: f64 = 1e3;
+/// Inputs per functional that ascend side by side at most, and how many steps each should have before there are more.
+const CLIMBERS: usize = 8;
+const STEPS: f64 = 60.0;
 
 /// The best real input found for every functional, its gradient norm evaluated by `exact` (of the same network and norm).
 /// `patterns` (one per functional) is where steep gradients may be; `realiser` gives inputs for them, where there is one.
@@ -41,16 +61,18 @@ pub fn search_inputs(
     functionals: &[Functional],
     patterns: &[Pattern],
     realiser: Option<&Realiser>,
-    seed: u64,
+    rules: InputRules,
 ) -> Vec<Witness> {
+    if let Some(points) = pieces::points(network) {
+        return visit(network, norm, exact, functionals, &points);
+    }
     let weights = functionals.iter().zip(patterns).map(|(functional, pattern)| {
         functional.entries().unwrap_or_else(|| pattern.weights.iter().copied().enumerate().collect())
     });
-    let mut search = Search::new(network, norm, weights.collect(), seed);
+    let mut search = Search::new(network, norm, weights.collect(), rules.seed);
     search.sample(SAMPLES, &|| false);
     if !realiser.is_some_and(|realiser| search.realise(realiser, patterns)) {
-        search.steer(patterns);
-        search.climb();
+        search.ascend(patterns, rules.work);
     }
     search.witnesses(exact, functionals)
 }
@@ -151,80 +173,61 @@ impl<'a> Search<'a> {
         patterns.iter().enumerate().all(attained)
     }
 
-    /// Moves one input per functional so that more neurons are on the side of their kink that its pattern asks for:
-    /// a perceptron-like step along the adjoint of the neurons that are on the wrong side.
-    fn steer(&mut self, patterns: &[Pattern]) {
-        let m = self.weights.len();
-        let own: Vec<usize> = (0..m).collect();
-        let nothing = Matrix::zeros(self.network.outputs(), m);
-        let wanted = self.wanted_sides(patterns);
-        let mut x = Matrix::from_fn(self.network.inputs(), m, |i, p| self.best[p].0[i]);
-        for step in 0..STEERING_STEPS {
-            let values = self.network.evaluate_batch(x.clone());
-            let slopes = self.slopes(&values);
-            self.offer(&x, &slopes, &own);
-            let layers = self.network.activations().zip(&wanted);
-            let pushes: Vec<Matrix> = layers
-                .map(|((_, parent, _), wanted)| {
-                    let h = values.of(parent);
-                    Matrix::from_fn(h.rows(), m, |i, p| {
-                        let side = wanted.at(i, p);
-                        if side * h.at(i, p) <= 0.0 { side } else { 0.0 }
-                    })
-                })
-                .collect();
-            let pulled = self.network.adjoint_with(&slopes, &nothing, &pushes);
-            let direction = pulled.of(NodeId::INPUT);
-            let (length, size) = (column_lengths(direction), column_lengths(&x));
-            let pace =
-                |p: usize| 0.3 * size[p].max(1.0) / (1.0 + step as f64).sqrt() / length[p].max(f64::MIN_POSITIVE);
-            x = Matrix::from_fn(x.rows(), m, |i, p| x.at(i, p) + pace(p) * direction.at(i, p));
-        }
-    }
-
-    /// Per layer and functional: +1 where the pattern's slope is the one far to the right, −1 far to the left, 0 where
-    /// the two do not differ (smooth bumps).
-    fn wanted_sides(&self, patterns: &[Pattern]) -> Vec<Matrix> {
-        const FAR: f64 = 1e3;
-        let layers = self.network.activations().enumerate();
-        layers
-            .map(|(a, (node, _, activation))| {
-                Matrix::from_fn(self.network.node(node).len, patterns.len(), |i, p| {
-                    let v = patterns[p].slopes[a][i];
-                    let (left, right) = (activation.derivative(i, -FAR), activation.derivative(i, FAR));
-                    match (v - left).abs().total_cmp(&(v - right).abs()) {
-                        std::cmp::Ordering::Less => -1.0,
-                        std::cmp::Ordering::Greater => 1.0,
-                        std::cmp::Ordering::Equal => 0.0,
-                    }
-                })
-            })
-            .collect()
-    }
-
-    /// Random steps around the best inputs, kept where they help, shorter where they do not.
-    fn climb(&mut self) {
+    /// Ascends from the best inputs known, from the directions of the patterns and from random inputs, half of them guided by
+    /// the patterns at first.
+    fn ascend(&mut self, patterns: &[Pattern], work: f64) {
         let (n, m) = (self.network.inputs(), self.weights.len());
-        let own: Vec<usize> = (0..m * CLIMBERS).map(|j| j / CLIMBERS).collect();
-        let mut radius = vec![0.1; m];
-        for _ in 0..CLIMBING_ROUNDS {
-            let before: Vec<f64> = self.best.iter().map(|b| b.1).collect();
-            let size = |p: usize| (self.best[p].0.iter().map(|v| v * v).sum::<f64>() / n as f64).sqrt().max(1e-2);
-            let scale: Vec<f64> = (0..m).map(|p| radius[p] * size(p)).collect();
-            let (rng, best) = (&mut self.rng, &self.best);
-            let mut x = Matrix::zeros(n, own.len());
+        if self.network.neurons() == 0 {
+            return;
+        }
+        let passes = (work / self.network.multiply_adds().max(1) as f64).clamp(LEAST_PASSES, MOST_PASSES);
+        let together = (LARGEST_BATCH / (n + self.network.neurons()) / m).max(1);
+        let climbers = ((passes / PASSES_OF_STEP / STEPS) as usize).clamp(1, CLIMBERS.min(together));
+        let steps = (passes / PASSES_OF_STEP) as usize / climbers;
+        let own: Vec<usize> = (0..m * climbers).map(|j| j / climbers).collect();
+        let first = FirstLayer::new(self.network, work);
+        let mut x = Matrix::zeros(n, own.len());
+        for (j, &p) in own.iter().enumerate() {
+            let realised = match (&first, j % climbers) {
+                (Some(first), 0) => Some(first.input(&self.wanted_start(first.node(), &patterns[p]))),
+                _ => None,
+            };
             for i in 0..n {
-                let mut signs: u64 = rng.random();
-                for (x, &p) in x.row_mut(i).iter_mut().zip(&own) {
-                    *x = best[p].0[i] + if signs & 1 == 0 { scale[p] } else { -scale[p] };
-                    signs = signs.rotate_right(1); // a batch has far fewer columns than 64
-                }
+                *x.at_mut(i, j) = match (j % climbers, &realised) {
+                    (_, Some(realised)) => realised[i],
+                    (0, None) => 10.0 * patterns[p].direction[i] + self.best[p].0[i],
+                    (1, None) => self.best[p].0[i],
+                    (c, None) => 10f64.powi(c as i32 % 3) * gaussian(&mut self.rng),
+                };
             }
-            let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
-            self.offer(&x, &slopes, &own);
-            for (p, radius) in radius.iter_mut().enumerate() {
-                *radius *= if self.best[p].1 > before[p] { 1.5 } else { 0.6 };
-            }
+        }
+        let mut seeds = Matrix::zeros(self.network.outputs(), own.len());
+        for (j, p) in own.iter().enumerate() {
+            self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
+        }
+        let guides = own.iter().enumerate().map(|(j, p)| (j % climbers % 2 == 0).then_some(&patterns[*p])).collect();
+        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first: first.as_ref() };
+        ascender.run(x, steps, |x, values| {
+            let slopes = self.slopes(values);
+            self.offer(x, &slopes, &own);
+        });
+    }
+
+    /// A first pre-activation with the signs that a pattern asks for, well away from the biases.
+    fn wanted_start(&self, node: NodeId, pattern: &Pattern) -> Vec<f64> {
+        let size = 10.0;
+        let layer = self.network.activations().position(|(_, parent, _)| parent == node);
+        let slopes = layer.map(|a| (&pattern.slopes[a], self.network.activations().nth(a)));
+        match slopes {
+            Some((v, Some((_, _, activation)))) => v
+                .iter()
+                .enumerate()
+                .map(|(i, v)| {
+                    let (left, right) = (derivative(activation, i, -FAR), derivative(activation, i, FAR));
+                    if (v - right).abs() <= (v - left).abs() { size } else { -size }
+                })
+                .collect(),
+            Some((_, None)) | None => vec![size; self.network.node(node).len],
         }
     }
 
@@ -235,18 +238,41 @@ impl<'a> Search<'a> {
             let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
             let mut weights = vec![0.0; self.network.outputs()];
             self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
-            Witness { input: input.clone(), lower: exact.lower(&functionals[p], &weights, &own) }
+            Witness { input: input.clone(), lower: exact.lower(&functionals[p], &weights, &own), pieces: None }
         };
         self.best.iter().enumerate().map(witness).collect()
     }
 }
 
-fn column_lengths(m: &Matrix) -> Vec<f64> {
-    (0..m.cols()).map(|j| (0..m.rows()).map(|i| m.at(i, j).powi(2)).sum::<f64>().sqrt()).collect()
+/// The steepest of the linear pieces of a network with one input, for every functional.
+fn visit(
+    network: &Network,
+    norm: InputNorm,
+    exact: &GradientBound<'_>,
+    functionals: &[Functional],
+    points: &[f64],
+) -> Vec<Witness> {
+    let search = Search::new(network, norm, Vec::new(), 0);
+    let slopes = search.slopes(&network.evaluate_batch(Matrix::from_vec(1, points.len(), points.to_vec())));
+    let moved = network.forward(&slopes, &Matrix::from_vec(1, points.len(), vec![1.0; points.len()]));
+    let moved = moved.of(network.output());
+    let steepest = |functional: &Functional| {
+        let value = |p: &usize| match functional {
+            Functional::Norm(norm) => norm.of((0..moved.rows()).map(|i| moved.at(i, *p))),
+            Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => {
+                functional.entries().into_iter().flatten().map(|(i, u)| u * moved.at(i, *p)).sum::<f64>().abs()
+            }
+        };
+        let best = (0..points.len()).max_by(|a, b| value(a).total_cmp(&value(b))).unwrap_or(0);
+        let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(best)).collect();
+        let lower = exact.lower(functional, &moved.column(best), &own);
+        Witness { input: vec![points[best]], lower, pieces: Some(points.len()) }
+    };
+    functionals.iter().map(steepest).collect()
 }
 
 /// φ'(s), kept inside the slope interval whatever its rounding.
-fn derivative(activation: &Activation, index: usize, s: f64) -> f64 {
+pub(super) fn derivative(activation: &Activation, index: usize, s: f64) -> f64 {
     let slope = activation.slope(index);
     activation.derivative(index, s).clamp(slope.lower, slope.upper)
 }

@@ -79,6 +79,24 @@ impl InputNorm {
         }
     }
 
+    /// A direction x with ⟨g, x⟩ = ‖g‖‖x‖ (for ℓ1 with several largest entries, any).
+    pub(crate) fn steepest_direction(self, g: &[f64]) -> Vec<f64> {
+        let largest = g.iter().map(|v| v.abs()).fold(0.0, f64::max);
+        let entry = |v: &f64| match self {
+            Self::Linf => v.signum(),
+            Self::L2 => v / largest,
+            Self::Lp(p) => v.signum() * (v.abs() / largest).powf(1.0 / (p.get() - 1.0)),
+            Self::L1 => {
+                if v.abs() == largest {
+                    v.signum()
+                } else {
+                    0.0
+                }
+            }
+        };
+        g.iter().map(entry).collect()
+    }
+
     /// At least the relative error of [`Self::dual`] of n numbers.
     pub fn dual_error(self, n: usize) -> f64 {
         let sums = (n + 6) as f64 * (f64::EPSILON / 2.0);

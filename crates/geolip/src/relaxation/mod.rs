@@ -17,10 +17,12 @@
 //! | `rows.rs` | the row operations inside a sweep, compiled for the usual k |
 //! | `ascent.rs` | extrapolation, restarts, when to stop |
 //! | `pattern.rs` | hyperplane rounding and k = 1: activation patterns, lower bounds of the FGL |
+//! | `flips.rs` | local search over patterns: flips of single neurons and pairs |
 //!
 //! Nothing here is rigorous and nothing here knows certificates: that is [`crate::dual`] and [`crate::certificate`].
 
 mod ascent;
+mod flips;
 mod pattern;
 mod point;
 mod rows;

@@ -1,0 +1,107 @@
+//! Networks with one input and piecewise linear activations: one point inside every linear piece.
+//!
+//! Layer by layer in topological order: on an interval where all earlier layers are linear, so are the pre-activations of the
+//! next, and where these meet a kink the interval is cut. Cuts are computed in plain floating point: pieces shorter than its
+//! resolution may be missed, so this is no proof of an upper bound; the gradient at every point found is a lower bound.
+
+use crate::matrix::Matrix;
+use crate::network::{Activation, Network};
+
+/// Most pieces, and most multiply–adds of one pass over all.
+const MOST_PIECES: usize = 1 << 16;
+const MOST_WORK: usize = 1 << 34;
+
+/// One point inside every linear piece, in order; none where the network has several inputs, curved activations, or too many
+/// pieces.
+pub(super) fn points(network: &Network) -> Option<Vec<f64>> {
+    if network.inputs() != 1 || network.activations().any(|(_, _, activation)| kinks(activation).is_none()) {
+        return None;
+    }
+    let mut cuts: Vec<f64> = Vec::new();
+    let layers: Vec<_> = network.activations().map(|(_, parent, activation)| (parent, activation)).collect();
+    for (parent, activation) in layers {
+        let kinks = kinks(activation)?;
+        let points = between(&cuts);
+        let n = points.len();
+        if n > MOST_PIECES || n.saturating_mul(network.multiply_adds()) > MOST_WORK {
+            return None;
+        }
+        let values = network.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
+        let slopes: Vec<Matrix> = network
+            .activations()
+            .map(|(_, parent, activation)| {
+                let h = values.of(parent);
+                Matrix::from_fn(h.rows(), n, |i, p| super::sample::derivative(activation, i, h.at(i, p)))
+            })
+            .collect();
+        let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![1.0; n]));
+        let (h, steep) = (values.of(parent), moved.of(parent));
+        let mut found = Vec::new();
+        for (p, point) in points.iter().enumerate() {
+            let low = if p == 0 { f64::NEG_INFINITY } else { cuts[p - 1] };
+            let high = cuts.get(p).copied().unwrap_or(f64::INFINITY);
+            for i in 0..h.rows() {
+                for kink in &kinks {
+                    let x = point + (kink - h.at(i, p)) / steep.at(i, p);
+                    if x.is_finite() && low < x && x < high {
+                        found.push(x);
+                    }
+                }
+            }
+        }
+        cuts.extend(found);
+        cuts.sort_by(f64::total_cmp);
+        cuts.dedup();
+    }
+    let points = between(&cuts);
+    (points.len() <= MOST_PIECES).then_some(points)
+}
+
+/// One point in every interval between neighbouring cuts, and beyond the first and last.
+fn between(cuts: &[f64]) -> Vec<f64> {
+    let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else { return vec![0.0] };
+    let inner = cuts.windows(2).map(|pair| pair[0] + 0.5 * (pair[1] - pair[0]));
+    std::iter::once(first - first.abs() - 1.0).chain(inner).chain([last + last.abs() + 1.0]).collect()
+}
+
+/// Where a piecewise linear activation has its kinks; none for others.
+fn kinks(activation: &Activation) -> Option<Vec<f64>> {
+    match activation {
+        Activation::Relu | Activation::LeakyRelu { .. } | Activation::PRelu { .. } | Activation::Abs => Some(vec![0.0]),
+        Activation::HardSigmoid { slope, offset } => Some(vec![-offset / slope, (1.0 - offset) / slope]),
+        Activation::Clip { min, max } => Some(vec![*min, *max]),
+        Activation::Sigmoid
+        | Activation::Tanh
+        | Activation::Softsign
+        | Activation::Softplus
+        | Activation::Elu { .. }
+        | Activation::Celu { .. }
+        | Activation::Selu { .. }
+        | Activation::Silu
+        | Activation::Gelu
+        | Activation::GeluTanh
+        | Activation::HardSwish
+        | Activation::Mish
+        | Activation::Sin
+        | Activation::Cos => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{LinearMap, NetworkBuilder};
+
+    #[test]
+    fn every_piece_has_one_point() {
+        // |x| − 1 has kinks at 0, and its clip to [0, 1] at ±1 and ±2
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let one = || LinearMap::Dense(Matrix::from_vec(1, 1, vec![1.0]));
+        let h = b.affine("h", vec![(b.input(), one())], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Abs).expect("abs");
+        let h = b.affine("h2", vec![(z, one())], Some(vec![-1.0])).expect("shapes");
+        let z = b.activate("z2", h, Activation::Clip { min: 0.0, max: 1.0 }).expect("clip");
+        let network = b.finish(z);
+        assert_eq!(points(&network), Some(vec![-5.0, -1.5, -0.5, 0.5, 1.5, 5.0]));
+    }
+}
