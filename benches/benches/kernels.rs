@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use geolip::certificate::QuadraticForm;
-use geolip::dual::{Form, Recovery, Repair};
+use geolip::dual::{Recovery, Repair};
 use geolip::import::{ImportOptions, load};
 use geolip::matrix::{Matrix, Store, multiply};
 use geolip::relaxation::{Ascent, Point, VectorNetwork};
@@ -21,7 +21,7 @@ fn kernels(c: &mut Criterion) {
         let mut ascent = Ascent::new(&vector_network, functionals.clone(), start);
         c.bench_function(&format!("{name}: one sweep of five outputs, k = 8"), |b| b.iter(|| ascent.step()));
 
-        let form = Form::Eliminated(QuadraticForm::new(&imported.network));
+        let form = QuadraticForm::new(&imported.network);
         let recovery = Recovery::new(&vector_network, &functionals);
         (0..200).for_each(|_| ascent.step());
         let (_, sweep) = ascent.settle(0);

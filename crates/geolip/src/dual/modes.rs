@@ -8,6 +8,7 @@
 use crate::certificate::{Scaled, Vector};
 use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
+use faer::linalg::solvers::SelfAdjointEigen;
 use faer::{Mat, Side};
 use rayon::prelude::*;
 
@@ -49,14 +50,12 @@ impl Modes {
         let images: Vec<Vector> = vectors.par_iter().map(|v| form.apply(v)).collect();
         let gram = products(vectors, vectors);
         let projected = products(vectors, &images);
-        let Ok(gram) = gram.self_adjoint_eigen(Side::Lower) else { return Self::none() };
+        let Some(gram) = eigen(&gram) else { return Self::none() };
         let sizes: Vec<f64> = (0..n).map(|i| gram.S()[i]).collect();
         let largest = sizes.last().copied().unwrap_or(0.0);
         let kept: Vec<usize> = (0..n).filter(|i| sizes[*i] > RANK_CUT * largest).collect();
         let basis = Mat::<f64>::from_fn(n, kept.len(), |i, c| gram.U()[(i, kept[c])] / sizes[kept[c]].sqrt());
-        let Ok(inner) = (basis.transpose() * projected * &basis).self_adjoint_eigen(Side::Lower) else {
-            return Self::none();
-        };
+        let Some(inner) = eigen(&(basis.transpose() * projected * &basis)) else { return Self::none() };
         let coefficients = basis * inner.U();
         let lowest = 0..kept.len().min(LOWEST);
         Self {
@@ -109,7 +108,7 @@ impl Modes {
             1 => beside[i.min(j)],
             _ => 0.0,
         });
-        let Ok(eigen) = tridiagonal.self_adjoint_eigen(Side::Lower) else { return Self::none() };
+        let Some(eigen) = eigen(&tridiagonal) else { return Self::none() };
         let negative: Vec<usize> = (0..n).filter(|c| eigen.S()[*c] < 0.0).take(LOWEST).collect();
         Self {
             values: negative.iter().map(|c| eigen.S()[*c]).collect(),
@@ -196,6 +195,12 @@ pub fn columns(
         form.scales().map_entries(|part, j, scale| if scale > 0.0 { own(part, j) / scale } else { 0.0 })
     };
     (0..at.k).map(column).collect()
+}
+
+/// The eigenpairs of a symmetric matrix; none of an empty one, or where numbers overflow.
+fn eigen(matrix: &Mat<f64>) -> Option<SelfAdjointEigen<f64>> {
+    let finite = (0..matrix.nrows()).all(|i| (0..matrix.ncols()).all(|j| matrix[(i, j)].is_finite()));
+    (matrix.nrows() > 0 && finite).then(|| matrix.self_adjoint_eigen(Side::Lower).ok()).flatten()
 }
 
 /// ⟨aᵢ, bⱼ⟩, which is symmetric.
