@@ -169,10 +169,10 @@ impl<'a> Relaxed<'a> {
         let (point, sweep) = ascent.settle(0);
         let at = ascent.point(0);
         let split = self.most_undecided(&at, &sweep);
-        let rules = PatternRules { tries: TRIES, sweeps: PATTERN_SWEEPS, seed: self.problem.seed };
+        let rules = PatternRules { tries: TRIES, sweeps: PATTERN_SWEEPS, work: 0.0, seed: self.problem.seed };
         let functionals = std::slice::from_ref(&self.problem.functional);
-        let pattern = search_patterns(&self.network, functionals, &[&point], rules).into_iter().next();
         let (value, sweeps) = (sweep.value[0], ascent.sweeps(0));
+        let pattern = search_patterns(&self.network, functionals, &[&point], &[value], rules).into_iter().next();
         Solved { value, point, sweeps, verdict: Verdict::Open(split), pattern }
     }
 

@@ -6,11 +6,11 @@ use super::tree::{Neuron, Open, State, Tree};
 use crate::bound::BoundError;
 use crate::certificate::{CheckedCase, End, Fixing, FormProof};
 use crate::dual::Recovery;
-use crate::lower::{GradientBound, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
-use crate::relaxation::{Pattern, PatternRules, Point, VectorNetwork, search_patterns};
+use crate::relaxation::{Pattern, Point, VectorNetwork};
 use crate::report::{Bound, Method, Stop};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -22,9 +22,8 @@ use std::time::{Duration, Instant};
 const ROUND: usize = 8;
 /// The part of the tolerance that closed cases may use.
 const TARGET: f64 = 0.9;
-/// Random directions and sweeps of the first search for patterns.
-const TRIES: usize = 64;
-const PATTERN_SWEEPS: usize = 60;
+/// Multiply–adds of the search for an input that is as steep as a better pattern, for every effort.
+const INPUT_WORK: f64 = 1e8;
 
 /// Closes the gap of every bound, if that can be done before the limits: the same bounds, better where the search found
 /// something. With `largest`, bounds matter only as far as they exceed what another one is known to reach.
@@ -110,11 +109,9 @@ impl Searcher<'_> {
         let gradient = GradientBound::new(self.network, norm);
         let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed };
 
-        // the network itself, and its patterns
+        // the network itself
         let Some(relaxed) = Relaxed::new(&problem, &[]) else { return Ok(bound) };
         let root = relaxed.converge(Point::random(&whole, bound.rank, seed, self.index as u64));
-        let rules = PatternRules { tries: TRIES, sweeps: PATTERN_SWEEPS, seed };
-        let patterns = search_patterns(&whole, std::slice::from_ref(&problem.functional), &[&root.point], rules);
         let origin = Arc::new(root.point.clone());
         let Verdict::Open(split) = root.verdict else { return Ok(bound) };
         let numbers = origin.x.data().len() + origin.s.iter().map(|s| s.data().len()).sum::<usize>();
@@ -122,13 +119,12 @@ impl Searcher<'_> {
             tree: Tree::new(Open { value: root.value, split, point: Some(Arc::clone(&origin)) }),
             queue: BinaryHeap::from([Entry { value: root.value, id: 0 }]),
             lower: bound.pattern_lower.max(reached),
-            best: None,
+            best: (bound.pattern.value >= reached).then(|| bound.pattern.clone()),
             stuck: 0.0,
             sweeps: root.sweeps,
             room: self.options.memory_limit / 4 / (8 * numbers).max(1),
             effort: (Duration::ZERO, 0),
         };
-        patterns.into_iter().for_each(|pattern| progress.learn(&problem, &gradient, pattern));
 
         if let Some((checkpoint, saved)) = checkpoint.as_ref().and_then(|c| Some((c, c.saved(self.index)?))) {
             self.resume(&problem, &gradient, &mut progress, saved).map_err(|reason| checkpoint.refuse(reason))?;
@@ -148,16 +144,19 @@ impl Searcher<'_> {
         {
             bound.certificate = certificate;
         }
-        if let Some(pattern) = progress.best {
-            let lower = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
+        if let Some(mut pattern) = progress.best.filter(|pattern| pattern.value > bound.pattern.value) {
+            pattern.value = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
             let realiser = Realiser::new(self.network);
             let functionals = std::slice::from_ref(&problem.functional);
+            let patterns = std::slice::from_ref(&pattern);
+            let rules = InputRules { work: INPUT_WORK * self.options.effort, seed };
             let witnesses =
-                search_inputs(self.network, norm, &gradient, functionals, &[pattern], realiser.as_ref(), seed);
+                search_inputs(self.network, norm, &gradient, functionals, patterns, realiser.as_ref(), rules);
             if let Some(witness) = witnesses.into_iter().find(|witness| witness.lower > bound.witness.lower) {
                 bound.witness = witness;
             }
-            bound.pattern_lower = bound.pattern_lower.max(lower).max(bound.witness.lower);
+            bound.pattern_lower = bound.pattern_lower.max(pattern.value).max(bound.witness.lower);
+            bound.pattern = pattern;
         }
         Ok(bound)
     }
