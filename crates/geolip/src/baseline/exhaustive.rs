@@ -12,7 +12,8 @@
 //! norm a bound on all rounding, sizes of coefficients times γ of the operations behind them.
 
 use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question, entries, roundings};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries};
+use crate::certificate::one_hidden::roundings;
 use crate::certificate::rounding::gamma_up;
 use crate::lower::GradientBound;
 use crate::matrix::{Matrix, power_of_two_near};

@@ -1,6 +1,6 @@
 //! The linear relaxation of degree two of one hidden layer: LiPopt's first level, for ℓ∞.
 //!
-//! With signs x of the input and t of the neurons (`one_hidden.rs`), the FGL is the largest value of the polynomial
+//! With signs x of the input and t of the neurons (`certificate/one_hidden.rs`), the FGL is the largest value of the polynomial
 //! Σ lᵢxᵢ + Σ Aᵢⱼ xᵢtⱼ on a box. Krivine's certificates of degree two for the box |xᵢ|, |tⱼ| ≤ 1 multiply its constraints in
 //! pairs; dually, every product becomes a variable of its own, with a linear constraint from each pair.
 //!
@@ -22,9 +22,8 @@
 //! optimization*, ICLR 2020. Solved by Clarabel's interior-point method; eliminating f leaves a bipartite system whose
 //! factorisation costs n₀n².
 
-use super::one_hidden::OneHidden;
 use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
 use crate::certificate::rounding::{add_up, gamma_up, sum_up};
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
@@ -42,7 +41,7 @@ const ACCURACY: f64 = 1e-8;
 const POLL: Duration = Duration::from_millis(20);
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
-    let network = OneHidden::of(question)?;
+    let network = one_hidden(question)?;
     let (inputs, neurons) = (question.network.inputs(), question.network.neurons());
     let size = inputs.saturating_mul(neurons);
     // (the second limit keeps sums of node numbers in the solver's ordering within 32 bits)
@@ -51,7 +50,7 @@ pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate,
         return Err(NotApplicable::Size { what: "products of an input and a neuron", size, limit });
     }
     let found = question.each(|functional| {
-        let program = network.program(functional)?;
+        let program = network.program(&entries(functional)?, network.slopes());
         let last = program.matrix.cols() - 1;
         let (bound, ended) = solve(&program.matrix.columns(0..last), &program.matrix.column(last), clock)?;
         Ok((add_up(bound, program.slack), ended))

@@ -11,7 +11,7 @@
 //! | `layerwise.rs` | layer-wise relaxation | one multiplier per layer, the best ones |
 //! | `natural.rs` | natural form | one hidden layer: GeoLIP's program on signs, solved and proved by itself |
 //! | `exhaustive.rs` | brute force | all slope patterns |
-//! | `one_hidden.rs`, `chain.rs` | | networks with one hidden layer, and chains, as matrices |
+//! | `chain.rs` | | chains as matrices |
 //!
 //! Nothing here is used to make a bound of [`crate::bound()`]. Values called certified are proved: by the checker, or by
 //! the argument at the top of the method's file, with every rounding accounted for.
@@ -23,7 +23,6 @@ mod exhaustive;
 mod layerwise;
 mod linear_program;
 mod natural;
-mod one_hidden;
 mod product;
 mod proof;
 mod question;
@@ -32,6 +31,7 @@ pub use compare::{Comparison, Row, compare};
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use question::Question;
 
+use crate::certificate::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use crate::problem::Functional;
 use serde::Serialize;
 use std::fmt;
@@ -234,14 +234,13 @@ fn entries(functional: &Functional) -> Result<Vec<(usize, f64)>, NotApplicable> 
     functional.entries().ok_or_else(|| NotApplicable::OutputNorm { norm: functional.to_string() })
 }
 
-/// The number of roundings behind any coefficient that is computed by one pass through the network.
-fn roundings(network: &crate::Network) -> usize {
-    let node = |node: &crate::network::Node| match &node.op {
-        crate::network::Op::Input => 0,
-        crate::network::Op::Affine { terms, .. } => {
-            terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(0) + 2 * terms.len() + 2
+/// The program of one hidden layer.
+fn one_hidden<'a>(question: &Question<'a>) -> Result<OneHidden<'a>, NotApplicable> {
+    OneHidden::new(question.network).map_err(|reason| match reason {
+        Unsuitable::Layers(layers) => NotApplicable::Layers { layers },
+        Unsuitable::Numbers(size) => {
+            let what = "numbers in the matrix of the hidden layer";
+            NotApplicable::Size { what, size, limit: LARGEST }
         }
-        crate::network::Op::Activate { .. } => 4,
-    };
-    network.nodes().iter().map(node).sum()
+    })
 }

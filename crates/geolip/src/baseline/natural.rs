@@ -1,6 +1,6 @@
 //! GeoLIP's natural form of one hidden layer, as a program of its own: found and proved without the network's relaxation.
 //!
-//! The FGL is max ‖A (t, 1)‖* over signs t (`one_hidden.rs`). Its semidefinite relaxation puts unit vectors in the place of
+//! The FGL is max ‖A (t, 1)‖* over signs t (`certificate/one_hidden.rs`). Its semidefinite relaxation puts unit vectors in the place of
 //! signs: with T ∈ R^{(n+1)×k} of unit rows,
 //!
 //! > value = max over T of Σᵢ ‖(A T)ᵢ‖ for ℓ∞ (Grothendieck), ‖A T‖_F for ℓ2 (Nesterov).
@@ -16,9 +16,9 @@
 //! **Rounding.** d and e are what 1/s² is for the scales s used, rounded up; the scaled matrix is off by 3u of itself.
 //! **Source.** Wang, Prakriya, Jha, *A quantitative geometric approach to neural-network smoothness*, NeurIPS 2022, §3–4.
 
-use super::one_hidden::{OneHidden, Program};
 use super::question::{Ball, Clock};
-use super::{Estimate, Guarantee, NotApplicable, Question};
+use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
+use crate::certificate::one_hidden::Program;
 use crate::certificate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::LinearMap;
@@ -35,11 +35,11 @@ const SWEEPS: usize = 4000;
 const FLOOR: f64 = 1e-12;
 
 pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
-    let network = OneHidden::of(question)?;
+    let network = one_hidden(question)?;
     let (tol, seed) = (question.options.tol, question.options.seed);
     let (ball, note) = Ball::around(question.options.norm);
     let values = question.each(|functional| {
-        let program = network.program(functional)?;
+        let program = network.program(&entries(functional)?, network.slopes());
         let bound = solve(&program, ball, tol, seed, clock);
         Ok(add_up(bound, program.slack))
     })?;

@@ -7,13 +7,13 @@
 //! (of Jᵀu, or an operator norm) is convex in vⱼ. Over \[α, β\] it is largest at α or at β, whatever the other slopes are:
 //! those that a split allows are bounded by the maximum of what its two children allow. ∎
 //!
-//! A leaf is proved like any other bound ([`super::form`]), on the form in which the neurons that its path has split are
-//! linear; their intervals are worked out here, from the network's own and the path, and from nothing else in the file.
+//! A leaf is proved like any other bound ([`super::form`], [`super::signs`]), as that of a network in which the neurons that
+//! its path has split are linear; their intervals are worked out here, from the network's own and the path, and from nothing else in the file.
 //!
 //! The tree is written as a list in the order of a walk: a split, all of its lower child (the slope is α), all of its upper
 //! child (β). This is not the search that finds the tree: that is `exact`, and nothing of it is trusted.
 
-use super::format::{Branch, FormProof};
+use super::format::{Branch, CaseProof};
 use crate::network::{Network, Slope};
 
 /// Which end of its slope interval a neuron's slope is at.
@@ -54,7 +54,7 @@ pub fn restricted(network: &Network, fixings: &[Fixing]) -> Option<Vec<Vec<Slope
 pub(super) fn leaves<'a>(
     network: &Network,
     tree: &'a [Branch],
-) -> Result<Vec<(Vec<Fixing>, &'a FormProof)>, &'static str> {
+) -> Result<Vec<(Vec<Fixing>, &'a CaseProof)>, &'static str> {
     let sizes: Vec<usize> = network.activations().map(|(node, _, _)| network.node(node).len).collect();
     let mut waiting: Vec<Vec<Fixing>> = vec![Vec::new()];
     let mut leaves = Vec::new();
@@ -83,8 +83,13 @@ pub(super) fn leaves<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::certificate::FormProof;
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
+
+    fn leaf(zeta: Vec<f64>) -> Branch {
+        Branch::Leaf(CaseProof::Multipliers(FormProof { zeta, gamma: vec![], lambda: vec![], random_test: None }))
+    }
 
     fn two_neurons() -> Network {
         let mut b = NetworkBuilder::new(1).expect("inputs");
@@ -98,7 +103,7 @@ mod tests {
     #[test]
     fn only_whole_trees_have_leaves() {
         let network = two_neurons();
-        let leaf = || Branch::Leaf(FormProof { zeta: vec![], gamma: vec![], lambda: vec![], random_test: None });
+        let leaf = || leaf(vec![]);
         let read = |tree: &[Branch]| leaves(&network, tree).map(|leaves| leaves.len());
         assert_eq!(read(&[leaf()]), Ok(1));
         assert_eq!(read(&[Branch::Split(0, 1), leaf(), Branch::Split(0, 0), leaf(), leaf()]), Ok(3));
@@ -113,14 +118,14 @@ mod tests {
     fn a_path_fixes_slopes_at_the_ends_of_the_network_s_own_intervals() {
         let tree = [
             Branch::Split(0, 1),
-            Branch::Leaf(FormProof { zeta: vec![], gamma: vec![], lambda: vec![], random_test: None }),
-            Branch::Leaf(FormProof { zeta: vec![1.0], gamma: vec![], lambda: vec![], random_test: None }),
+            leaf(vec![]),
+            leaf(vec![1.0]),
         ];
         let network = two_neurons();
         let leaves = leaves(&network, &tree).expect("whole");
         let slopes: Vec<_> = leaves.iter().map(|(path, _)| restricted(&network, path).expect("exists")).collect();
         assert_eq!(slopes[0], [[Slope::new(0.1, 1.0), Slope::new(0.1, 0.1)]]);
         assert_eq!(slopes[1], [[Slope::new(0.1, 1.0), Slope::new(1.0, 1.0)]]);
-        assert_eq!(leaves[1].1.zeta, [1.0], "the upper child comes second");
+        assert!(matches!(leaves[1].1, CaseProof::Multipliers(form) if form.zeta == [1.0]), "the upper child comes second");
     }
 }

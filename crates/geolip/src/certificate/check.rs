@@ -5,18 +5,21 @@
 //! floating point by [`super::cholesky`], or tested by [`super::randomised`]), and that what then follows
 //! ([`super::support`]), rounded up, does not exceed the bound claimed. For the largest of all outputs it checks a claim for
 //! each; for ℓ1, the claims about single inputs, and an interval ([`super::intervals`]) for every other input; case by case
-//! ([`super::cases`]), that the cases are all there are, and a form for each. It knows nothing of how the multipliers were found, and imports nothing from the solver.
+//! ([`super::cases`]), that the cases are all there are, and each by itself; for one hidden layer, programs on signs
+//! ([`super::signs`]). It knows nothing of how the multipliers were found, and imports nothing from the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
 //! ([`crate::network`]: weights, slope intervals) and its import, and IEEE-754 arithmetic.
 
-use super::cases::{Fixing, leaves};
+use super::cases::{Fixing, leaves, restricted};
 use super::form::{Defect, Multipliers, QuadraticForm};
-use super::format::{Branch, CertificateFile, Claim, FormProof, InputProof, Proof};
+use super::format::{Branch, CaseProof, CertificateFile, Claim, FormProof, InputProof, Proof};
 use super::intervals::input_bounds;
+use super::one_hidden::OneHidden;
 use super::randomised::{MatrixFreeForm, RandomTest};
+use super::signs::{self, SignProof};
 use super::support::proved_bound;
-use crate::network::Network;
+use crate::network::{Network, Slope};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -99,7 +102,7 @@ impl Certificate {
             .collect();
         let paths = leaves(network, &written).ok()?;
         let (norm, functional) = cases.first().map(|case| (case.norm, &case.functional))?;
-        let fits = |(case, (path, _)): (&&CheckedCase, &(Vec<Fixing>, &FormProof))| {
+        let fits = |(case, (path, _)): (&&CheckedCase, &(Vec<Fixing>, &CaseProof))| {
             case.norm == norm && case.functional == *functional && case.fixings == *path
         };
         if !cases.iter().zip(&paths).all(fits) {
@@ -107,7 +110,8 @@ impl Certificate {
         }
         let upper = cases.iter().map(|case| case.upper).fold(0.0, f64::max);
         let proof = match cases.as_slice() {
-            [case] => Proof::Multipliers(case.proof.clone()),
+            [CheckedCase { proof: CaseProof::Multipliers(proof), .. }] => Proof::Multipliers(proof.clone()),
+            [CheckedCase { proof: CaseProof::Signs(proof), .. }] => Proof::Signs(proof.clone()),
             _ => Proof::Cases(written),
         };
         Some(Self { norm, claim: Claim { output: functional.clone(), upper, proof } })
@@ -122,7 +126,7 @@ pub struct CheckedCase {
     functional: Functional,
     fixings: Vec<Fixing>,
     upper: f64,
-    proof: FormProof,
+    proof: CaseProof,
 }
 
 impl CheckedCase {
@@ -132,7 +136,7 @@ impl CheckedCase {
     }
 
     /// What proves it.
-    pub fn proof(&self) -> &FormProof {
+    pub fn proof(&self) -> &CaseProof {
         &self.proof
     }
 }
@@ -158,7 +162,39 @@ pub fn check_case(
         Some(_) => Err("a case is proved outright, not by a random test".to_owned()),
         None => form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect)),
     })?;
+    let proof = CaseProof::Multipliers(proof);
     Ok(CheckedCase { norm, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
+}
+
+/// Checks the bound of one case of a network with one hidden layer by a proof with cuts.
+pub(crate) fn check_sign_case(
+    layer: &OneHidden<'_>,
+    norm: InputNorm,
+    functional: &Functional,
+    fixings: &[Fixing],
+    (upper, proof): (f64, SignProof),
+) -> Result<CheckedCase, Rejection> {
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Signs(proof.clone()) };
+    let slopes = restricted(layer.network(), fixings).ok_or_else(|| unfit(&claim, "it is about unknown neurons"))?;
+    check_signs(layer, norm, &claim, slopes.first().map_or(&[], Vec::as_slice))?;
+    let proof = CaseProof::Signs(proof);
+    Ok(CheckedCase { norm, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
+}
+
+/// Checks one claim that is to be proved on signs, with these slope intervals.
+fn check_signs(
+    layer: &OneHidden<'_>,
+    norm: InputNorm,
+    claim: &Claim,
+    slopes: &[Slope],
+) -> Result<Certificate, Rejection> {
+    check_output(layer.network(), claim)?;
+    let Proof::Signs(proof) = &claim.proof else {
+        return Err(unfit(claim, "it is to be proved on signs, and is not"));
+    };
+    let u = claim.output.entries().ok_or_else(|| unfit(claim, "a norm of the output is not proved on signs"))?;
+    let proved = signs::proved_bound(&layer.program(&u, slopes), norm, proof).map_err(|reason| unfit(claim, &reason))?;
+    accept(norm, claim, proved)
 }
 
 /// At most the sum over all random tests behind a proof.
@@ -168,7 +204,7 @@ fn failure_probability(proof: &Proof) -> f64 {
         Proof::Multipliers(form) => of(form),
         Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
         Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
-        Proof::Cases(_) => 0.0, // the checker refuses random tests there
+        Proof::Signs(_) | Proof::Cases(_) => 0.0, // the checker refuses random tests there
     }
 }
 
@@ -333,6 +369,7 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     }
     let (form, operator) =
         (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
+    let layer = LazyCell::new(|| OneHidden::new(network).ok());
     // proofs input by input share the forms of the inputs, so they are checked side by side
     let nested = |claim| match claim {
         &Claim { proof: Proof::Outputs(ref claims), .. } => claims.iter().collect(),
@@ -344,6 +381,10 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     let mut single = |claim: &Claim| match &claim.proof {
         Proof::Multipliers(FormProof { random_test: None, .. }) => check(&form, file.norm, claim),
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => check_probabilistic(&operator, file.norm, claim),
+        Proof::Signs(_) => match &*layer {
+            Some(layer) => check_signs(layer, file.norm, claim, layer.slopes()),
+            None => Err(unfit(claim, NOT_ONE_LAYER)),
+        },
         Proof::Cases(tree) => check_cases(network, file.norm, claim, tree),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
@@ -355,18 +396,28 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
             let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
             accept(file.norm, claim, largest.upper())
         }
-        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Cases(_) => single(claim),
+        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Signs(_) | Proof::Cases(_) => single(claim),
     };
     file.bounds.iter().map(verdict).collect()
 }
+
+const NOT_ONE_LAYER: &str = "a proof on signs is one for a network with one hidden layer of moderate size";
 
 /// Checks a claim case by case: that its tree is whole, and that every leaf proves at most the bound claimed.
 fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch]) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     let leaves = leaves(network, tree).map_err(|reason| unfit(claim, reason))?;
-    leaves.into_par_iter().try_for_each(|(path, proof)| {
-        let form = QuadraticForm::of_case(network, path).ok_or_else(|| unfit(claim, "it is about unknown neurons"))?;
-        check_case(&form, norm, &claim.output, (claim.upper, proof.clone())).map(|_| ())
+    let layer = OneHidden::new(network).ok();
+    leaves.into_par_iter().try_for_each(|(path, proof)| match proof {
+        CaseProof::Multipliers(proof) => {
+            let form = QuadraticForm::of_case(network, path);
+            let form = form.ok_or_else(|| unfit(claim, "it is about unknown neurons"))?;
+            check_case(&form, norm, &claim.output, (claim.upper, proof.clone())).map(|_| ())
+        }
+        CaseProof::Signs(proof) => {
+            let layer = layer.as_ref().ok_or_else(|| unfit(claim, NOT_ONE_LAYER))?;
+            check_sign_case(layer, norm, &claim.output, &path, (claim.upper, proof.clone())).map(|_| ())
+        }
     })?;
     Ok(Certificate { norm, claim: claim.clone() })
 }

@@ -19,13 +19,15 @@
 //! | `multipliers` | any claim (in ℓ1, what holds in ℓ2) | `zeta`, `gamma`, `lambda` of [`super::Multipliers`]; a probabilistic claim also `random_test`, with `failure_probability`, `margin` and `top` (see [`super::randomised`]) |
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`super::intervals`]) |
-//! | `cases` | any claim | a tree of splits ([`super::cases`]) as a list: `{"split":[layer,neuron]}`, followed by the case of its lower slope and that of its upper slope, or `{"leaf":…}` with the multipliers for the case, in which those of the neurons fixed play no part |
+//! | `signs` | one output (or margin, or vector) of a network with one hidden layer, in ℓ∞ or ℓ2 | `gamma`, `delta` and `cuts` of [`super::signs`]; a cut is a list of variables, the signs between them, and its weight |
+//! | `cases` | any claim | a tree of splits ([`super::cases`]) as a list: `{"split":[layer,neuron]}`, followed by the case of its lower slope and that of its upper slope, or `{"leaf":{"multipliers":…}}` or `{"leaf":{"signs":…}}` with what proves the case, in which the multipliers of the neurons fixed play no part |
 //!
 //! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
 //! claims are identical bytes. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
 use super::form::Multipliers;
 use super::randomised::RandomTest;
+use super::signs::SignProof;
 use crate::problem::{Functional, InputNorm};
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +75,8 @@ pub enum Proof {
     Outputs(Vec<Claim>),
     /// The largest input: a form for each of those listed, intervals for all others.
     Inputs(Vec<InputProof>),
+    /// One hidden layer: a program over signs, with cuts.
+    Signs(SignProof),
     /// Case by case: a tree of splits, in the order of [`super::cases`].
     Cases(Vec<Branch>),
 }
@@ -83,8 +87,18 @@ pub enum Proof {
 pub enum Branch {
     /// (activation layer, neuron): its slope is at the lower end in the first child, at the upper end in the second.
     Split(usize, usize),
-    /// A case that is proved by one form, that in which the neurons on its path are linear.
-    Leaf(FormProof),
+    /// A case that is proved, as one in which the neurons on its path are linear.
+    Leaf(CaseProof),
+}
+
+/// What proves one case.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaseProof {
+    /// One quadratic form that is non-negative.
+    Multipliers(FormProof),
+    /// One hidden layer: a program over signs, with cuts.
+    Signs(SignProof),
 }
 
 /// Multipliers, and how the form they make is shown to be non-negative.

@@ -10,6 +10,8 @@
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
 //! | `cases.rs` | **a bound case by case**: which cases a tree of splits has |
+//! | `one_hidden.rs` | networks with one hidden layer as programs over signs |
+//! | `signs.rs` | **bounds on such programs with cuts**, below the relaxation |
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
 //! | `operator.rs` | the form applied to a vector without its matrix |
@@ -26,11 +28,13 @@ mod coefficients;
 pub mod form;
 mod format;
 pub mod intervals;
+pub(crate) mod one_hidden;
 mod operator;
 mod partition;
 pub mod randomised;
 pub mod rank;
 pub mod rounding;
+pub mod signs;
 pub mod support;
 
 pub use cases::{End, Fixing};
@@ -38,8 +42,10 @@ pub use check::{
     Certificate, CheckedBranch, CheckedCase, Rejection, check, check_case, check_file, check_inputs,
     check_probabilistic,
 };
+pub(crate) use check::check_sign_case;
 pub use form::{Multipliers, QuadraticForm};
-pub use format::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
+pub use format::{Branch, CaseProof, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
+pub use signs::{Cut, SignProof};
 pub use support::proved_bound;

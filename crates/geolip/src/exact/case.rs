@@ -1,38 +1,15 @@
-//! One case: the ascent of its relaxation, and what follows: a certificate that closes it, or the neuron to split it by.
+//! One case of a search, whatever its relaxation: unit vectors through the network (`vectors.rs`), or for one hidden layer
+//! unit vectors in the place of signs, with cuts (`signs`).
 
+use super::signs;
 use super::tree::Neuron;
-use crate::certificate::{CheckedCase, Fixing, FormProof, QuadraticForm, cases::restricted, check_case};
-use crate::dual::{Recovery, Repair, Repaired};
-use crate::network::{Network, Slope};
+use super::vectors;
+use crate::certificate::one_hidden::OneHidden;
+use crate::certificate::{CaseProof, CheckedCase, Fixing};
+use crate::dual::Recovery;
+use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
-use crate::relaxation::{Ascent, Pattern, PatternRules, Point, Sweep, VectorNetwork, search_patterns};
-use std::cell::OnceCell;
-
-/// A certificate is tried when the root of the value's relative gain per sweep is below this many times the gap that is
-/// left for it.
-const CALM: f64 = 4.0;
-/// A value that moves less than this has stopped.
-const STILL: f64 = 2e-15;
-/// Sweeps before anything is decided, and sweeps after which a case is split for lack of a certificate.
-const FIRST_SWEEPS: usize = 4;
-const LAST_SWEEPS: usize = 400;
-/// Certificates that fail before a case is split all the same.
-const MOST_FAILURES: i32 = 5;
-/// A case that will be split is solved until its value gains less than this per sweep, for the sake of the choice of the
-/// neuron, or for so many sweeps.
-const SPLIT_GAIN: f64 = 1e-5;
-const SPLIT_SWEEPS: usize = 40;
-/// The accuracy to which a case is solved for a bound of its own.
-const BOUND_GAIN: f64 = 1e-11;
-/// What that bound may lose.
-const BOUND_GAP: f64 = 1e-5;
-/// The part of a gap that γ may be rounded by.
-const ROUNDED: f64 = 0.05;
-/// The most that a bound is let above its value.
-const MOST_ROOM: f64 = 1.0;
-/// Random directions and sweeps of the search for patterns in a case.
-const TRIES: usize = 3;
-const PATTERN_SWEEPS: usize = 20;
+use crate::relaxation::{Pattern, Point, VectorNetwork};
 
 /// What all cases of a search share.
 pub(super) struct Problem<'a> {
@@ -41,20 +18,46 @@ pub(super) struct Problem<'a> {
     pub functional: Functional,
     pub recovery: &'a Recovery<'a>,
     pub seed: u64,
+    /// The network as a program over signs, where it is one.
+    pub layer: Option<signs::Layer<'a>>,
 }
 
-/// A case with what it takes to solve it.
-pub(super) struct Relaxed<'a> {
-    problem: &'a Problem<'a>,
-    fixings: &'a [Fixing],
-    network: VectorNetwork<'a>,
-    form: OnceCell<Option<QuadraticForm<'a>>>,
+impl<'a> Problem<'a> {
+    /// The program over signs, for one hidden layer, one functional and ℓ∞ or ℓ2.
+    pub fn layer(network: &'a Network, norm: InputNorm, functional: &Functional) -> Option<signs::Layer<'a>> {
+        signs::Layer::new(OneHidden::new(network).ok()?, norm, functional)
+    }
+
+    /// Where the search begins.
+    pub fn origin(&self, whole: &VectorNetwork<'_>, rank: usize, stream: u64) -> Start {
+        match &self.layer {
+            Some(layer) => Start::Signs(layer.origin(self.seed)),
+            None => Start::Vectors(Point::random(whole, rank, self.seed, stream)),
+        }
+    }
+}
+
+/// Where work on a case starts: the solution of the case above.
+#[derive(Clone, Debug)]
+pub(crate) enum Start {
+    Vectors(Point),
+    Signs(signs::State),
+}
+
+impl Start {
+    /// Its size in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Vectors(point) => 8 * (point.x.data().len() + point.s.iter().map(|s| s.data().len()).sum::<usize>()),
+            Self::Signs(state) => state.bytes(),
+        }
+    }
 }
 
 /// How work on a case ended.
 pub(super) struct Solved {
     pub value: f64,
-    pub point: Point,
+    pub start: Start,
     pub sweeps: usize,
     pub verdict: Verdict,
     /// The best pattern found in a case that stays open.
@@ -67,148 +70,60 @@ pub(super) enum Verdict {
     Open(Option<Neuron>),
 }
 
+/// A case with what it takes to solve it.
+pub(super) enum Relaxed<'a> {
+    Vectors(vectors::Relaxed<'a>),
+    Signs(signs::Relaxed<'a>),
+}
+
 impl<'a> Relaxed<'a> {
     /// A case; none if its path names neurons that are not there.
     pub fn new(problem: &'a Problem<'a>, fixings: &'a [Fixing]) -> Option<Self> {
-        let slopes = restricted(problem.network, fixings)?;
-        let network = VectorNetwork::with_slopes(problem.network, problem.norm, slopes);
-        Some(Self { problem, fixings, network, form: OnceCell::new() })
+        match &problem.layer {
+            Some(layer) => signs::Relaxed::new(layer, problem, fixings).map(Self::Signs),
+            None => vectors::Relaxed::new(problem, fixings).map(Self::Vectors),
+        }
     }
 
     /// Solves the relaxation until the case is closed by a bound of `target`, or is to be split.
-    pub fn solve(&self, start: Point, target: f64) -> Solved {
-        let mut ascent = Ascent::new(&self.network, vec![self.problem.functional.clone()], start);
-        let (mut not_before, mut still_since, mut failures) = (FIRST_SWEEPS, None, 0);
-        loop {
-            ascent.step();
-            let (value, gain, sweeps) = (ascent.value(0), ascent.recent_gain(0), ascent.sweeps(0));
-            if sweeps < not_before {
-                continue;
-            }
-            let gap = room(target, value).unwrap_or(0.0);
-            if gap <= 0.0 && (gain <= SPLIT_GAIN || sweeps >= SPLIT_SWEEPS) || !value.is_finite() {
-                return self.open(&ascent);
-            }
-            if gap > 0.0 && gain <= (0.5_f64.powi(failures) * CALM * gap).powi(2).max(STILL) {
-                let (point, sweep) = ascent.settle(0);
-                if let Some(case) = self.certify(&sweep, target) {
-                    return Solved { value, point, sweeps, verdict: Verdict::Closed(Box::new(case)), pattern: None };
-                }
-                failures += 1;
-                not_before = sweeps + 3 + sweeps / 8;
-                if failures >= MOST_FAILURES {
-                    return self.open(&ascent);
-                }
-            }
-            if gain <= STILL {
-                let since = *still_since.get_or_insert(sweeps);
-                if sweeps >= 2 * since + 20 {
-                    return self.open(&ascent);
-                }
-            }
-            if sweeps >= LAST_SWEEPS {
-                return self.open(&ascent);
-            }
+    pub fn solve(&self, start: &Start, target: f64) -> Option<Solved> {
+        match (self, start) {
+            (Self::Vectors(relaxed), Start::Vectors(point)) => Some(relaxed.solve(point.clone(), target)),
+            (Self::Signs(relaxed), Start::Signs(state)) => Some(relaxed.solve(state, target)),
+            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
         }
     }
 
     /// Solves the relaxation for its value.
-    pub fn converge(&self, start: Point) -> Solved {
-        let mut ascent = Ascent::new(&self.network, vec![self.problem.functional.clone()], start);
-        while ascent.sweeps(0) < FIRST_SWEEPS
-            || ascent.recent_gain(0) > BOUND_GAIN && ascent.sweeps(0) < LAST_SWEEPS && ascent.value(0).is_finite()
-        {
-            ascent.step();
+    pub fn converge(&self, start: &Start) -> Option<Solved> {
+        match (self, start) {
+            (Self::Vectors(relaxed), Start::Vectors(point)) => Some(relaxed.converge(point.clone())),
+            (Self::Signs(relaxed), Start::Signs(state)) => Some(relaxed.converge(state)),
+            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
         }
-        self.open(&ascent)
     }
 
     /// The bound of a converged case: `target` if that is within reach, else the best there is.
-    pub fn bound(&self, point: &Point, target: f64) -> Option<CheckedCase> {
-        let ascent = Ascent::new(&self.network, vec![self.problem.functional.clone()], point.clone());
-        let (_, sweep) = ascent.settle(0);
-        let near = target.max(sweep.value[0] * (1.0 + BOUND_GAP));
-        self.certify(&sweep, near).or_else(|| {
-            let form = self.form()?;
-            self.check(form, self.repair(form, &sweep, 0.0).best()?)
-        })
-    }
-
-    fn form(&self) -> Option<&QuadraticForm<'a>> {
-        self.form.get_or_init(|| QuadraticForm::of_case(self.problem.network, self.fixings.to_vec())).as_ref()
-    }
-
-    /// A bound of at most `target`.
-    fn certify(&self, sweep: &Sweep, target: f64) -> Option<CheckedCase> {
-        let gap = room(target, sweep.value[0]).filter(|gap| *gap > 0.0)?;
-        let form = self.form()?;
-        self.check(form, self.repair(form, sweep, gap).within(gap, sweep.value[0])?)
+    pub fn bound(&self, solution: &Start, target: f64) -> Option<CheckedCase> {
+        match (self, solution) {
+            (Self::Vectors(relaxed), Start::Vectors(point)) => relaxed.bound(point, target),
+            (Self::Signs(relaxed), Start::Signs(state)) => relaxed.bound(state, target),
+            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
+        }
     }
 
     /// The proof of a file's case.
-    pub fn recheck(&self, upper: f64, proof: &FormProof) -> Option<CheckedCase> {
-        check_case(self.form()?, self.problem.norm, &self.problem.functional, (upper, proof.clone())).ok()
-    }
-
-    /// γ is rounded to as many digits as a gap needs: it is most of what is written to files.
-    fn repair<'f>(&self, form: &'f QuadraticForm<'f>, sweep: &Sweep, gap: f64) -> Repair<'f> {
-        let recovery = self.problem.recovery.with_slopes_of(&self.network);
-        let mut multipliers = recovery.multipliers(0, &self.problem.functional, sweep);
-        let error = ROUNDED * gap;
-        multipliers.gamma.iter_mut().for_each(|g| *g = in_digits(*g, error));
-        Repair::new(form, self.problem.norm, self.problem.functional.clone(), multipliers)
-    }
-
-    fn check(&self, form: &QuadraticForm<'_>, repaired: Repaired) -> Option<CheckedCase> {
-        let proof = (repaired.upper, FormProof::new(repaired.multipliers, None));
-        check_case(form, self.problem.norm, &self.problem.functional, proof).ok()
-    }
-
-    /// A case that stays open: where to split it, and what patterns it has.
-    fn open(&self, ascent: &Ascent<'_>) -> Solved {
-        let (point, sweep) = ascent.settle(0);
-        let at = ascent.point(0);
-        let split = self.most_undecided(&at, &sweep);
-        let rules = PatternRules { tries: TRIES, sweeps: PATTERN_SWEEPS, work: 0.0, seed: self.problem.seed };
-        let functionals = std::slice::from_ref(&self.problem.functional);
-        let (value, sweeps) = (sweep.value[0], ascent.sweeps(0));
-        let pattern = search_patterns(&self.network, functionals, &[&point], &[value], rules).into_iter().next();
-        Solved { value, point, sweeps, verdict: Verdict::Open(split), pattern }
-    }
-
-    /// The neuron of the largest (1 − |⟨s, h/‖h‖⟩|)·‖G‖‖h‖r: its vectors s and h are parallel in a pattern, and what the
-    /// relaxation gains by turning them counts with its share of the objective.
-    fn most_undecided(&self, at: &Point, sweep: &Sweep) -> Option<Neuron> {
-        let mut best: Option<((f64, f64), Neuron)> = None;
-        for (a, slopes) in self.network.slopes().iter().enumerate() {
-            let h = sweep.pre_activation(&self.network, a);
-            let free = slopes.iter().enumerate().filter(|(_, slope): &(usize, &Slope)| !slope.is_fixed());
-            for (j, slope) in free {
-                let (h_norm, g_norm) = (sweep.h_norms[a].at(j, 0), sweep.g_norms[a].at(j, 0));
-                let cosine = if h_norm > 0.0 {
-                    at.s[a].row(j).iter().zip(h.row(j)).map(|(s, h)| s * h).sum::<f64>().abs() / h_norm
-                } else {
-                    1.0
-                };
-                let share = h_norm * g_norm * slope.radius();
-                let score = ((1.0 - cosine).max(0.0) * share, share);
-                if best.as_ref().is_none_or(|(most, _)| score > *most) {
-                    best = Some((score, (a, j)));
-                }
-            }
+    pub fn recheck(&self, upper: f64, proof: &CaseProof) -> Option<CheckedCase> {
+        match (self, proof) {
+            (Self::Vectors(relaxed), CaseProof::Multipliers(proof)) => relaxed.recheck(upper, proof),
+            (Self::Signs(relaxed), CaseProof::Signs(proof)) => relaxed.recheck(upper, proof),
+            (Self::Vectors(_), CaseProof::Signs(_)) | (Self::Signs(_), CaseProof::Multipliers(_)) => None,
         }
-        best.map(|(_, neuron)| neuron)
     }
 }
 
 /// The number with the fewest digits that is off by no more than about `error`, relatively.
-fn in_digits(v: f64, error: f64) -> f64 {
+pub(super) fn in_digits(v: f64, error: f64) -> f64 {
     let digits = (-error.log10()).ceil().clamp(0.0, 17.0) as usize;
     if digits < 16 { format!("{v:.digits$e}").parse().unwrap_or(v) } else { v }
-}
-
-/// By how much a target exceeds a value, relatively; 1 for a value of zero, none if there is no saying.
-fn room(target: f64, value: f64) -> Option<f64> {
-    let gap = if value > 0.0 { target / value - 1.0 } else { 1.0 };
-    gap.is_finite().then_some(gap.min(MOST_ROOM))
 }

@@ -7,7 +7,7 @@
 
 use super::tree::{State, Tree};
 use crate::bound::BoundError;
-use crate::certificate::FormProof;
+use crate::certificate::CaseProof;
 use crate::network::{Network, Slope};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
@@ -50,7 +50,7 @@ pub(crate) enum SavedCase {
     /// (activation layer, neuron)
     Split(usize, usize),
     /// With the bound it proves.
-    Closed(f64, FormProof),
+    Closed(f64, CaseProof),
     /// With the value of its relaxation, about.
     Open(f64),
 }

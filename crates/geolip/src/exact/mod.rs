@@ -9,7 +9,9 @@
 //! | file | what |
 //! | --- | --- |
 //! | `search.rs` | the search for one functional: which case next, when to stop |
-//! | `case.rs` | one case: ascent, certificate, or the neuron to split by |
+//! | `case.rs` | one case, whatever its relaxation |
+//! | `vectors.rs` | a case as a vector network: ascent, certificate, or the neuron to split by |
+//! | `signs/` | a case of one hidden layer as a program over signs, with cuts |
 //! | `tree.rs` | the cases so far |
 //! | `checkpoint.rs` | the file in which a search is kept |
 //!
@@ -19,7 +21,9 @@
 mod case;
 mod checkpoint;
 mod search;
+mod signs;
 mod tree;
+mod vectors;
 
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use search::close;

@@ -1,16 +1,16 @@
 //! The search for one functional: best first, in rounds; when to stop, and what is then known.
 
-use super::case::{Problem, Relaxed, Solved, Verdict};
+use super::case::{Problem, Relaxed, Solved, Start, Verdict};
 use super::checkpoint::{Checkpoint, Saved};
 use super::tree::{Neuron, Open, State, Tree};
 use crate::bound::BoundError;
-use crate::certificate::{CheckedCase, End, Fixing, FormProof};
+use crate::certificate::{CaseProof, CheckedCase, End, Fixing};
 use crate::dual::Recovery;
 use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
-use crate::relaxation::{Pattern, Point, VectorNetwork};
+use crate::relaxation::{Pattern, VectorNetwork};
 use crate::report::{Bound, Method, Stop};
 use rayon::prelude::*;
 use std::cmp::Ordering;
@@ -88,7 +88,7 @@ struct Progress {
 /// A case to be taken up.
 struct Job {
     fixings: Vec<Fixing>,
-    start: Option<Arc<Point>>,
+    start: Option<Arc<Start>>,
 }
 
 impl Searcher<'_> {
@@ -107,22 +107,23 @@ impl Searcher<'_> {
         let functional = bound.functional.clone();
         let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
         let gradient = GradientBound::new(self.network, norm);
-        let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed };
+        let layer = Problem::layer(self.network, norm, &functional);
+        let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed, layer };
 
         // the network itself
         let Some(relaxed) = Relaxed::new(&problem, &[]) else { return Ok(bound) };
-        let root = relaxed.converge(Point::random(&whole, bound.rank, seed, self.index as u64));
-        let origin = Arc::new(root.point.clone());
+        let origin = problem.origin(&whole, bound.rank, self.index as u64);
+        let Some(root) = relaxed.converge(&origin) else { return Ok(bound) };
+        let origin = Arc::new(root.start);
         let Verdict::Open(split) = root.verdict else { return Ok(bound) };
-        let numbers = origin.x.data().len() + origin.s.iter().map(|s| s.data().len()).sum::<usize>();
         let mut progress = Progress {
-            tree: Tree::new(Open { value: root.value, split, point: Some(Arc::clone(&origin)) }),
+            tree: Tree::new(Open { value: root.value, split, start: Some(Arc::clone(&origin)) }),
             queue: BinaryHeap::from([Entry { value: root.value, id: 0 }]),
             lower: bound.pattern_lower.max(reached),
             best: (bound.pattern.value >= reached).then(|| bound.pattern.clone()),
             stuck: 0.0,
             sweeps: root.sweeps,
-            room: self.options.memory_limit / 4 / (8 * numbers).max(1),
+            room: self.options.memory_limit / 4 / origin.bytes().max(1),
             effort: (Duration::ZERO, 0),
         };
 
@@ -169,7 +170,7 @@ impl Searcher<'_> {
         progress: &mut Progress,
         saved: &Saved,
     ) -> Result<(), &'static str> {
-        let check = |path: &[Fixing], upper: f64, proof: &FormProof| {
+        let check = |path: &[Fixing], upper: f64, proof: &CaseProof| {
             let case = Relaxed::new(problem, path).and_then(|relaxed| relaxed.recheck(upper, proof));
             case.ok_or("one of its proofs does not hold")
         };
@@ -194,7 +195,7 @@ impl Searcher<'_> {
         &self,
         problem: &Problem<'_>,
         gradient: &GradientBound<'_>,
-        origin: &Arc<Point>,
+        origin: &Arc<Start>,
         progress: &mut Progress,
         mut checkpoint: Option<&mut Checkpoint>,
     ) -> Result<Stop, BoundError> {
@@ -223,7 +224,7 @@ impl Searcher<'_> {
                 .filter_map(|job| {
                     let begun = Instant::now();
                     let start = job.start.as_ref().unwrap_or(origin);
-                    let solved = Relaxed::new(problem, &job.fixings)?.solve(Point::clone(start), target);
+                    let solved = Relaxed::new(problem, &job.fixings)?.solve(start, target)?;
                     Some((solved, begun.elapsed()))
                 })
                 .collect();
@@ -260,7 +261,7 @@ impl Searcher<'_> {
     }
 
     /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound.
-    fn bound_open_cases(&self, problem: &Problem<'_>, origin: &Arc<Point>, progress: &mut Progress) {
+    fn bound_open_cases(&self, problem: &Problem<'_>, origin: &Arc<Start>, progress: &mut Progress) {
         let open = progress.tree.open();
         let tree = &progress.tree;
         let converged: Vec<(usize, Solved)> = open
@@ -268,8 +269,8 @@ impl Searcher<'_> {
             .filter_map(|&id| {
                 let case = tree.case(id);
                 let State::Open(open) = &case.state else { return None };
-                let start = open.point.as_ref().unwrap_or(origin);
-                Some((id, Relaxed::new(problem, &case.fixings)?.converge(Point::clone(start))))
+                let start = open.start.as_ref().unwrap_or(origin);
+                Some((id, Relaxed::new(problem, &case.fixings)?.converge(start)?))
             })
             .collect();
         let highest = converged.iter().map(|(_, solved)| solved.value).fold(progress.stuck, f64::max);
@@ -278,7 +279,7 @@ impl Searcher<'_> {
             .into_par_iter()
             .map(|(id, solved)| {
                 let relaxed = Relaxed::new(problem, &tree.case(id).fixings);
-                (id, relaxed.and_then(|relaxed| relaxed.bound(&solved.point, target)))
+                (id, relaxed.and_then(|relaxed| relaxed.bound(&solved.start, target)))
             })
             .collect();
         for (id, case) in bounded {
@@ -313,10 +314,10 @@ impl Progress {
         let State::Open(open) = &case.state else { return (id, None, Vec::new()) };
         match open.split {
             Some(neuron) if open.value > target || open.value.is_nan() => {
-                let child = |end| Job { fixings: self.tree.path(id, neuron, end), start: open.point.clone() };
+                let child = |end| Job { fixings: self.tree.path(id, neuron, end), start: open.start.clone() };
                 (id, Some(neuron), [End::Lower, End::Upper].map(child).into_iter().collect())
             }
-            Some(_) | None => (id, None, vec![Job { fixings: case.fixings.clone(), start: open.point.clone() }]),
+            Some(_) | None => (id, None, vec![Job { fixings: case.fixings.clone(), start: open.start.clone() }]),
         }
     }
 
@@ -329,8 +330,8 @@ impl Progress {
         neuron: Option<Neuron>,
         results: Vec<Solved>,
     ) {
-        if let State::Open(Open { point: Some(point), .. }) = &self.tree.case(id).state
-            && Arc::strong_count(point) == 1
+        if let State::Open(Open { start: Some(start), .. }) = &self.tree.case(id).state
+            && Arc::strong_count(start) == 1
         {
             self.room += 1;
         }
@@ -345,7 +346,7 @@ impl Progress {
                 Verdict::Open(split) => {
                     let keep = self.room > 0;
                     self.room -= usize::from(keep);
-                    State::Open(Open { value: solved.value, split, point: keep.then(|| Arc::new(solved.point)) })
+                    State::Open(Open { value: solved.value, split, start: keep.then(|| Arc::new(solved.start)) })
                 }
             });
         }
@@ -370,8 +371,8 @@ impl Progress {
         }
         let relaxed = Relaxed::new(problem, &case.fixings);
         let bounded = relaxed
-            .zip(open.point.as_ref())
-            .and_then(|(relaxed, point)| relaxed.bound(&relaxed.converge(Point::clone(point)).point, self.lower));
+            .zip(open.start.as_ref())
+            .and_then(|(relaxed, start)| relaxed.bound(&relaxed.converge(start)?.start, self.lower));
         if let Some(case) = bounded {
             self.stuck = self.stuck.max(case.upper());
             self.tree.set(id, State::Closed(Box::new(case)));

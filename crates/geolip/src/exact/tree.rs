@@ -1,10 +1,10 @@
 //! The tree of cases: which are split, which are proved, which are open. It decides nothing.
 
+use super::case::Start;
 use super::checkpoint::SavedCase;
 use crate::certificate::cases::restricted;
-use crate::certificate::{Certificate, CheckedBranch, CheckedCase, End, Fixing, FormProof};
+use crate::certificate::{CaseProof, Certificate, CheckedBranch, CheckedCase, End, Fixing};
 use crate::network::Network;
-use crate::relaxation::Point;
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ pub(crate) struct Open {
     /// The neuron to split by; none where that is not known.
     pub split: Option<Neuron>,
     /// A solution of its relaxation, if there was room to keep it.
-    pub point: Option<Arc<Point>>,
+    pub start: Option<Arc<Start>>,
 }
 
 impl Tree {
@@ -55,23 +55,23 @@ impl Tree {
     pub fn read<E>(
         network: &Network,
         walk: &[SavedCase],
-        check: impl Fn(&[Fixing], f64, &FormProof) -> Result<CheckedCase, E> + Sync,
+        check: impl Fn(&[Fixing], f64, &CaseProof) -> Result<CheckedCase, E> + Sync,
     ) -> Option<Result<Self, E>>
     where
         E: Send,
     {
-        let mut tree = Self::new(Open { value: f64::INFINITY, split: None, point: None });
+        let mut tree = Self::new(Open { value: f64::INFINITY, split: None, start: None });
         let mut waiting = vec![0];
-        let mut proofs: Vec<(usize, f64, &FormProof)> = Vec::new();
+        let mut proofs: Vec<(usize, f64, &CaseProof)> = Vec::new();
         for case in walk {
             let id = waiting.pop()?;
             match case {
                 SavedCase::Open(value) => {
-                    tree.set(id, State::Open(Open { value: *value, split: None, point: None }));
+                    tree.set(id, State::Open(Open { value: *value, split: None, start: None }));
                 }
                 SavedCase::Closed(upper, proof) => proofs.push((id, *upper, proof)),
                 SavedCase::Split(layer, neuron) => {
-                    let blank = || State::Open(Open { value: f64::INFINITY, split: None, point: None });
+                    let blank = || State::Open(Open { value: f64::INFINITY, split: None, start: None });
                     let [lower, upper] = tree.split(id, (*layer, *neuron), [blank(), blank()]);
                     restricted(network, &tree.case(lower).fixings)?;
                     waiting.extend([upper, lower]);

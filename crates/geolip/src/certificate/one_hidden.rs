@@ -10,25 +10,25 @@
 //! **Rounding.** The stored matrix differs from the exact one by at most `slack` in the sum of all absolute values, which is
 //! also the most by which the FGL can differ in either norm.
 
-use super::{NotApplicable, Question, entries, roundings};
-use crate::certificate::rounding::gamma_up;
+use super::rounding::gamma_up;
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, Network, NodeId, Slope};
-use crate::problem::Functional;
+use crate::network::{LinearMap, Network, Node, NodeId, Op, Slope};
 
 /// Numbers in the forward pass of an identity matrix.
-const LARGEST: usize = 1 << 26;
+pub(crate) const LARGEST: usize = 1 << 26;
 /// Added to every bound on a size, so that what underflows is still paid for.
 const TINY: f64 = 1e-280;
 
 /// ∂h/∂x of the one hidden layer, and bounds on the sizes behind its entries.
-pub(super) struct OneHidden<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct OneHidden<'a> {
     network: &'a Network,
     layer: Option<Layer>,
     /// Roundings behind one coefficient.
     roundings: usize,
 }
 
+#[derive(Clone, Debug)]
 struct Layer {
     node: NodeId,
     slopes: Vec<Slope>,
@@ -38,15 +38,25 @@ struct Layer {
 }
 
 /// A, taken as exact, and what the FGL may be more.
-pub(super) struct Program {
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
     /// n₀ × (n+1).
     pub matrix: Matrix,
     pub slack: f64,
 }
 
+/// Why a network has no such program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unsuitable {
+    /// It has so many activation layers.
+    Layers(usize),
+    /// Its matrices would hold so many numbers, more than [`LARGEST`].
+    Numbers(usize),
+}
+
 impl<'a> OneHidden<'a> {
-    pub(super) fn of(question: &Question<'a>) -> Result<Self, NotApplicable> {
-        let network = question.network;
+    /// The layer of a network that has one at most.
+    pub fn new(network: &'a Network) -> Result<Self, Unsuitable> {
         let layers: Vec<_> = network.activations().collect();
         let inputs = network.inputs();
         let layer = match layers.as_slice() {
@@ -54,8 +64,7 @@ impl<'a> OneHidden<'a> {
             [(node, parent, activation)] => {
                 let numbers = network.nodes().iter().map(|n| n.len).sum::<usize>().saturating_mul(inputs);
                 if numbers > LARGEST {
-                    let what = "numbers in the matrix of the hidden layer";
-                    return Err(NotApplicable::Size { what, size: numbers, limit: LARGEST });
+                    return Err(Unsuitable::Numbers(numbers));
                 }
                 let identity = Matrix::identity(inputs);
                 let blank = |_: usize, h: &Matrix| Matrix::zeros(h.rows(), h.cols());
@@ -63,24 +72,40 @@ impl<'a> OneHidden<'a> {
                 let sizes = network.push_forward(&identity, abs_forward, blank).of(*parent).clone();
                 Some(Layer { node: *node, slopes: activation.slopes(network.node(*node).len), jacobian, sizes })
             }
-            more => return Err(NotApplicable::Layers { layers: more.len() }),
+            more => return Err(Unsuitable::Layers(more.len())),
         };
         Ok(Self { network, layer, roundings: roundings(network) })
     }
 
-    pub(super) fn program(&self, functional: &Functional) -> Result<Program, NotApplicable> {
+    /// The network.
+    pub fn network(&self) -> &'a Network {
+        self.network
+    }
+
+    /// The slope intervals of the layer; empty without one.
+    pub fn slopes(&self) -> &[Slope] {
+        self.layer.as_ref().map_or(&[], |layer| &layer.slopes)
+    }
+
+    /// A for u, given by its non-zero entries, with these slope intervals (which lie in the layer's own): columns of neurons
+    /// with a fixed slope are zero.
+    ///
+    /// # Panics
+    /// When there is not one interval per neuron.
+    pub fn program(&self, u: &[(usize, f64)], slopes: &[Slope]) -> Program {
+        assert_eq!(slopes.len(), self.slopes().len(), "one slope interval per neuron");
         let (inputs, network) = (self.network.inputs(), self.network);
         let mut seed = Matrix::zeros(network.outputs(), 1);
-        entries(functional)?.into_iter().for_each(|(i, u)| *seed.at_mut(i, 0) = u);
+        u.iter().for_each(|(i, u)| *seed.at_mut(*i, 0) = *u);
         let blank = |_: usize, g: &Matrix| Matrix::zeros(g.rows(), g.cols());
         let gradient = network.pull_back(&seed, LinearMap::adjoint, blank);
         let size = network.pull_back(&seed.abs(), abs_adjoint, blank);
-        let neurons = self.layer.as_ref().map_or(0, |layer| layer.slopes.len());
+        let neurons = slopes.len();
         let mut matrix = Matrix::zeros(inputs, neurons + 1);
         let mut total: f64 = size.of(NodeId::INPUT).data().iter().sum();
         let skip = gradient.of(NodeId::INPUT);
         (0..inputs).for_each(|i| *matrix.at_mut(i, neurons) = skip.at(i, 0));
-        if let Some(Layer { node, slopes, jacobian, sizes }) = &self.layer {
+        if let Some(Layer { node, jacobian, sizes, .. }) = &self.layer {
             for (j, slope) in slopes.iter().enumerate() {
                 let (g, g_size) = (gradient.of(*node).at(j, 0), size.of(*node).at(j, 0) * slope.magnitude());
                 let (by_radius, by_centre) = (g * slope.radius(), g * slope.centre());
@@ -92,8 +117,20 @@ impl<'a> OneHidden<'a> {
             }
         }
         let gamma = gamma_up(2 * self.roundings + neurons + 20) * 1.000_01; // the sizes are rounded, too
-        Ok(Program { matrix, slack: (gamma * total).next_up() })
+        Program { matrix, slack: (gamma * total).next_up() }
     }
+}
+
+/// The number of roundings behind any coefficient that is computed by one pass through the network.
+pub(crate) fn roundings(network: &Network) -> usize {
+    let node = |node: &Node| match &node.op {
+        Op::Input => 0,
+        Op::Affine { terms, .. } => {
+            terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(0) + 2 * terms.len() + 2
+        }
+        Op::Activate { .. } => 4,
+    };
+    network.nodes().iter().map(node).sum()
 }
 
 fn abs_forward(map: &LinearMap, x: &Matrix, into: Store, y: &mut Matrix) {
