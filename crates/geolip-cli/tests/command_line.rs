@@ -307,6 +307,9 @@ fn methods_that_cannot_run_say_why() {
     let layers = "only for one hidden layer; this network has 7";
     let patterns = "2^448 patterns are too many; it is done up to 24 hidden neurons";
     assert_eq!(reasons, [layers, layers, patterns]);
+    let methods = json["methods"].as_array().expect("a list");
+    let value = |name: &str| methods.iter().find(|row| row["method"] == name).expect(name)["value"].as_f64();
+    assert!(value("witness") > value("sampling"), "a search of about the time of sampling finds more");
 }
 
 /// Every row is filled, and the rows are in the order that theory asks for.
@@ -369,4 +372,80 @@ fn ctrl_c_ends_with_the_best_certified_bounds() {
     let bounds = json["bounds"].as_array().expect("a list");
     assert!(bounds.iter().any(|bound| bound["stop"] == "interrupted"));
     assert!(bounds.iter().all(|bound| bound["certificate"] == "verified"));
+}
+
+/// The rows of a NumPy file of float64 numbers in C order.
+fn npy(path: &Path) -> Vec<Vec<f64>> {
+    let bytes = std::fs::read(path).expect("a file");
+    assert_eq!(&bytes[..8], b"\x93NUMPY\x01\x00");
+    let start = 10 + usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    assert_eq!(start % 64, 0);
+    let header = String::from_utf8_lossy(&bytes[10..start]).into_owned();
+    assert!(header.starts_with("{'descr': '<f8', 'fortran_order': False, 'shape': (") && header.ends_with('\n'));
+    let shape = header.split(['(', ')']).nth(1).expect("a shape");
+    let shape: Vec<usize> = shape.split(", ").map(|n| n.parse().expect("a number")).collect();
+    let number = |chunk: &[u8]| f64::from_le_bytes(chunk.try_into().expect("eight bytes"));
+    let numbers: Vec<f64> = bytes[start..].chunks(8).map(number).collect();
+    assert_eq!(numbers.len(), shape[0] * shape[1]);
+    numbers.chunks(shape[1]).map(<[f64]>::to_vec).collect()
+}
+
+/// The witness by differences, the pattern by the linear network it stands for.
+#[test]
+fn witness_and_pattern_files_give_the_values_claimed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [witness, pattern] = ["x.npy", "v.json"].map(|name| folder.path().join(name));
+    let model = "models/digits-784-64-64-10.onnx";
+    let files = ["--witness", witness.to_str().expect("plain"), "--pattern", pattern.to_str().expect("plain")];
+    let output = geolip(&[&["bound", model, "--json"], files.as_slice()].concat());
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let path = root().join(model);
+    let network = geolip::import::load(&path, &geolip::import::ImportOptions::default()).expect("a network").network;
+
+    let inputs = npy(&witness);
+    assert_eq!((inputs.len(), inputs[0].len()), (10, 784));
+    for (p, x) in inputs.iter().enumerate() {
+        let claimed = report["bounds"][p]["lower"].as_f64().expect("a number");
+        let step = 1e-6 * x.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+        let moved = geolip::Matrix::from_fn(784, 2 * 784, |i, c| match (i == c / 2, c % 2) {
+            (true, 0) => x[i] - step,
+            (true, _) => x[i] + step,
+            (false, _) => x[i],
+        });
+        let values = network.evaluate_batch(moved);
+        let y = values.of(network.output()).row(p);
+        let slope: f64 = y.chunks(2).map(|pair| (pair[1] - pair[0]).abs() / (2.0 * step)).sum();
+        assert!((slope / claimed - 1.0).abs() < 1e-6, "output {p}: {slope} for {claimed}");
+    }
+
+    let patterns: serde_json::Value = serde_json::from_slice(&std::fs::read(&pattern).expect("a file")).expect("JSON");
+    let numbers = |list: &serde_json::Value| -> Vec<f64> {
+        list.as_array().expect("a list").iter().map(|v| v.as_f64().expect("a number")).collect()
+    };
+    for (p, bound) in patterns["bounds"].as_array().expect("a list").iter().enumerate() {
+        let column = |v: Vec<f64>| geolip::Matrix::from_vec(v.len(), 1, v);
+        let slopes: Vec<_> = bound["slopes"].as_array().expect("layers").iter().map(|v| column(numbers(v))).collect();
+        let first = network.ids().next().expect("the input node");
+        let gradients = network.adjoint(&slopes, &column(numbers(&bound["weights"])));
+        let value: f64 = gradients.of(first).data().iter().map(|g| g.abs()).sum();
+        let claimed = bound["value"].as_f64().expect("a number");
+        assert!(claimed <= value * (1.0 + 1e-12) && claimed >= value * (1.0 - 1e-9), "output {p}: {value}");
+        assert!(report["bounds"][p]["pattern_lower"].as_f64() >= Some(claimed));
+        // the direction is a unit vector that attains it
+        let direction = numbers(&bound["direction"]);
+        let along: f64 = gradients.of(first).data().iter().zip(&direction).map(|(g, d)| g * d).sum();
+        assert!(direction.iter().all(|d| d.abs() <= 1.0) && along >= claimed * (1.0 - 1e-9), "output {p}: {along}");
+    }
+}
+
+/// Told before anything is computed: with such an effort that would take years.
+#[test]
+fn a_file_that_cannot_be_written_is_refused_at_once() {
+    for option in ["--witness", "--pattern", "--certificate"] {
+        let output = geolip(&["bound", SMALL, "--effort", "1e12", option, "/nowhere/at/all"]);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), message.lines().count()), (Some(2), 1), "{message}");
+        assert!(message.contains("/nowhere/at/all"), "{message}");
+        assert!(output.stdout.is_empty());
+    }
 }

@@ -17,7 +17,7 @@
 //! the caller's evaluation.
 
 use super::first_layer::FirstLayer;
-use super::sample::derivative;
+use super::slopes::derivative;
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, NodeId, Values};
 use crate::problem::InputNorm;

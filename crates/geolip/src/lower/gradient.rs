@@ -26,6 +26,8 @@ const STEPS: usize = 12;
 ///   through an activation; the norm is taken of max(|gᵢ| − eᵢ, 0);
 /// * *normwise*, ε ← ‖A‖₂ε + ‖ρ|A|ᵀ|g|‖₂ with a certified bound of ‖A‖₂, and max|v|·ε + ‖2u|v g|‖₂; from the dual norm
 ///   of g, ε is subtracted, √n₀ times for ℓ∞ and ℓp. In deep networks it grows far more slowly.
+///
+/// Where a slope is known up to ± r only, both also carry r|g|.
 #[derive(Debug)]
 pub struct GradientBound<'a> {
     network: &'a Network,
@@ -51,15 +53,28 @@ impl<'a> GradientBound<'a> {
     /// At most ‖J(v)ᵀu‖, or ‖J(v)‖. **Shapes.** `slopes` holds one list per activation layer in topological order;
     /// `weights` one number per output, where the search for u begins (of no meaning for a linear functional).
     pub fn lower(&self, functional: &Functional, weights: &[f64], slopes: &[Vec<f64>]) -> f64 {
+        self.lower_of_all(functional, weights, slopes, &[])
+    }
+
+    /// As [`Self::lower`], for all slopes that differ from the given ones by at most `open`: one list per activation layer,
+    /// or none at all for the given slopes themselves.
+    pub(super) fn lower_of_all(
+        &self,
+        functional: &Functional,
+        weights: &[f64],
+        slopes: &[Vec<f64>],
+        open: &[Vec<f64>],
+    ) -> f64 {
         match functional {
             Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => {
-                self.along(&functional.entries().unwrap_or_default(), slopes)
+                self.along(&functional.entries().unwrap_or_default(), slopes, open)
             }
             Functional::Norm(norm) => {
                 let u = self.best_weights(*norm, weights, slopes);
                 let size = norm.dual(u.iter().copied()) * (1.0 + (u.len() + 8) as f64 * UNIT);
                 let entries: Vec<(usize, f64)> = u.into_iter().enumerate().filter(|(_, v)| *v != 0.0).collect();
-                let value = if size > 0.0 { self.along(&entries, slopes) / size * (1.0 - 4.0 * UNIT) } else { 0.0 };
+                let value =
+                    if size > 0.0 { self.along(&entries, slopes, open) / size * (1.0 - 4.0 * UNIT) } else { 0.0 };
                 if value.is_finite() { value } else { 0.0 }
             }
         }
@@ -104,9 +119,9 @@ impl<'a> GradientBound<'a> {
         best.0
     }
 
-    /// At most ‖J(v)ᵀu‖, with u by its non-zero entries.
-    fn along(&self, u: &[(usize, f64)], slopes: &[Vec<f64>]) -> f64 {
-        let entrywise = self.gradient(u, slopes, None);
+    /// At most ‖J(v)ᵀu‖, with u by its non-zero entries, for all slopes within `open` of the given ones.
+    pub(super) fn along(&self, u: &[(usize, f64)], slopes: &[Vec<f64>], open: &[Vec<f64>]) -> f64 {
+        let entrywise = self.gradient(u, slopes, open, None);
         let certain = entrywise.g.data().iter().zip(entrywise.entrywise.data());
         let bound = self.rounded_down(certain.map(|(g, e)| (g.abs() - e * INFLATE).max(0.0)), 0.0);
         let plain = self.norm.dual(entrywise.g.data().iter().copied());
@@ -114,7 +129,7 @@ impl<'a> GradientBound<'a> {
             return bound;
         }
         let spectral = self.spectral.get_or_init(|| spectral_norms(self.network));
-        let normwise = self.gradient(u, slopes, Some(spectral));
+        let normwise = self.gradient(u, slopes, open, Some(spectral));
         let factor = match self.norm {
             InputNorm::Linf | InputNorm::Lp(_) => (self.network.inputs() as f64).sqrt(),
             InputNorm::L2 | InputNorm::L1 => 1.0,
@@ -131,7 +146,13 @@ impl<'a> GradientBound<'a> {
     }
 
     /// The gradient with respect to the input; normwise errors only where spectral norms are given.
-    fn gradient(&self, u: &[(usize, f64)], slopes: &[Vec<f64>], spectral: Option<&Vec<Vec<f64>>>) -> Computed {
+    fn gradient(
+        &self,
+        u: &[(usize, f64)],
+        slopes: &[Vec<f64>],
+        open: &[Vec<f64>],
+        spectral: Option<&Vec<Vec<f64>>>,
+    ) -> Computed {
         let nodes = self.network.nodes();
         let zero = |len| Computed { g: Matrix::zeros(len, 1), entrywise: Matrix::zeros(len, 1), normwise: 0.0 };
         let mut computed: Vec<Computed> = nodes.iter().map(|n| zero(n.len)).collect();
@@ -170,10 +191,12 @@ impl<'a> GradientBound<'a> {
                     let mut fresh = Matrix::zeros(node.len, 1);
                     let mut steepest: f64 = 0.0;
                     for (j, v) in slopes[layer].iter().enumerate() {
-                        steepest = steepest.max(v.abs());
+                        let open = open.get(layer).map_or(0.0, |open| open[j]);
+                        let most = (v.abs() + open) * (1.0 + 2.0 * UNIT);
+                        steepest = steepest.max(most);
                         *target.g.at_mut(j, 0) += v * own.g.at(j, 0);
-                        *fresh.at_mut(j, 0) = 2.0 * UNIT * v.abs() * own.g.at(j, 0).abs();
-                        let carried = v.abs() * own.entrywise.at(j, 0);
+                        *fresh.at_mut(j, 0) = (2.0 * UNIT * v.abs() + open) * own.g.at(j, 0).abs() * INFLATE;
+                        let carried = most * own.entrywise.at(j, 0);
                         *target.entrywise.at_mut(j, 0) += (carried + fresh.at(j, 0)) * INFLATE;
                     }
                     target.normwise += (steepest * own.normwise + length(&fresh)) * INFLATE;

@@ -7,11 +7,14 @@
 //! and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
 mod ascend;
+mod climb;
 mod first_layer;
 mod gradient;
 mod pieces;
+mod program;
 mod realise;
 mod sample;
+mod slopes;
 
 pub use gradient::GradientBound;
 pub use realise::Realiser;

@@ -4,8 +4,9 @@
 //! next, and where these meet a kink the interval is cut. Cuts are computed in plain floating point: pieces shorter than its
 //! resolution may be missed, so this is no proof of an upper bound; the gradient at every point found is a lower bound.
 
+use super::slopes::{Kinks, slopes_at};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network};
+use crate::network::Network;
 
 /// Most pieces, and most multiply–adds of one pass over all.
 const MOST_PIECES: usize = 1 << 16;
@@ -14,26 +15,20 @@ const MOST_WORK: usize = 1 << 34;
 /// One point inside every linear piece, in order; none where the network has several inputs, curved activations, or too many
 /// pieces.
 pub(super) fn points(network: &Network) -> Option<Vec<f64>> {
-    if network.inputs() != 1 || network.activations().any(|(_, _, activation)| kinks(activation).is_none()) {
+    if network.inputs() != 1 || network.activations().any(|(_, _, activation)| !Kinks::of(activation).linear_between) {
         return None;
     }
     let mut cuts: Vec<f64> = Vec::new();
     let layers: Vec<_> = network.activations().map(|(_, parent, activation)| (parent, activation)).collect();
     for (parent, activation) in layers {
-        let kinks = kinks(activation)?;
+        let kinks = Kinks::of(activation).places;
         let points = between(&cuts);
         let n = points.len();
         if n > MOST_PIECES || n.saturating_mul(network.multiply_adds()) > MOST_WORK {
             return None;
         }
         let values = network.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
-        let slopes: Vec<Matrix> = network
-            .activations()
-            .map(|(_, parent, activation)| {
-                let h = values.of(parent);
-                Matrix::from_fn(h.rows(), n, |i, p| super::sample::derivative(activation, i, h.at(i, p)))
-            })
-            .collect();
+        let slopes = slopes_at(network, &values);
         let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![1.0; n]));
         let (h, steep) = (values.of(parent), moved.of(parent));
         let mut found = Vec::new();
@@ -64,33 +59,10 @@ fn between(cuts: &[f64]) -> Vec<f64> {
     std::iter::once(first - first.abs() - 1.0).chain(inner).chain([last + last.abs() + 1.0]).collect()
 }
 
-/// Where a piecewise linear activation has its kinks; none for others.
-fn kinks(activation: &Activation) -> Option<Vec<f64>> {
-    match activation {
-        Activation::Relu | Activation::LeakyRelu { .. } | Activation::PRelu { .. } | Activation::Abs => Some(vec![0.0]),
-        Activation::HardSigmoid { slope, offset } => Some(vec![-offset / slope, (1.0 - offset) / slope]),
-        Activation::Clip { min, max } => Some(vec![*min, *max]),
-        Activation::Sigmoid
-        | Activation::Tanh
-        | Activation::Softsign
-        | Activation::Softplus
-        | Activation::Elu { .. }
-        | Activation::Celu { .. }
-        | Activation::Selu { .. }
-        | Activation::Silu
-        | Activation::Gelu
-        | Activation::GeluTanh
-        | Activation::HardSwish
-        | Activation::Mish
-        | Activation::Sin
-        | Activation::Cos => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{LinearMap, NetworkBuilder};
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
 
     #[test]
     fn every_piece_has_one_point() {

@@ -65,7 +65,7 @@ impl Realiser {
 }
 
 /// Whether it is linear on either side of zero, with the ends of its slope interval as slopes.
-fn has_two_slopes(activation: &Activation) -> bool {
+pub(super) fn has_two_slopes(activation: &Activation) -> bool {
     match activation {
         Activation::Relu | Activation::LeakyRelu { .. } | Activation::PRelu { .. } | Activation::Abs => true,
         Activation::Sigmoid

@@ -1,18 +1,22 @@
-//! Real inputs with steep gradients: sampled, then improved by ascent (`ascend.rs`); or known to be the steepest, where a
+//! Real inputs with steep gradients: sampled, then improved by ascent (`ascend.rs`) and by moves along
+//! coordinates (`climb.rs`), these also from where a pattern is nearly realised (`program.rs`); or known to be the steepest, where a
 //! pattern can be realised (`realise.rs`) or all linear pieces be visited (`pieces.rs`).
 
 use super::ascend::Ascender;
+use super::climb::{Climber, Space};
 use super::first_layer::FirstLayer;
 use super::gradient::GradientBound;
-use super::pieces;
 use super::realise::Realiser;
+use super::slopes::{derivative, open_at, slopes_at};
+use super::{pieces, program};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, NodeId, Values};
+use crate::network::{Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
 use crate::relaxation::Pattern;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 /// An input and the norm of the gradient there: feed it to the network and check.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +47,12 @@ const LARGEST_BATCH: usize = 1 << 23;
 const LEAST_PASSES: f64 = 150.0;
 const MOST_PASSES: f64 = 40_000.0;
 const PASSES_OF_STEP: f64 = 6.0;
+/// The part of the work that ascents have, and the passes per functional from which the rest goes into moves along
+/// coordinates.
+const ASCENT: f64 = 0.25;
+const LEAST_CLIMB: f64 = 500.0;
+/// Relative distance to the pattern's value at which that counts as met.
+const MET: f64 = 1e-10;
 /// Far to the right of every kink.
 const FAR: f64 = 1e3;
 /// Inputs per functional that ascend side by side at most, and how many steps each should have before there are more.
@@ -52,8 +62,7 @@ const STEPS: f64 = 60.0;
 /// The best real input found for every functional, its gradient norm evaluated by `exact` (of the same network and norm).
 /// `patterns` (one per functional) is where steep gradients may be; `realiser` gives inputs for them, where there is one.
 ///
-/// Deterministic for a seed. At a kink of an activation the derivative is taken from the right, so a witness lies in the
-/// closure of a linear region with this gradient; generic inputs have no kinks.
+/// Deterministic for a seed. A slope on a kink of its activation counts as unknown.
 pub fn search_inputs(
     network: &Network,
     norm: InputNorm,
@@ -64,17 +73,17 @@ pub fn search_inputs(
     rules: InputRules,
 ) -> Vec<Witness> {
     if let Some(points) = pieces::points(network) {
-        return visit(network, norm, exact, functionals, &points);
+        return visit(network, exact, functionals, &points);
     }
     let weights = functionals.iter().zip(patterns).map(|(functional, pattern)| {
         functional.entries().unwrap_or_else(|| pattern.weights.iter().copied().enumerate().collect())
     });
-    let mut search = Search::new(network, norm, weights.collect(), rules.seed);
+    let mut search = Search::new(network, norm, exact, weights.collect(), rules.seed);
     search.sample(SAMPLES, &|| false);
     if !realiser.is_some_and(|realiser| search.realise(realiser, patterns)) {
-        search.ascend(patterns, rules.work);
+        search.improve(patterns, rules);
     }
-    search.witnesses(exact, functionals)
+    search.witnesses(functionals)
 }
 
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
@@ -90,25 +99,32 @@ pub(crate) fn sample_inputs(
 ) -> (usize, Vec<Witness>) {
     let ones = || (0..network.outputs()).map(|i| (i, 1.0)).collect();
     let weights = functionals.iter().map(|functional| functional.entries().unwrap_or_else(ones)).collect();
-    let mut search = Search::new(network, norm, weights, seed);
+    let mut search = Search::new(network, norm, exact, weights, seed);
     let made = search.sample(samples, stopped);
-    (made, search.witnesses(exact, functionals))
+    (made, search.witnesses(functionals))
 }
 
 struct Search<'a> {
     network: &'a Network,
     norm: InputNorm,
+    exact: &'a GradientBound<'a>,
     /// u per functional: its own, or that of its pattern.
     weights: Vec<Vec<(usize, f64)>>,
     rng: ChaCha8Rng,
-    /// The best input per functional, and its gradient norm in plain floating point.
+    /// The best input per functional, and ‖J(x)ᵀu‖ there, rounded down.
     best: Vec<(Vec<f64>, f64)>,
 }
 
 impl<'a> Search<'a> {
-    fn new(network: &'a Network, norm: InputNorm, weights: Vec<Vec<(usize, f64)>>, seed: u64) -> Self {
+    fn new(
+        network: &'a Network,
+        norm: InputNorm,
+        exact: &'a GradientBound<'a>,
+        weights: Vec<Vec<(usize, f64)>>,
+        seed: u64,
+    ) -> Self {
         let best = vec![(vec![0.0; network.inputs()], 0.0); weights.len()];
-        Self { network, norm, weights, rng: ChaCha8Rng::seed_from_u64(seed), best }
+        Self { network, norm, exact, weights, rng: ChaCha8Rng::seed_from_u64(seed), best }
     }
 
     /// Normal samples at scales from a hundredth to a hundred, and the origin; returns how many were evaluated.
@@ -125,9 +141,10 @@ impl<'a> Search<'a> {
                     return block + first;
                 }
                 let x = samples.columns(first..(first + together).min(samples.cols()));
-                let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
+                let values = self.network.evaluate_batch(x.clone());
+                let slopes = slopes_at(self.network, &values);
                 for p in 0..self.weights.len() {
-                    self.offer(&x, &slopes, &vec![p; x.cols()]);
+                    self.offer(&x, &values, &slopes, &vec![p; x.cols()]);
                 }
             }
         }
@@ -135,7 +152,7 @@ impl<'a> Search<'a> {
     }
 
     /// Takes every column of x that is better than what is known for the functional it is offered to.
-    fn offer(&mut self, x: &Matrix, slopes: &[Matrix], functionals: &[usize]) {
+    fn offer(&mut self, x: &Matrix, values: &Values, slopes: &[Matrix], functionals: &[usize]) {
         let mut seed = Matrix::zeros(self.network.outputs(), x.cols());
         for (j, p) in functionals.iter().enumerate() {
             self.weights[*p].iter().for_each(|(i, u)| *seed.at_mut(*i, j) = *u);
@@ -145,50 +162,77 @@ impl<'a> Search<'a> {
         for (j, p) in functionals.iter().enumerate() {
             let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
             if norm > self.best[*p].1 {
-                self.best[*p] = (x.column(j), norm);
+                let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(j)).collect();
+                let certain = self.exact.along(&self.weights[*p], &own, &open_at(self.network, values, &own, j));
+                if certain > self.best[*p].1 {
+                    self.best[*p] = (x.column(j), certain);
+                }
             }
         }
-    }
-
-    /// The derivatives of every activation layer at the evaluated inputs.
-    fn slopes(&self, values: &Values) -> Vec<Matrix> {
-        let layers = self.network.activations();
-        layers
-            .map(|(_, parent, activation)| {
-                let h = values.of(parent);
-                Matrix::from_fn(h.rows(), h.cols(), |i, j| derivative(activation, i, h.at(i, j)))
-            })
-            .collect()
     }
 
     /// Offers inputs that realise the patterns; whether they attain what these promise.
     fn realise(&mut self, realiser: &Realiser, patterns: &[Pattern]) -> bool {
         let realised: Vec<Vec<f64>> = patterns.iter().map(|pattern| realiser.realise(pattern)).collect();
         let x = Matrix::from_fn(self.network.inputs(), realised.len(), |i, p| realised[p][i]);
-        let slopes = self.slopes(&self.network.evaluate_batch(x.clone()));
-        self.offer(&x, &slopes, &(0..patterns.len()).collect::<Vec<_>>());
+        let values = self.network.evaluate_batch(x.clone());
+        let slopes = slopes_at(self.network, &values);
+        self.offer(&x, &values, &slopes, &(0..patterns.len()).collect::<Vec<_>>());
         let attained = |(p, pattern): (usize, &Pattern)| {
             pattern.slopes.iter().zip(&slopes).all(|(wanted, found)| *wanted == found.column(p))
         };
         patterns.iter().enumerate().all(attained)
     }
 
-    /// Ascends from the best inputs known, from the directions of the patterns and from random inputs, half of them guided by
-    /// the patterns at first.
-    fn ascend(&mut self, patterns: &[Pattern], work: f64) {
-        let (n, m) = (self.network.inputs(), self.weights.len());
+    /// Ascent, then moves along coordinates from the best of it and from where the pattern is nearly realised.
+    fn improve(&mut self, patterns: &[Pattern], rules: InputRules) {
         if self.network.neurons() == 0 {
             return;
         }
+        let first = FirstLayer::new(self.network, rules.work);
+        let passes = rules.work / self.network.multiply_adds().max(1) as f64;
+        let climbs = passes > LEAST_CLIMB;
+        self.ascend(patterns, first.as_ref(), if climbs { ASCENT * rules.work } else { rules.work });
+        if climbs {
+            let first = first.as_ref();
+            self.climb(patterns, Space { network: self.network, norm: self.norm, first }, rules);
+        }
+    }
+
+    /// Moves along coordinates, every functional by itself.
+    fn climb(&mut self, patterns: &[Pattern], space: Space<'_>, rules: InputRules) {
+        let rest = space.rest();
+        let realises =
+            space.first.is_none_or(FirstLayer::is_onto) && program::cost(rest).is_some_and(|c| c < rules.work);
+        let passes = (1.0 - ASCENT) * rules.work / self.network.multiply_adds().max(1) as f64;
+        let climb = |p: usize| {
+            let mut starts = vec![space.at(&self.best[p].0)];
+            if realises {
+                starts.extend(program::realise(rest, &self.weights[p], &patterns[p]));
+            }
+            let rng = ChaCha8Rng::seed_from_u64(rules.seed ^ (p as u64 + 1).rotate_left(32));
+            let enough = patterns[p].value * (1.0 - MET);
+            let climber = Climber { space, u: &self.weights[p], enough, passes, rng };
+            space.input(&climber.run(starts))
+        };
+        let found: Vec<Vec<f64>> = (0..self.weights.len()).into_par_iter().map(climb).collect();
+        let x = Matrix::from_fn(self.network.inputs(), found.len(), |i, p| found[p][i]);
+        let values = self.network.evaluate_batch(x.clone());
+        self.offer(&x, &values, &slopes_at(self.network, &values), &(0..found.len()).collect::<Vec<_>>());
+    }
+
+    /// Ascends from the best inputs known, from the directions of the patterns and from random inputs, half of them guided by
+    /// the patterns at first.
+    fn ascend(&mut self, patterns: &[Pattern], first: Option<&FirstLayer>, work: f64) {
+        let (n, m) = (self.network.inputs(), self.weights.len());
         let passes = (work / self.network.multiply_adds().max(1) as f64).clamp(LEAST_PASSES, MOST_PASSES);
         let together = (LARGEST_BATCH / (n + self.network.neurons()) / m).max(1);
         let climbers = ((passes / PASSES_OF_STEP / STEPS) as usize).clamp(1, CLIMBERS.min(together));
         let steps = (passes / PASSES_OF_STEP) as usize / climbers;
         let own: Vec<usize> = (0..m * climbers).map(|j| j / climbers).collect();
-        let first = FirstLayer::new(self.network, work);
         let mut x = Matrix::zeros(n, own.len());
         for (j, &p) in own.iter().enumerate() {
-            let realised = match (&first, j % climbers) {
+            let realised = match (first, j % climbers) {
                 (Some(first), 0) => Some(first.input(&self.wanted_start(first.node(), &patterns[p]))),
                 _ => None,
             };
@@ -205,11 +249,11 @@ impl<'a> Search<'a> {
         for (j, p) in own.iter().enumerate() {
             self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
         }
-        let guides = own.iter().enumerate().map(|(j, p)| (j % climbers % 2 == 0).then_some(&patterns[*p])).collect();
-        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first: first.as_ref() };
+        let guides =
+            own.iter().enumerate().map(|(j, p)| (j % climbers).is_multiple_of(2).then_some(&patterns[*p])).collect();
+        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first };
         ascender.run(x, steps, |x, values| {
-            let slopes = self.slopes(values);
-            self.offer(x, &slopes, &own);
+            self.offer(x, values, &slopes_at(self.network, values), &own);
         });
     }
 
@@ -231,29 +275,26 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn witnesses(self, exact: &GradientBound<'_>, functionals: &[Functional]) -> Vec<Witness> {
+    fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
         let columns = Matrix::from_fn(self.network.inputs(), self.best.len(), |i, p| self.best[p].0[i]);
-        let slopes = self.slopes(&self.network.evaluate_batch(columns));
+        let values = self.network.evaluate_batch(columns);
+        let slopes = slopes_at(self.network, &values);
         let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
             let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
             let mut weights = vec![0.0; self.network.outputs()];
             self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
-            Witness { input: input.clone(), lower: exact.lower(&functionals[p], &weights, &own), pieces: None }
+            let open = open_at(self.network, &values, &own, p);
+            let lower = self.exact.lower_of_all(&functionals[p], &weights, &own, &open);
+            Witness { input: input.clone(), lower, pieces: None }
         };
         self.best.iter().enumerate().map(witness).collect()
     }
 }
 
 /// The steepest of the linear pieces of a network with one input, for every functional.
-fn visit(
-    network: &Network,
-    norm: InputNorm,
-    exact: &GradientBound<'_>,
-    functionals: &[Functional],
-    points: &[f64],
-) -> Vec<Witness> {
-    let search = Search::new(network, norm, Vec::new(), 0);
-    let slopes = search.slopes(&network.evaluate_batch(Matrix::from_vec(1, points.len(), points.to_vec())));
+fn visit(network: &Network, exact: &GradientBound<'_>, functionals: &[Functional], points: &[f64]) -> Vec<Witness> {
+    let values = network.evaluate_batch(Matrix::from_vec(1, points.len(), points.to_vec()));
+    let slopes = slopes_at(network, &values);
     let moved = network.forward(&slopes, &Matrix::from_vec(1, points.len(), vec![1.0; points.len()]));
     let moved = moved.of(network.output());
     let steepest = |functional: &Functional| {
@@ -265,14 +306,9 @@ fn visit(
         };
         let best = (0..points.len()).max_by(|a, b| value(a).total_cmp(&value(b))).unwrap_or(0);
         let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(best)).collect();
-        let lower = exact.lower(functional, &moved.column(best), &own);
+        let open = open_at(network, &values, &own, best);
+        let lower = exact.lower_of_all(functional, &moved.column(best), &own, &open);
         Witness { input: vec![points[best]], lower, pieces: Some(points.len()) }
     };
     functionals.iter().map(steepest).collect()
-}
-
-/// φ'(s), kept inside the slope interval whatever its rounding.
-pub(super) fn derivative(activation: &Activation, index: usize, s: f64) -> f64 {
-    let slope = activation.slope(index);
-    activation.derivative(index, s).clamp(slope.lower, slope.upper)
 }

@@ -324,29 +324,42 @@ impl<'a> Flipper<'a> {
         any
     }
 
-    /// Kicks the pattern out of its local maximum and climbs again, as long as there is work left and less than `enough`
-    /// is reached; keeps the best.
-    pub fn kick(&self, pose: &mut Pose, enough: f64, rng: &mut ChaCha8Rng, work: &mut f64) {
-        let mut nearest = self.by_loss(pose, work);
-        while *work > 0.0 && nearest.len() > 2 && pose.value < enough {
-            let mut other = pose.clone();
-            *work -= self.look;
-            let (among, most) = match rng.random() {
-                true => (nearest.len().min(KICKED), KICK),
-                false => (nearest.len().div_ceil(2), KICK.max(nearest.len() / 16)),
-            };
-            for _ in 0..rng.random_range(2..=most) {
-                let place = nearest[rng.random_range(0..among)];
-                self.flip(&mut other, place);
-                *work -= self.cost(place.0);
+    /// Kicks patterns out of their local maxima in turn and climbs again, as long as there is work left, less than `enough` is
+    /// reached and the last gain is less than `patience` of work ago. Leaves the best first.
+    pub fn kick(&self, poses: &mut [Pose], enough: f64, rng: &mut ChaCha8Rng, work: &mut f64, patience: f64) {
+        let mut nearest: Vec<Vec<(usize, usize)>> = poses.iter().map(|pose| self.by_loss(pose, work)).collect();
+        let mut gained = *work;
+        for turn in (0..poses.len()).cycle() {
+            let (pose, near) = (&mut poses[turn], &mut nearest[turn]);
+            if *work <= 0.0 || gained - *work >= patience || near.len() < 3 || pose.value >= enough {
+                break;
             }
+            let mut other = self.kicked(pose, near, rng, work);
             self.climb(&mut other, work);
             if other.value > pose.value * (1.0 + GAIN) {
                 self.pairs(&mut other, work);
                 *pose = other;
-                nearest = self.by_loss(pose, work);
+                *near = self.by_loss(pose, work);
+                gained = *work;
             }
         }
+        poses.sort_by(|a, b| b.value.total_cmp(&a.value));
+    }
+
+    /// The pattern with a few neurons flipped, of those whose flip costs least or of half of all.
+    fn kicked(&self, pose: &Pose, nearest: &[(usize, usize)], rng: &mut ChaCha8Rng, work: &mut f64) -> Pose {
+        let mut other = pose.clone();
+        *work -= self.look;
+        let (among, most) = match rng.random() {
+            true => (nearest.len().min(KICKED), KICK),
+            false => (nearest.len().div_ceil(2), KICK.max(nearest.len() / 16)),
+        };
+        for _ in 0..rng.random_range(2..=most) {
+            let place = nearest[rng.random_range(0..among)];
+            self.flip(&mut other, place);
+            *work -= self.cost(place.0);
+        }
+        other
     }
 }
 
@@ -436,7 +449,7 @@ mod tests {
         flipper.pairs(&mut pose, &mut work);
         assert!(pose.value >= last * (1.0 - 1e-12));
         last = pose.value;
-        flipper.kick(&mut pose, f64::INFINITY, &mut ChaCha8Rng::seed_from_u64(1), &mut 1e6);
+        flipper.kick(std::slice::from_mut(&mut pose), f64::INFINITY, &mut ChaCha8Rng::seed_from_u64(1), &mut 1e6, 1e6);
         assert!(pose.value >= last);
     }
 }

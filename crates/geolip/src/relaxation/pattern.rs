@@ -20,7 +20,8 @@ pub struct PatternRules {
     pub tries: usize,
     /// Sweeps per start at most.
     pub sweeps: usize,
-    /// Multiply–adds that more directions, and flips of neurons, may take per problem.
+    /// Multiply–adds that more directions, and flips of neurons, may take per problem: up to ten times as many where they
+    /// keep helping.
     pub work: f64,
     /// Seed of the directions.
     pub seed: u64,
@@ -34,6 +35,14 @@ impl PatternRules {
 /// Random directions per problem at most, and the sweeps after which the better ones are chosen.
 const MOST_TRIES: usize = 128;
 const FIRST_SWEEPS: usize = 6;
+/// While kicks keep helping they may take this much more work.
+const LONGER: f64 = 9.0;
+/// They end when none has helped for this part of the work.
+const PATIENCE: f64 = 0.5;
+/// Networks with several layers have more local maxima: so many times the work, where that is less than so many multiply–adds.
+const DEEP: (f64, f64) = (3.0, 1e8);
+/// Local maxima that are kicked in turn, at most.
+const POOL: usize = 3;
 /// Relative distance to a limit at which it counts as met.
 const MET: f64 = 1e-7;
 /// Every so many starts have random signs for the neurons instead of rounded ones.
@@ -69,8 +78,11 @@ pub fn search_patterns(
     assert_eq!(functionals.len(), solutions.len(), "one solution per functional");
     assert_eq!(functionals.len(), limits.len(), "one limit per functional");
     let flipper = Flipper::new(network.network(), network.norm(), network.slopes());
+    let deep = network.slopes().len() > 1;
+    let work = if deep { rules.work.max((DEEP.0 * rules.work).min(DEEP.1)) } else { rules.work };
+    let rules = PatternRules { work, ..rules };
     let sweep = 2.0 * network.network().multiply_adds() as f64;
-    let share = if network.slopes().len() > 1 { 0.4 } else { 0.2 };
+    let share = if deep { 0.4 } else { 0.2 };
     let tries = ((share * rules.work / sweep) as usize / FIRST_SWEEPS).clamp(rules.tries, MOST_TRIES);
     let starts: Vec<Point> = solutions.iter().map(|solution| round(network, solution, tries, rules.seed)).collect();
     let at = Point::concat(&starts.iter().collect::<Vec<_>>());
@@ -132,23 +144,32 @@ fn improve(
     if work < flipper.least_work() || best.value >= enough {
         return best;
     }
-    let mut pose = flipper.pose(&best.slopes, &best.weights, &mut work);
-    flipper.climb(&mut pose, &mut work);
+    let climbed = |start: &Pattern, work: &mut f64| {
+        let mut pose = flipper.pose(&start.slopes, &start.weights, work);
+        flipper.climb(&mut pose, work);
+        pose
+    };
+    let mut poses = vec![climbed(&best, &mut work)];
     for start in starts {
-        if work < 0.5 * rules.work || pose.value >= enough {
+        if work < 0.5 * rules.work || poses[0].value >= enough {
             break;
         }
-        let mut other = flipper.pose(&start.slopes, &start.weights, &mut work);
-        flipper.climb(&mut other, &mut work);
-        if other.value > pose.value && !functional.is_norm() || start.value > best.value {
-            (pose, best) = (other, start);
+        let other = climbed(&start, &mut work);
+        if !functional.is_norm() {
+            poses.push(other);
+        } else if start.value > best.value {
+            (poses, best) = (vec![other], start); // u differs from start to start
         }
     }
-    if pose.value < enough {
-        flipper.pairs(&mut pose, &mut work);
+    poses.sort_by(|a, b| b.value.total_cmp(&a.value));
+    poses.truncate(POOL);
+    if poses[0].value < enough {
+        flipper.pairs(&mut poses[0], &mut work);
     }
     let mut rng = ChaCha8Rng::seed_from_u64(rules.seed);
-    flipper.kick(&mut pose, enough, &mut rng, &mut work);
+    work += LONGER * rules.work;
+    flipper.kick(&mut poses, enough, &mut rng, &mut work, PATIENCE * rules.work);
+    let pose = poses.swap_remove(0);
     if functional.is_norm() {
         return reweigh(network, functional, &pose, best);
     }
