@@ -92,6 +92,10 @@ pub struct BoundArguments {
     #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
     pub tol: f64,
 
+    /// Tighten the relaxation of a network with one hidden layer by cuts: a bound below it, in seconds (linf and l2)
+    #[arg(long)]
+    pub cuts: bool,
+
     /// Search for the FGL itself by branch and bound, until bound and best pattern agree to the tolerance; what is found by
     /// the time limit (or Ctrl-C) is certified all the same
     #[arg(long)]
@@ -164,6 +168,7 @@ impl BoundArguments {
             outputs,
             tol: self.tol,
             time_limit: self.time_limit,
+            cuts: self.cuts,
             exact: self.exact,
             checkpoint: self.checkpoint.clone(),
             case_limit: self.case_limit,

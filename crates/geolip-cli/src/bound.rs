@@ -168,7 +168,11 @@ fn certificate(bound: &Bound) -> String {
 fn cases(bound: &Bound) -> Option<usize> {
     match bound.method {
         Method::BranchAndBound { cases, .. } => Some(cases),
-        Method::Relaxation | Method::InputByInput { .. } | Method::RelaxationOfL2 | Method::ClosedForm { .. } => None,
+        Method::Relaxation
+        | Method::Cuts { .. }
+        | Method::InputByInput { .. }
+        | Method::RelaxationOfL2
+        | Method::ClosedForm { .. } => None,
     }
 }
 

@@ -44,6 +44,15 @@ pub enum BoundError {
         /// The uncertified value.
         relaxation: f64,
     },
+    /// Cuts were asked for where there are none.
+    #[error(
+        "output {output}: cuts are known for networks with one hidden layer, in linf and l2, for single outputs, margins and \
+         vectors; leave --cuts out, or take --exact"
+    )]
+    Cuts {
+        /// The functional.
+        output: String,
+    },
     /// The file of an exact search is of no use.
     #[error("checkpoint '{path}': {reason}")]
     Checkpoint {
@@ -126,7 +135,7 @@ fn run(
         InputNorm::L1 => inputs::solve(network, options, &each, observer, started)?,
         InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax(network, options, &each, observer, started)?,
     };
-    if options.exact {
+    if options.exact || options.cuts {
         bounds = exact::close(network, options, (bounds, largest), checkpoint, observer, started)?;
     }
     if largest {

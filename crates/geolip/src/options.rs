@@ -17,6 +17,7 @@ use std::time::Duration;
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
 /// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
+/// | `cuts` | no | tighten the relaxation of one hidden layer by cuts: a bound below it | ℓ∞ and ℓ2, one functional |
 /// | `exact` | no | close the gap to the FGL by branch and bound, to `tol` | not in ℓ1 |
 /// | `checkpoint` | none | the file in which that search is kept, to go on from | with `exact` |
 /// | `case_limit` | 200 000 | cases per functional of that search | ≥ 1 |
@@ -42,6 +43,9 @@ pub struct Options {
     pub seed: u64,
     /// Sweeps per problem after which it stops.
     pub sweep_limit: usize,
+    /// Whether to tighten the relaxation by inequalities that hold for signs and not for the unit vectors in their place: for
+    /// networks with one hidden layer, in ℓ∞ and ℓ2. An exact search does so by itself.
+    pub cuts: bool,
     /// Whether to search for the FGL itself by branch and bound, until upper bound and best pattern agree to `tol` or a limit
     /// is met. Exponential in the number of neurons at worst.
     pub exact: bool,
@@ -64,6 +68,7 @@ impl Default for Options {
             threads: None,
             seed: 0,
             sweep_limit: 20_000,
+            cuts: false,
             exact: false,
             checkpoint: None,
             case_limit: 200_000,

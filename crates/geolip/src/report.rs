@@ -47,6 +47,11 @@ impl fmt::Display for Stop {
 pub enum Method {
     /// The semidefinite relaxation.
     Relaxation,
+    /// The relaxation, tightened.
+    Cuts {
+        /// Cuts in the proof.
+        cuts: usize,
+    },
     /// The relaxation, case by case.
     BranchAndBound {
         /// Cases looked at.
@@ -72,6 +77,7 @@ impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Relaxation => f.pad("relaxation"),
+            Self::Cuts { cuts } => f.pad(&format!("relaxation with {cuts} cuts")),
             Self::BranchAndBound { cases, proved } => {
                 f.pad(&format!("branch and bound, {cases} cases, {proved} in the proof"))
             }
@@ -128,7 +134,7 @@ impl Bound {
         let known = match self.method {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
             Method::RelaxationOfL2 => None?,
-            Method::Relaxation | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
+            Method::Relaxation | Method::Cuts { .. } | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
                 factor(network, self.certificate.norm(), &self.functional)?
             }
         };

@@ -3,7 +3,7 @@
 mod support;
 
 use geolip::baseline::exhaustive;
-use geolip::certificate::{Branch, CertificateFile, Proof, check_file};
+use geolip::certificate::{Branch, CaseProof, CertificateFile, Proof, SignProof, check_file};
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
 use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
@@ -105,7 +105,7 @@ proptest! {
 
 /// A network whose relaxation is not tight, and its report.
 fn searched() -> (Network, Report) {
-    let network = connected(&[8, 12, 1], &Activation::Relu, false, 7);
+    let network = connected(&[8, 8, 7, 1], &Activation::Relu, false, 7);
     let report = bound(&network, &options(InputNorm::Linf), &Silent).expect("bounded");
     assert!(matches!(report.bounds[0].certificate.proof(), Proof::Cases(_)), "it has to be split");
     (network, report)
@@ -138,13 +138,46 @@ fn a_tampered_tree_is_rejected() {
     });
     reject("a smaller multiplier", &|tree| {
         let at = leaf(tree);
-        if let Branch::Leaf(form) = &mut tree[at] {
+        if let Branch::Leaf(CaseProof::Multipliers(form)) = &mut tree[at] {
             form.zeta[0] *= 0.9;
         }
     });
     let mut smaller = file.clone();
     smaller.bounds[0].upper *= 1.0 - 1e-8;
     assert!(check_file(&network, &smaller).is_err(), "a smaller claim");
+}
+
+#[test]
+fn cuts_give_proved_bounds_below_the_relaxation() {
+    let network = model("digits-784-64-10.onnx");
+    for norm in [InputNorm::Linf, InputNorm::L2] {
+        let options = Options { norm, cuts: true, outputs: Outputs::One(0), ..Options::default() };
+        let report = bound(&network, &options, &Silent).expect("bounded");
+        let found = &report.bounds[0];
+        let gap = |value: f64| value / found.pattern_lower - 1.0;
+        assert!((0.0..0.5 * gap(found.relaxation)).contains(&gap(found.upper())), "{norm}: {}", found.upper());
+        let file = report.certificate_file(&network);
+        let Proof::Signs(proof) = &file.bounds[0].proof else { panic!("{norm}: a proof on signs") };
+        assert!(check_file(&network, &file).is_ok() && !proof.cuts.is_empty());
+        let reject = |what: &str, change: &dyn Fn(&mut SignProof)| {
+            let mut changed = file.clone();
+            let Proof::Signs(proof) = &mut changed.bounds[0].proof else { panic!("{norm}: a proof on signs") };
+            change(proof);
+            assert!(check_file(&network, &changed).is_err(), "{norm}: {what}");
+        };
+        reject("no cuts", &|proof| proof.cuts.clear());
+        reject("a smaller multiplier", &|proof| *proof.delta.last_mut().expect("the constant") *= 0.9);
+        reject("a heavier cut", &|proof| proof.cuts[0].2 *= 2.0);
+        reject("a cut that signs break", &|proof| proof.cuts[0].1[0] *= -1);
+        reject("too few numbers", &|proof| proof.delta.truncate(1));
+    }
+}
+
+#[test]
+fn cuts_where_there_are_none_are_refused() {
+    let network = connected(&[3, 3, 3, 1], &Activation::Relu, false, 7);
+    let refused = bound(&network, &Options { cuts: true, ..Options::default() }, &Silent);
+    assert!(matches!(refused, Err(BoundError::Cuts { .. })), "{refused:?}");
 }
 
 /// Stops after so many rounds of the search.
@@ -168,7 +201,7 @@ fn an_interrupted_search_is_valid_and_goes_on_from_its_checkpoint() {
     let folder = std::env::temp_dir().join(format!("geolip-exact-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = folder.join("checkpoint");
-    let ask = |checkpoint| Options { exact: true, checkpoint, outputs: Outputs::One(6), ..Options::default() };
+    let ask = |checkpoint| Options { exact: true, checkpoint, outputs: Outputs::One(0), ..Options::default() };
     let whole = bound(&network, &ask(None), &Silent).expect("bounded");
     assert!(whole.is_exact(&whole.bounds[0]));
     let mut uppers = Vec::new();
@@ -194,7 +227,7 @@ fn an_interrupted_search_is_valid_and_goes_on_from_its_checkpoint() {
     assert!(refused(&Options { norm: InputNorm::L2, ..ask(Some(path.clone())) }, &network));
     assert!(refused(&ask(Some(path.clone())), &connected(&[3, 3, 7], &Activation::Relu, false, 1)));
     let text = std::fs::read_to_string(&path).expect("readable");
-    let at = text.find("\"zeta\":[").expect("a proof") + 8;
+    let at = text.find("\"gamma\":[").expect("a proof") + 9;
     std::fs::write(&path, format!("{}0.{}", &text[..at], &text[at..].replacen('.', "", 1))).expect("writable");
     assert!(refused(&ask(Some(path.clone())), &network), "a forged proof");
     std::fs::write(&path, &text[..text.len() / 2]).expect("writable");
@@ -207,7 +240,7 @@ fn a_limit_of_cases_ends_with_a_valid_bound() {
     let network = model("digits-784-64-10.onnx");
     let ask = |exact, case_limit| Options { exact, case_limit, outputs: Outputs::One(0), ..Options::default() };
     let plain = bound(&network, &ask(false, 1), &Silent).expect("bounded");
-    let report = bound(&network, &ask(true, 60), &Silent).expect("bounded");
+    let report = bound(&network, &ask(true, 9), &Silent).expect("bounded");
     let found = &report.bounds[0];
     assert_eq!(found.stop, Stop::CaseLimit);
     assert!(found.pattern_lower <= found.upper() && found.upper() < plain.bounds[0].upper() && !report.is_exact(found));

@@ -2,7 +2,7 @@
 
 mod support;
 
-use geolip::certificate::{Branch, CertificateFile, FormProof, Proof, check_file};
+use geolip::certificate::{Branch, CaseProof, CertificateFile, FormProof, Proof, check_file};
 use geolip::network::Network;
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
@@ -24,10 +24,11 @@ fn forms(file: &mut CertificateFile) -> Vec<&mut FormProof> {
             Proof::Multipliers(form) => vec![form],
             Proof::Outputs(claims) => claims.iter_mut().flat_map(|claim| of(&mut claim.proof)).collect(),
             Proof::Inputs(inputs) => inputs.iter_mut().map(|input| &mut input.multipliers).collect(),
+            Proof::Signs(_) => Vec::new(),
             Proof::Cases(tree) => {
                 let leaves = tree.iter_mut().filter_map(|branch| match branch {
-                    Branch::Split(..) => None,
-                    Branch::Leaf(form) => Some(form),
+                    Branch::Leaf(CaseProof::Multipliers(form)) => Some(form),
+                    Branch::Split(..) | Branch::Leaf(CaseProof::Signs(_)) => None,
                 });
                 leaves.collect()
             }

@@ -116,16 +116,15 @@ mod tests {
 
     #[test]
     fn a_path_fixes_slopes_at_the_ends_of_the_network_s_own_intervals() {
-        let tree = [
-            Branch::Split(0, 1),
-            leaf(vec![]),
-            leaf(vec![1.0]),
-        ];
+        let tree = [Branch::Split(0, 1), leaf(vec![]), leaf(vec![1.0])];
         let network = two_neurons();
         let leaves = leaves(&network, &tree).expect("whole");
         let slopes: Vec<_> = leaves.iter().map(|(path, _)| restricted(&network, path).expect("exists")).collect();
         assert_eq!(slopes[0], [[Slope::new(0.1, 1.0), Slope::new(0.1, 0.1)]]);
         assert_eq!(slopes[1], [[Slope::new(0.1, 1.0), Slope::new(1.0, 1.0)]]);
-        assert!(matches!(leaves[1].1, CaseProof::Multipliers(form) if form.zeta == [1.0]), "the upper child comes second");
+        assert!(
+            matches!(leaves[1].1, CaseProof::Multipliers(form) if form.zeta == [1.0]),
+            "the upper child comes second"
+        );
     }
 }

@@ -193,7 +193,8 @@ fn check_signs(
         return Err(unfit(claim, "it is to be proved on signs, and is not"));
     };
     let u = claim.output.entries().ok_or_else(|| unfit(claim, "a norm of the output is not proved on signs"))?;
-    let proved = signs::proved_bound(&layer.program(&u, slopes), norm, proof).map_err(|reason| unfit(claim, &reason))?;
+    let proved =
+        signs::proved_bound(&layer.program(&u, slopes), norm, proof).map_err(|reason| unfit(claim, &reason))?;
     accept(norm, claim, proved)
 }
 
@@ -396,7 +397,9 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
             let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
             accept(file.norm, claim, largest.upper())
         }
-        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Signs(_) | Proof::Cases(_) => single(claim),
+        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Signs(_) | Proof::Cases(_) => {
+            single(claim)
+        }
     };
     file.bounds.iter().map(verdict).collect()
 }

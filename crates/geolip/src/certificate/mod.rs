@@ -38,11 +38,11 @@ pub mod signs;
 pub mod support;
 
 pub use cases::{End, Fixing};
+pub(crate) use check::check_sign_case;
 pub use check::{
     Certificate, CheckedBranch, CheckedCase, Rejection, check, check_case, check_file, check_inputs,
     check_probabilistic,
 };
-pub(crate) use check::check_sign_case;
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{Branch, CaseProof, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
 pub(crate) use operator::{Scaled, Vector};

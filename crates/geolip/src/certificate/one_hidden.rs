@@ -125,9 +125,7 @@ impl<'a> OneHidden<'a> {
 pub(crate) fn roundings(network: &Network) -> usize {
     let node = |node: &Node| match &node.op {
         Op::Input => 0,
-        Op::Affine { terms, .. } => {
-            terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(0) + 2 * terms.len() + 2
-        }
+        Op::Affine { terms, .. } => terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(0) + 2 * terms.len() + 2,
         Op::Activate { .. } => 4,
     };
     network.nodes().iter().map(node).sum()

@@ -152,7 +152,8 @@ impl Form {
             *matrix.block_mut(1, 1) = Matrix::from_fn(columns.len(), columns.len(), lower);
         }
         let backward = matrix.backward_error();
-        for (block, (variables, multipliers)) in [(&rows, &self.gamma), (&columns, &self.delta)].into_iter().enumerate() {
+        for (block, (variables, multipliers)) in [(&rows, &self.gamma), (&columns, &self.delta)].into_iter().enumerate()
+        {
             for (at, (index, scale)) in variables.iter().enumerate() {
                 let entry = multipliers[*index] * scale * scale;
                 *matrix.diagonal_mut(block, at) = (entry - (backward[block] + UNDERFLOW) * INFLATE).next_down();
@@ -181,7 +182,7 @@ impl Form {
         for (index, multiplier) in multipliers.iter().enumerate() {
             if *multiplier > 0.0 {
                 let scale = unit_scale(*multiplier);
-                if scale > LARGEST_SCALE || scale < 1.0 / LARGEST_SCALE {
+                if !(1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(&scale) {
                     return Err(format!("the multiplier of {what} {index} is out of the range to compute with"));
                 }
                 found.push((index, scale));

@@ -4,7 +4,7 @@ use super::case::{Problem, Relaxed, Solved, Start, Verdict};
 use super::checkpoint::{Checkpoint, Saved};
 use super::tree::{Neuron, Open, State, Tree};
 use crate::bound::BoundError;
-use crate::certificate::{CaseProof, CheckedCase, End, Fixing};
+use crate::certificate::{CaseProof, Certificate, CheckedCase, End, Fixing, Proof};
 use crate::dual::Recovery;
 use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::network::Network;
@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 const ROUND: usize = 8;
 /// The part of the tolerance that closed cases may use.
 const TARGET: f64 = 0.9;
+/// Open cases up to which each gets the best bound it can have when a search is stopped; more are bounded by the largest of
+/// their values, and this much more.
+const FEW: usize = 32;
+const NEAR: f64 = 1e-4;
 /// Multiply–adds of the search for an input that is as steep as a better pattern, for every effort.
 const INPUT_WORK: f64 = 1e8;
 
@@ -108,6 +112,9 @@ impl Searcher<'_> {
         let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
         let gradient = GradientBound::new(self.network, norm);
         let layer = Problem::layer(self.network, norm, &functional);
+        if layer.is_none() && !self.options.exact {
+            return Err(BoundError::Cuts { output: functional.to_string() });
+        }
         let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed, layer };
 
         // the network itself
@@ -130,21 +137,26 @@ impl Searcher<'_> {
         if let Some((checkpoint, saved)) = checkpoint.as_ref().and_then(|c| Some((c, c.saved(self.index)?))) {
             self.resume(&problem, &gradient, &mut progress, saved).map_err(|reason| checkpoint.refuse(reason))?;
         }
-        let stop = self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?;
+        let stop = match self.options.exact {
+            true => self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?,
+            false => bound.stop,
+        };
         if let Some(checkpoint) = checkpoint {
             checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
         }
-        if stop != Stop::Converged {
+        if stop != Stop::Converged || !self.options.exact {
             self.bound_open_cases(&problem, &origin, &mut progress);
         }
         bound.iterations += progress.sweeps;
-        bound.method = Method::BranchAndBound { cases: progress.tree.len(), proved: progress.tree.closed() };
         bound.stop = stop;
-        if let Some(certificate) = progress.tree.certificate(self.network)
-            && certificate.upper() < bound.upper()
-        {
-            bound.certificate = certificate;
-        }
+        let (cases, proved) = (progress.tree.len(), progress.tree.closed());
+        let better = progress.tree.certificate(self.network).filter(|certificate| certificate.upper() < bound.upper());
+        bound.method = match better.as_ref().map(Certificate::proof) {
+            Some(Proof::Signs(proof)) => Method::Cuts { cuts: proof.cuts.len() },
+            None if !self.options.exact => bound.method,
+            Some(_) | None => Method::BranchAndBound { cases, proved },
+        };
+        bound.certificate = better.unwrap_or(bound.certificate);
         if let Some(mut pattern) = progress.best.filter(|pattern| pattern.value > bound.pattern.value) {
             pattern.value = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
             let realiser = Realiser::new(self.network);
@@ -260,32 +272,35 @@ impl Searcher<'_> {
         }
     }
 
-    /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound.
+    /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound: where there are
+    /// many, a bound near the largest of them will do, which costs no more than solving them did.
     fn bound_open_cases(&self, problem: &Problem<'_>, origin: &Arc<Start>, progress: &mut Progress) {
         let open = progress.tree.open();
         let tree = &progress.tree;
-        let converged: Vec<(usize, Solved)> = open
+        let value = |id: &usize| match &tree.case(*id).state {
+            State::Open(open) => open.value,
+            State::Split(..) | State::Closed(_) => 0.0,
+        };
+        let highest = open.iter().map(value).fold(progress.stuck, f64::max);
+        let target = progress.target(self.options.tol);
+        let near = (open.len() > FEW && highest.is_finite()).then_some((highest * (1.0 + NEAR)).max(target));
+        let bounded: Vec<(usize, CheckedCase)> = open
             .par_iter()
             .filter_map(|&id| {
                 let case = tree.case(id);
                 let State::Open(open) = &case.state else { return None };
                 let start = open.start.as_ref().unwrap_or(origin);
-                Some((id, Relaxed::new(problem, &case.fixings)?.converge(start)?))
-            })
-            .collect();
-        let highest = converged.iter().map(|(_, solved)| solved.value).fold(progress.stuck, f64::max);
-        let target = (highest * (1.0 + TARGET * self.options.tol)).max(progress.target(self.options.tol));
-        let bounded: Vec<(usize, Option<CheckedCase>)> = converged
-            .into_par_iter()
-            .map(|(id, solved)| {
-                let relaxed = Relaxed::new(problem, &tree.case(id).fixings);
-                (id, relaxed.and_then(|relaxed| relaxed.bound(&solved.start, target)))
+                let relaxed = Relaxed::new(problem, &case.fixings)?;
+                if let Some(Verdict::Closed(case)) = near.and_then(|near| Some(relaxed.solve(start, near)?.verdict)) {
+                    return Some((id, *case));
+                }
+                let solved = relaxed.converge(start)?;
+                let own = (solved.value * (1.0 + TARGET * self.options.tol)).max(target);
+                Some((id, relaxed.bound(&solved.start, own)?))
             })
             .collect();
         for (id, case) in bounded {
-            if let Some(case) = case {
-                progress.tree.set(id, State::Closed(Box::new(case)));
-            }
+            progress.tree.set(id, State::Closed(Box::new(case)));
         }
     }
 }

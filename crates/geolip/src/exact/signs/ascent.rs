@@ -189,16 +189,15 @@ impl Objective {
     /// By how much γ and δ (in ℓ2 δ alone) are too small, as a factor.
     pub fn shortfall(&self, reduced: &Matrix, gamma: &[f64], delta: &[f64]) -> Option<f64> {
         let root = |v: &f64| if *v > 0.0 { 1.0 / v.sqrt() } else { 0.0 };
-        let (rows, columns): (Vec<f64>, Vec<f64>) = (gamma.iter().map(root).collect(), delta.iter().map(root).collect());
+        let (rows, columns): (Vec<f64>, Vec<f64>) =
+            (gamma.iter().map(root).collect(), delta.iter().map(root).collect());
         let gram = match self.norm {
             InputNorm::Linf => {
                 let scaled =
                     Matrix::from_fn(reduced.rows(), reduced.cols(), |i, j| rows[i] * reduced.at(i, j) * columns[j]);
                 product(scaled.t(), scaled.view(), scaled.cols(), scaled.cols())
             }
-            _ => {
-                Matrix::from_fn(reduced.rows(), reduced.cols(), |i, j| columns[i] * reduced.at(i, j) * columns[j])
-            }
+            _ => Matrix::from_fn(reduced.rows(), reduced.cols(), |i, j| columns[i] * reduced.at(i, j) * columns[j]),
         };
         let largest = largest_eigenvalue(&gram)?;
         Some(if self.norm == InputNorm::Linf { largest.sqrt() } else { largest })

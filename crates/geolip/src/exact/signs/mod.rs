@@ -247,7 +247,8 @@ impl<'a> Relaxed<'a> {
             let mut own = Work { t: work.t.clone(), cuts, step: STEP, sweeps: 0 };
             let (reduced, swept, _) = self.settle(&mut own, CLOSING);
             let (gamma, delta) = self.objective.multipliers(&reduced, &swept, &own.t);
-            let delta: Vec<f64> = delta.iter().zip(&self.objective.free).map(|(d, f)| if *f { *d } else { 0.0 }).collect();
+            let delta: Vec<f64> =
+                delta.iter().zip(&self.objective.free).map(|(d, f)| if *f { *d } else { 0.0 }).collect();
             let factor = self.objective.shortfall(&reduced, &gamma, &delta)? * (1.0 + MARGIN);
             let scale = |v: &f64, factor: f64| in_digits(v * factor * (1.0 + accuracy), 0.1 * accuracy);
             let gamma = match self.layer.norm {
