@@ -2,7 +2,7 @@
 //!
 //! # The claim
 //!
-//! For one hidden layer, FGL = max ‖A s‖* over s = (t, 1), t ∈ {−1, 1}ⁿ ([`super::one_hidden`]), which is the maximum of
+//! For one hidden layer, FGL = max ‖A s‖* over s = (t, 1), t ∈ {−1, 1}ⁿ (`one_hidden.rs`), which is the maximum of
 //! xᵀA s over signs x in ℓ∞, over ‖x‖₂ ≤ 1 in ℓ2. Call all these variables y, with the constant 1 among them. Let c be
 //! cycles of variables with a sign σ on every edge, an odd number of them negative, and
 //!
