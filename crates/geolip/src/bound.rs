@@ -227,6 +227,8 @@ pub(crate) fn relax(
     Ok(bounds.into_iter().map(|(_, bound)| bound).collect())
 }
 
+/// Evaluations per neuron that the bounds from below of small networks are worth.
+const REPEATS: f64 = 300.0;
 /// Work on real inputs, in units of that on patterns.
 const INPUTS: f64 = 2.0;
 
@@ -242,7 +244,8 @@ fn complete(
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }
     let spent = outcomes.iter().map(|o| (o.iterations * o.solution.k) as f64).sum::<f64>() / outcomes.len() as f64;
-    let work = options.effort * (PatternRules::DEFAULT.work + spent * network.network().multiply_adds() as f64);
+    let (one, neurons) = (network.network().multiply_adds() as f64, network.network().neurons() as f64);
+    let work = options.effort * (PatternRules::DEFAULT.work.min(REPEATS * one * neurons) + spent * one);
     let rules = PatternRules { seed: options.seed, work, ..PatternRules::DEFAULT };
     let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional.clone()).collect();
     let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();

@@ -45,6 +45,8 @@ const PLAIN: (f64, usize) = (1e-6, 60);
 const ROUNDED: f64 = 0.05;
 const DROPPED: f64 = 0.5;
 const LEAST_GAP: f64 = 1e-12;
+/// What the bound of a case that stays open may lose.
+const BOUND_GAP: f64 = 1e-6;
 /// What a factor of multipliers is taken larger than computed.
 const MARGIN: f64 = 1e-11;
 /// Random directions for patterns.
@@ -183,7 +185,7 @@ impl<'a> Relaxed<'a> {
             if value < target {
                 let (_, _, settled) = self.settle(&mut work, CLOSING);
                 if settled < target
-                    && let Some(case) = self.certify(&mut work, target)
+                    && let Some(case) = self.certify(&mut work, target).filter(|case| case.upper() <= target)
                 {
                     let verdict = Verdict::Closed(Box::new(case));
                     return Solved { value: settled, start: self.end(work), sweeps: 0, verdict, pattern: None };
@@ -228,7 +230,7 @@ impl<'a> Relaxed<'a> {
     pub fn bound(&self, solution: &State, target: f64) -> Option<CheckedCase> {
         let mut work = Work { t: solution.t.clone(), cuts: solution.cuts.clone(), step: STEP, sweeps: 0 };
         let (_, _, value) = self.settle(&mut work, CLOSING);
-        self.certify(&mut work, target.max(value * (1.0 + 1e-6)))
+        self.certify(&mut work, target.max(value * (1.0 + BOUND_GAP)))
     }
 
     /// The proof of a file's case.
@@ -237,10 +239,12 @@ impl<'a> Relaxed<'a> {
         check_sign_case(&self.layer.hidden, self.layer.norm, functional, self.fixings, (upper, proof.clone())).ok()
     }
 
-    /// A bound near that of a solution, its numbers rounded to what their distance from the target needs.
+    /// A bound near that of a solution, of at most `target` if that is within reach; its numbers are rounded to what their
+    /// distance from the target needs.
     fn certify(&self, work: &mut Work, target: f64) -> Option<CheckedCase> {
         let (_, _, value) = self.settle(work, CLOSING);
         let gap = (target / value - 1.0).clamp(LEAST_GAP, 1.0);
+        let mut best: Option<CheckedCase> = None;
         for (accuracy, spare) in [(ROUNDED * gap, DROPPED * gap), (ROUNDED * gap, 0.0), (LEAST_GAP, 0.0)] {
             let spare = self.objective.weight_worth(spare, value);
             let cuts = work.cuts.simplified(spare, |weight| in_digits(weight, accuracy));
@@ -261,11 +265,13 @@ impl<'a> Relaxed<'a> {
             let upper = crate::certificate::signs::claim(&self.program, self.layer.norm, &proof);
             let checked =
                 check_sign_case(&self.layer.hidden, self.layer.norm, functional, self.fixings, (upper, proof));
-            if let Some(case) = checked.ok().filter(|case| case.upper() <= target) {
-                return Some(case);
+            let better = |case: &CheckedCase| best.as_ref().is_none_or(|best| case.upper() < best.upper());
+            best = checked.ok().filter(better).or(best);
+            if best.as_ref().is_some_and(|case| case.upper() <= target) {
+                break;
             }
         }
-        None
+        best
     }
 
     fn end(&self, mut work: Work) -> Start {
