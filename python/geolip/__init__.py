@@ -10,6 +10,7 @@ The engine is the one of the command line `geolip`: same names, same defaults, s
 
 from ._bound import Checked, bound, check
 from ._compare import Comparison, Method, compare
+from ._from_torch import from_torch
 from ._geolip import __version__
 from ._network import Network, from_onnx, load
 from ._report import Bound, Certificate, Pattern, Report
@@ -44,5 +45,6 @@ __all__ = [
     "check",
     "compare",
     "from_onnx",
+    "from_torch",
     "load",
 ]

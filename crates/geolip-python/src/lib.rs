@@ -33,7 +33,7 @@ mod _geolip {
     #[pymodule_export]
     use super::network::{Network, from_bytes, load};
     #[pymodule_export]
-    use super::options::{activations, defaults, vector};
+    use super::options::{activations, defaults, slope, vector};
     #[pymodule_export]
     use super::report::{Report, bound};
     use pyo3::prelude::*;

@@ -94,6 +94,13 @@ pub fn activations() -> Vec<&'static str> {
     Activation::NAMES.to_vec()
 }
 
+/// The slope interval [α, β] of an activation with PyTorch's default parameters.
+#[pyfunction]
+pub fn slope(name: &str) -> Option<(f64, f64)> {
+    let slope = Activation::from_name(name)?.slope(0);
+    Some((slope.lower, slope.upper))
+}
+
 /// The numbers of a vector file (.npy or .txt), as bytes.
 #[pyfunction]
 pub fn vector(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
