@@ -1,7 +1,8 @@
 """`geolip.from_torch`: PyTorch modules as networks.
 
-A `nn.Sequential` of known layers is written as an ONNX file by this package itself; anything else is exported
-by `torch.onnx.export` in memory. Both go through the same importer, and the result is compared with the module.
+A `nn.Sequential` of known layers is written as an ONNX file by this package itself; anything else is
+exported by `torch.onnx.export` in memory. Both go through the same importer, and the result is compared
+with the module.
 """
 
 from __future__ import annotations
@@ -273,7 +274,7 @@ def _plain(operator: str, **attributes: str) -> Writer:
     """An activation; `attributes` maps those of ONNX to those of torch."""
 
     def write(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-        chain.add(operator, **{name: float(getattr(layer, of)) for name, of in attributes.items()})
+        chain.add(operator, None, **{name: float(getattr(layer, of)) for name, of in attributes.items()})
         return True
 
     return write

@@ -26,9 +26,7 @@ class Network:
     :meth:`Network.from_weights`. Calling it evaluates it in double precision.
     """
 
-    def __init__(
-        self, engine: _geolip.Network, source: bytes | None, name: str, reading: dict[str, Any]
-    ) -> None:
+    def __init__(self, engine: _geolip.Network, source: bytes | None, name: str, reading: dict[str, Any]) -> None:
         self._engine = engine
         self._source = source
         self._name = name
@@ -55,16 +53,12 @@ class Network:
         if biases is None:
             biases = [None] * len(matrices)
         if len(biases) != len(matrices):
-            raise OptionError(
-                f"{len(matrices)} weights but {len(biases)} biases; give one bias, or None, per layer"
-            )
+            raise OptionError(f"{len(matrices)} weights but {len(biases)} biases; give one bias, or None, per layer")
         arrays = {f"W{i}": w for i, w in enumerate(matrices, 1)}
         arrays |= {f"b{i}": _floats(b, f"bias {i - 1}") for i, b in enumerate(biases, 1) if b is not None}
         file = io.BytesIO()
         np.savez(file, **arrays)  # type: ignore[arg-type]
-        return from_bytes(
-            file.getvalue(), "weights.npz", activation=activation, transposed=transposed or None
-        )
+        return from_bytes(file.getvalue(), "weights.npz", activation=activation, transposed=transposed or None)
 
     @property
     def inputs(self) -> int:

@@ -63,9 +63,7 @@ def html(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str
     right = "style='text-align:right'"
     head = "".join(f"<th {right if i else ''}>{escape(h)}</th>" for i, h in enumerate(headings))
     body = "".join(
-        "<tr>"
-        + "".join(f"<td {right if i else ''}>{escape(str(c))}</td>" for i, c in enumerate(row))
-        + "</tr>"
+        "<tr>" + "".join(f"<td {right if i else ''}>{escape(str(c))}</td>" for i, c in enumerate(row)) + "</tr>"
         for row in rows
     )
     title = f"<caption style='text-align:left'>{escape(caption)}</caption>" if caption else ""

@@ -28,9 +28,7 @@ def activated(activation):
 
 
 def convolutional(*tail):
-    return lambda: nn.Sequential(
-        nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), *tail, nn.Flatten(), nn.LazyLinear(4)
-    )
+    return lambda: nn.Sequential(nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), *tail, nn.Flatten(), nn.LazyLinear(4))
 
 
 class Functional(nn.Module):
@@ -94,9 +92,7 @@ CHAINS = {
     "relu6": (activated(nn.ReLU6), VECTOR),
     "softsign": (activated(nn.Softsign), VECTOR),
     "batch norm": (
-        sequential(
-            linear(6, 8), lambda: nn.BatchNorm1d(8), nn.Sigmoid, lambda: nn.Dropout(0.5), linear(8, 3)
-        ),
+        sequential(linear(6, 8), lambda: nn.BatchNorm1d(8), nn.Sigmoid, lambda: nn.Dropout(0.5), linear(8, 3)),
         VECTOR,
     ),
     "nested": (
@@ -131,9 +127,7 @@ OTHERS = {
     "residual convolution": (ResidualConvolution, IMAGE),
     "two branches": (Concatenating, VECTOR),
     "weight norm": (
-        lambda: nn.Sequential(
-            nn.utils.parametrizations.weight_norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3)
-        ),
+        lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(6, 8)), nn.ReLU(), nn.Linear(8, 3)),
         VECTOR,
     ),
 }
@@ -172,9 +166,7 @@ def test_sequential_needs_no_onnx(name, monkeypatch):
     agrees(geolip.from_torch(module, torch.zeros(shape)), module, shape)
 
 
-@pytest.mark.parametrize(
-    "name", ["gelu", "silu", "batch norm", "max pool", "convolution", "nested", "elu", "tanh"]
-)
+@pytest.mark.parametrize("name", ["gelu", "silu", "batch norm", "max pool", "convolution", "nested", "elu", "tanh"])
 def test_bounds_agree_with_those_of_the_exported_file(name):
     style, shape = CHAINS[name]
     module = made(style, shape)
