@@ -35,8 +35,8 @@ from .errors import OptionError
 __all__ = ["LipschitzBound"]
 
 # upstream gradients below this part of the largest are lifted to it, so that the vectors of every output move in
-# every step; far below float32's resolution of the sum
-LEAST = 1e-10
+# every step; below float32's resolution of the sum
+LEAST = 1e-8
 
 
 class LipschitzBound:
@@ -168,20 +168,21 @@ class _State:
         self.x: Tensor | None = None
         self.vectors: dict[int, Tensor] = {}
         self.sign: Tensor | None = None
-        self.dual: Callable[[Tensor], Tensor] = lambda g: g
+        self.dual: Dual = lambda g, _: g
         self._generator: torch.Generator | None = None
 
     def forget(self) -> None:
         self.x, self.vectors, self._generator = None, {}, None
 
-    def prepare(self, problems: int, shape: Sequence[int], like: Tensor, dual: Callable[[Tensor], Tensor]) -> None:
+    def prepare(self, problems: int, shape: Sequence[int], like: Tensor, dual: Dual) -> None:
         """Makes an input to start from, unless there is one of this shape."""
         self.dual = dual
         wanted = (problems, self.features, *shape)
         x = self.x
         if x is None or x.shape != wanted or x.device != like.device or x.dtype != like.dtype:
             self.forget()
-            self.x = dual(self.random(wanted, like))
+            start = self.random(wanted, like)
+            self.x = dual(start, start)
 
     def random(self, shape: Sequence[int], like: Tensor) -> Tensor:
         """Normal numbers; the same on every device."""
@@ -190,20 +191,38 @@ class _State:
         numbers = torch.randn(*shape, generator=self._generator, dtype=torch.float64)
         return numbers.to(device=like.device, dtype=like.dtype)
 
+    def signed(self, values: Tensor) -> Tensor:
+        """`values` (problems, …), negative for problems whose value is to fall."""
+        return values if self.sign is None else values * self.sign.reshape(-1, *[1] * (values.dim() - 1))
+
     def of(self, layer: int, h: Tensor) -> Tensor:
         """S of an activation with pre-activations `h`."""
         vectors = self.vectors.get(layer)
         if vectors is None or vectors.shape != h.shape:
             vectors = self.random(h.shape, h)
-            vectors /= torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+            vectors /= _norms(vectors)
             self.vectors[layer] = vectors
         return vectors
 
 
-def _unit(v: Tensor, norm: Tensor, otherwise: Tensor | float = 0.0) -> Tensor:
+def _norms(v: Tensor) -> Tensor:
+    """The lengths of vectors (problems, k, …), shape (problems, 1, …); torch's own are slow along this axis."""
+    return (v * v).sum(1, keepdim=True).sqrt()
+
+
+def _inverse(norm: Tensor) -> tuple[Tensor, Tensor | None]:
+    """1/norm (which may have a sign), 0 where it is 0; and where that is, if anywhere."""
+    zero = norm.abs() <= torch.finfo(norm.dtype).tiny
+    if not bool(zero.any()):
+        return norm.reciprocal(), None
+    return torch.where(zero, 0.0, norm.reciprocal()), zero
+
+
+def _unit(v: Tensor, norm: Tensor, otherwise: Tensor) -> Tensor:
     """`v`/`norm`, and `otherwise` where the norm is 0."""
-    tiny = torch.finfo(v.dtype).tiny
-    return torch.where(norm > tiny, v / norm.clamp_min(tiny), otherwise)
+    inverse, zero = _inverse(norm)
+    unit = v * inverse
+    return unit if zero is None else torch.where(zero, otherwise, unit)
 
 
 class _Input(torch.autograd.Function):
@@ -213,17 +232,14 @@ class _Input(torch.autograd.Function):
     def forward(ctx: Any, anchor: Tensor, state: _State) -> Tensor:
         ctx.state = state
         assert state.x is not None, "prepared"
-        return state.x.clone()
+        return state.x.detach()  # replaced after each pass, never written to
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None]:
         state: _State = ctx.state
-        assert state.x is not None and state.sign is not None, "the output's backward pass comes first"
-        sign = state.sign.reshape(-1, *[1] * (gradient.dim() - 1))
-        new = state.dual(gradient * sign)
-        moved = new.flatten(1).any(dim=1).reshape(sign.shape)
-        state.x = torch.where(moved, new, state.x)
+        assert state.x is not None, "prepared"
+        state.x = state.dual(state.signed(gradient), state.x)
         return None, None
 
 
@@ -234,23 +250,23 @@ class _Activation(torch.autograd.Function):
     def forward(ctx: Any, h: Tensor, c: Tensor, r: Tensor, state: _State, layer: int) -> Tensor:
         h = h.unflatten(0, (-1, state.features))
         s = state.of(layer, h)
-        norm = torch.linalg.vector_norm(h, dim=1, keepdim=True)
+        norm = _norms(h)
         ctx.state, ctx.layer = state, layer
         ctx.save_for_backward(h, norm, c, r)
-        return (c * h + r * norm * s).flatten(0, 1)
+        return torch.addcmul(c * h, r * norm, s).flatten(0, 1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         h, norm, c, r = ctx.saved_tensors
         state: _State = ctx.state
-        assert state.sign is not None, "the output's backward pass comes first"
         g = gradient.unflatten(0, (-1, state.features))
-        size = torch.linalg.vector_norm(g, dim=1, keepdim=True)
-        sign = state.sign.reshape(-1, *[1] * (g.dim() - 1))
-        state.vectors[ctx.layer] = _unit(sign * g, size, state.vectors[ctx.layer])
-        signed = sign * size
-        dh = c * g + r * signed * _unit(h, norm)
+        size = _norms(g)
+        signed = state.signed(size)
+        inverse, zero = _inverse(signed)
+        s = g * inverse
+        state.vectors[ctx.layer] = s if zero is None else torch.where(zero, state.vectors[ctx.layer], s)
+        dh = torch.addcmul(c * g, h, r * signed * _inverse(norm)[0])
         dc = (g * h).sum_to_size(c.shape) if ctx.needs_input_grad[1] else None
         dr = (signed * norm).sum_to_size(r.shape) if ctx.needs_input_grad[2] else None
         return dh.flatten(0, 1), dc, dr, None, None
@@ -267,13 +283,18 @@ class _Output(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        sign = torch.where(gradient < 0, -1.0, 1.0).to(gradient.dtype)
-        ctx.state.sign = sign
-        return sign * gradient.abs().clamp_min(LEAST * gradient.abs().max()), None
+        state: _State = ctx.state
+        size = gradient.abs()
+        size = torch.maximum(size, LEAST * size.max())
+        state.sign = torch.where(gradient < 0, -1.0, 1.0).to(size) if bool((gradient < 0).any()) else None
+        return state.signed(size), None
 
 
-def _dual_vector(norm: Norm) -> Callable[[Tensor], Tensor]:
-    """g (problems, k, *shape) ↦ the X of norm one with the largest ⟨g, X⟩; rows of zeros stay."""
+# g (problems, k, *shape) and the X before ↦ the X of norm one with the largest ⟨g, X⟩; what does not matter stays
+Dual = Callable[[Tensor, Tensor], Tensor]
+
+
+def _dual_vector(norm: Norm) -> Dual:
     text = str(norm)
     p = math.inf if text == "linf" else 2.0 if text == "l2" else None
     if p is None:
@@ -284,15 +305,15 @@ def _dual_vector(norm: Norm) -> Callable[[Tensor], Tensor]:
     if not p >= 2.0:
         raise OptionError(f"the norm is '{norm}'; give 'linf', 'l2', or a number of at least 2")
 
-    def dual(g: Tensor) -> Tensor:
-        rows = torch.linalg.vector_norm(g, dim=1, keepdim=True)
+    def dual(g: Tensor, before: Tensor) -> Tensor:
+        rows = _norms(g)
         if p == math.inf:
-            return _unit(g, rows)
+            return _unit(g, rows, before)
         flat = rows.flatten(1)
         largest = flat.amax(1).reshape(-1, *[1] * (g.dim() - 1))
-        size = _unit(rows, largest) ** (1.0 / (p - 1.0))
-        whole = (size.flatten(1) ** p).sum(1) ** (1.0 / p)
-        return _unit(g, rows) * _unit(size, whole.reshape(largest.shape))
+        size = (rows * _inverse(largest)[0]) ** (1.0 / (p - 1.0))
+        whole = ((size.flatten(1) ** p).sum(1) ** (1.0 / p)).reshape(largest.shape)
+        return _unit(g * (size * _inverse(rows)[0]), whole, before)
 
     return dual
 

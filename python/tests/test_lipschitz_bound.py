@@ -1,6 +1,7 @@
 """The differentiable value: that of the engine, with the right gradient, for modules of many styles."""
 
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -8,7 +9,6 @@ import pytest
 import geolip
 
 torch = pytest.importorskip("torch")
-import itertools
 
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
