@@ -14,6 +14,7 @@ from ._from_torch import from_torch
 from ._geolip import __version__
 from ._network import Network, from_onnx, load
 from ._report import Bound, Certificate, Pattern, Report
+from ._sweep import Result, map, sweep
 from .errors import (
     CertificateFormatError,
     GeolipError,
@@ -39,6 +40,7 @@ __all__ = [
     "Pattern",
     "RejectedError",
     "Report",
+    "Result",
     "UnsupportedNetworkError",
     "__version__",
     "bound",
@@ -47,4 +49,6 @@ __all__ = [
     "from_onnx",
     "from_torch",
     "load",
+    "map",
+    "sweep",
 ]
