@@ -39,7 +39,7 @@ WIDTHS = [64, 64, 64, 10]
 BATCH = 128
 STRENGTHS = {
     "none": [0.0],
-    "product of norms": [3e-6, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3],
+    "product of norms": [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2],
     "relaxation": [1e-3, 3e-3, 1e-2, 2e-2, 5e-2, 1e-1],
 }
 RADII = np.linspace(0.0, 0.25, 51)
