@@ -151,7 +151,8 @@ def comparison(comparison: Comparison, ax: Axes | None = None) -> Axes:
     ax.barh(range(len(rows)), values, color=colours)
     for row, value in enumerate(values):
         ax.annotate(f"{value:.4g}", (value, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
-    labels = [f"{m.title} {'≥' if m.upper else '≤'} Lip" if m.method != "brute_force" else m.title for m in rows]
+    sides = {"attained": "≤ Lip", "pattern_attained": "≤ FGL", "exact": "= FGL"}
+    labels = [f"{m.title} {sides.get(m.guarantee or '', '≥ FGL')}" for m in rows]
     ax.set(yticks=range(len(rows)), yticklabels=labels, xlabel=f"value, {comparison.norm}", xscale="log")
     ax.set_xlim(0.5 * min(values), 3 * max(values))
     ax.invert_yaxis()
