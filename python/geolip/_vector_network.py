@@ -81,12 +81,18 @@ class _Run(fx.Interpreter):
         self._activate = activate
         self._variable: set[fx.Node] = set()
         self._node: fx.Node | None = None
+        self._batch = 0
 
     def run_node(self, n: fx.Node) -> Any:
         if n.op == "placeholder" or any(source in self._variable for source in n.all_input_nodes):
             self._variable.add(n)
         self._node = n
-        return super().run_node(n)
+        result = super().run_node(n)
+        if n in self._variable and isinstance(result, Tensor):
+            self._batch = self._batch or len(result)
+            if result.dim() == 0 or len(result) != self._batch:
+                raise self._refuse(f"{n.target}: mixes or moves the batch dimension")
+        return result
 
     def _refuse(self, what: str) -> UnsupportedNetworkError:
         assert self._node is not None, "only a node refuses"
@@ -106,6 +112,8 @@ class _Run(fx.Interpreter):
         layer: Any = self.fetch_attr(target)
         if self._is_constant():
             return layer(*args, **kwargs)
+        if layer._forward_hooks or layer._forward_pre_hooks:
+            raise self._refuse(f"{type(layer).__name__} with hooks")
         x: Tensor = args[0]
         if isinstance(layer, nn.Linear):
             return F.linear(x, layer.weight)
@@ -167,8 +175,10 @@ class _Run(fx.Interpreter):
             return function(*args, **kwargs)
         if name in ("add", "iadd", "sub", "isub", "add_", "sub_"):
             return self._sum(name, args, kwargs)
-        if name in ("mul", "imul", "mul_", "truediv", "div") and not all(map(self._varies, nodes[:2])):
-            return function(*args, **kwargs) if self._varies(nodes[0]) else args[0] * args[1]
+        if name in ("mul", "imul", "mul_") and not all(map(self._varies, nodes[:2])):
+            return args[0] * args[1]
+        if name in ("truediv", "div", "itruediv", "div_") and not self._varies(nodes[1]):
+            return args[0] / args[1]
         if name in ("linear", "conv1d", "conv2d", "conv3d") and self._varies(nodes[0]):
             kwargs = {k: v for k, v in kwargs.items() if k != "bias"}
             return function(*args[:2], None, *args[3:], **kwargs)
@@ -179,7 +189,7 @@ class _Run(fx.Interpreter):
         if name == "pad":
             mode = args[2] if len(args) > 2 else kwargs.get("mode", "constant")
             return F.pad(args[0], args[1], mode=mode)
-        if name in ("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch", "fn"):
+        if name in ("max_pool1d", "max_pool2d", "max_pool3d"):
             names = ("kernel_size", "stride", "padding", "dilation")
             call = {**dict(zip(names, args[1:], strict=False)), **kwargs}
             axes = args[0].dim() - 2
@@ -239,16 +249,20 @@ class _Run(fx.Interpreter):
 
     def _slopes(self, name: str, options: dict[str, Any]) -> tuple[float, float] | None:
         if name in ("LeakyReLU", "leaky_relu"):
-            slope = float(options.get("negative_slope") or 0.01)
+            slope = _number(options.get("negative_slope"), 0.01)
             return min(slope, 1.0), max(slope, 1.0)
         if name in ("ELU", "elu"):
-            alpha = float(options.get("alpha") or 1.0)
+            alpha = _number(options.get("alpha"), 1.0)
             return min(alpha, 0.0), max(alpha, 1.0)
         if name in ("GELU", "gelu"):
             return _geolip.slope("gelu-tanh" if options.get("approximate") == "tanh" else "gelu")
         if name in ("Softplus", "softplus"):
             return 0.0, 1.0
         return _geolip.slope(NAMES[name]) if name in NAMES else None
+
+
+def _number(given: Any, default: float) -> float:
+    return default if given is None else float(given)
 
 
 def _many(value: Any, axes: int) -> list[int]:

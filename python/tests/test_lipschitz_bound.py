@@ -169,12 +169,50 @@ def test_one_sweep_a_step_follows_the_weights():
     assert (value <= fresh * 1.0001).all()
 
 
+def test_arithmetic_that_is_linear():
+    class Arithmetic(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.b = nn.Linear(4, 6), nn.Linear(6, 2)
+
+        def forward(self, x):
+            h = F.leaky_relu(2 * self.a(x) / 3 - 1, 0.0)
+            h = h + torch.abs(h).mul(0.5)
+            y = self.b(h) - self.b.bias
+            return torch.cat([y[:, 1:], y[:, :1]], 1)
+
+    module = Arithmetic()
+    value = bound_of(module, (4,), "l2").converge(1e-7, 3000)
+    pytest.importorskip("onnxscript")
+    report = geolip.bound(geolip.from_torch(module, torch.zeros(1, 4)), "l2")
+    np.testing.assert_allclose(value.numpy(), [b.relaxation for b in report], rtol=1e-4)
+
+
 def test_what_is_not_supported_is_refused():
     class Softmax(nn.Module):
         def forward(self, x):
             return torch.softmax(x, 1)
 
-    for module in (Softmax(), nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)), nn.Sequential(nn.Softmax(1))):
+    class Applied(nn.Module):
+        def __init__(self, function):
+            super().__init__()
+            self.function = function
+
+        def forward(self, x):
+            return self.function(x)
+
+    hooked = nn.Linear(3, 3)
+    hooked.register_forward_hook(lambda module, inputs, output: output * 2)
+    refused = [
+        Softmax(),
+        nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3)),
+        nn.Sequential(nn.Softmax(1)),
+        hooked,
+        *(Applied(f) for f in (lambda x: x * x, lambda x: 1 / x, lambda x: x[0], lambda x: x - x.mean(0))),
+        Applied(lambda x: F.adaptive_max_pool2d(x[:, None, None], 1)),
+    ]
+    for module in refused:
         bound = LipschitzBound(nn.Sequential(nn.Linear(3, 3), module))
         with pytest.raises(geolip.UnsupportedNetworkError, match="no known slopes"):
             bound()

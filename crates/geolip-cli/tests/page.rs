@@ -27,7 +27,8 @@ fn a_page_shows_the_bounds_and_the_hash_of_their_certificate() {
     }
     assert!(html.contains(&format!("geolip check {certificate} models/digits-784-64-10.onnx")));
     let again = Command::new("sha256sum").arg(&certificate).output();
-    if let Some(hash) = again.ok().and_then(|o| String::from_utf8(o.stdout).ok()?.split(' ').next().map(str::to_owned)) {
+    if let Some(hash) = again.ok().and_then(|o| String::from_utf8(o.stdout).ok()?.split(' ').next().map(str::to_owned))
+    {
         assert!(html.contains(&hash), "the page names the certificate's hash, {hash}");
     }
 }

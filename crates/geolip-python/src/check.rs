@@ -3,7 +3,6 @@
 use crate::network::Network;
 use crate::{engine, error};
 use geolip::certificate::{CertificateFile, check_file};
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 /// One accepted claim: output, norm, upper bound, probability that a random test passed what is not true.
@@ -14,8 +13,8 @@ type Accepted = (String, String, f64, f64);
 pub fn check(py: Python<'_>, certificate: &[u8], network: Py<Network>) -> PyResult<Vec<Accepted>> {
     let file = CertificateFile::from_json(certificate).map_err(|e| error::format(py, &e))?;
     let imported = network.get().imported();
-    let checked = py.detach(|| engine::on_pool(|| check_file(&imported.network, &file)));
-    let checked = checked.map_err(PyRuntimeError::new_err)?.map_err(|e| error::rejected(py, &e))?;
+    let checked = engine::watched(py, None, move |_| check_file(&imported.network, &file))?;
+    let checked = checked.map_err(|e| error::rejected(py, &e))?;
     let accepted = |c: &geolip::certificate::Certificate| {
         (c.functional().to_string(), c.norm().to_string(), c.upper(), c.failure_probability())
     };
