@@ -142,6 +142,10 @@ pub struct BoundArguments {
     #[arg(long, value_name = "FILE")]
     pub pattern: Option<PathBuf>,
 
+    /// Write one HTML page to this file: tables, a picture, and how to check the bounds again
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,

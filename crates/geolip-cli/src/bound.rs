@@ -4,7 +4,7 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{attained, numbers, ports, table};
+use crate::{attained, numbers, page, ports, table};
 use geolip::import::{Imported, load};
 use geolip::{Bound, BoundError, Method, Network, Report, Stop};
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
     let witness = arguments.witness.as_deref().map(Destination::open).transpose()?;
     let pattern = arguments.pattern.as_deref().map(Destination::open).transpose()?;
+    let page = arguments.report.as_deref().map(Destination::open).transpose()?;
     let progress = Progress::start("bounds certified");
     let reports: Result<Vec<Report>, BoundError> =
         questions.iter().map(|options| geolip::bound(&imported.network, options, &progress)).collect();
@@ -31,6 +32,11 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     });
     if let (Some(destination), [report]) = (destination, reports.as_slice()) {
         destination.write(report.certificate_file(&imported.network).to_json().as_bytes())?;
+    }
+    if let Some(destination) = page {
+        let notes = notes(&imported.network, &reports);
+        let written = arguments.certificate.as_deref();
+        destination.write(page::page(path, &imported, &reports, &notes, written).as_bytes())?;
     }
     if let Some(witness) = witness {
         witness.write(&attained::inputs(&reports))?;
@@ -153,7 +159,7 @@ fn factor_up(factor: f64) -> String {
 }
 
 /// What kind of certificate it is, and why work on it ended where that was not by itself.
-fn certificate(bound: &Bound) -> String {
+pub fn certificate(bound: &Bound) -> String {
     let kind = match bound.certificate.failure_probability() {
         0.0 => "verified".to_owned(),
         p => format!("probabilistic {p:.0e}"),

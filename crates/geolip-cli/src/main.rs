@@ -12,6 +12,7 @@ mod failure;
 mod info;
 mod numbers;
 mod output;
+mod page;
 mod ports;
 mod progress;
 mod table;

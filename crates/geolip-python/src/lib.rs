@@ -1,0 +1,45 @@
+//! `geolip._geolip`: the engine as Python's `geolip` package sees it. Not for users: `python/geolip` is.
+//!
+//! | file | one idea |
+//! | --- | --- |
+//! | `network.rs` | a network that was read, from a file or from bytes |
+//! | `options.rs` | what Python asks for, as [`geolip::Options`] |
+//! | `engine.rs` | work on threads of its own: the GIL is released, Ctrl-C and progress are heard |
+//! | `report.rs`, `comparison.rs`, `check.rs` | what came out, as JSON text and bytes |
+//! | `numbers.rs` | arrays of numbers as bytes, both ways |
+//! | `error.rs` | errors as the exceptions of `geolip.errors` |
+//!
+//! What crosses the border is text, numbers and bytes, so that the module depends on no version of NumPy. JSON carries
+//! doubles exactly.
+//!
+//! The workspace denies `unsafe`, here too: PyO3 keeps its own inside what its macros call.
+
+mod check;
+mod comparison;
+mod engine;
+mod error;
+mod network;
+mod numbers;
+mod options;
+mod report;
+
+/// The engine behind the package `geolip`.
+#[pyo3::pymodule]
+mod _geolip {
+    #[pymodule_export]
+    use super::check::check;
+    #[pymodule_export]
+    use super::comparison::compare;
+    #[pymodule_export]
+    use super::network::{Network, from_bytes, load};
+    #[pymodule_export]
+    use super::options::{activations, defaults, slope, vector};
+    #[pymodule_export]
+    use super::report::{Report, bound};
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,109 @@
+//! What Python asks for, as [`geolip::Options`]. Names, units and defaults are the command line's; `python/tests` compares.
+
+use crate::{error, numbers};
+use geolip::import::load_vector;
+use geolip::network::Activation;
+use geolip::{InputNorm, Options, Outputs, Weights};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Bytes.
+const GIB: f64 = (1 << 30) as f64;
+
+/// The keyword arguments of `geolip.bound`, as a dictionary. Ranges are the library's to check.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Choices<'py> {
+    norm: String,
+    output: Bound<'py, PyAny>,
+    tol: f64,
+    exact: bool,
+    checkpoint: Option<PathBuf>,
+    case_limit: usize,
+    time_limit: Option<f64>,
+    memory_limit: f64,
+    effort: f64,
+    threads: Option<usize>,
+    seed: u64,
+}
+
+impl Choices<'_> {
+    /// The same for the library.
+    pub fn options(self, py: Python<'_>) -> PyResult<Options> {
+        let seconds = |given: f64| match Duration::try_from_secs_f64(given) {
+            Ok(limit) if !limit.is_zero() => Ok(limit),
+            _ => Err(error::option(py, format!("time_limit is {given}; it must be a positive number of seconds"))),
+        };
+        if !(self.memory_limit > 0.0 && self.memory_limit.is_finite()) {
+            let text = format!("memory_limit is {}; it must be a positive number of GiB", self.memory_limit);
+            return Err(error::option(py, text));
+        }
+        let options = Options {
+            norm: self.norm.parse::<InputNorm>().map_err(|e| error::option(py, e))?,
+            outputs: outputs(&self.output)?,
+            tol: self.tol,
+            time_limit: self.time_limit.map(seconds).transpose()?,
+            exact: self.exact,
+            checkpoint: self.checkpoint,
+            case_limit: self.case_limit,
+            memory_limit: (self.memory_limit * GIB) as usize,
+            effort: self.effort,
+            threads: self.threads,
+            seed: self.seed,
+            ..Options::default()
+        };
+        options.validate().map_err(|e| error::option(py, e))?;
+        Ok(options)
+    }
+}
+
+/// What to bound: a name as on the command line, or the numbers of a vector u as bytes.
+fn outputs(given: &Bound<'_, PyAny>) -> PyResult<Outputs> {
+    let py = given.py();
+    if let Ok(bytes) = given.cast::<PyBytes>() {
+        let weights = Weights::new(&numbers::read(bytes.as_bytes())?);
+        return weights.map(Outputs::Vector).map_err(|e| error::option(py, e));
+    }
+    given.extract::<String>()?.parse().map_err(|e| error::option(py, e))
+}
+
+/// The defaults of the library, in the units of Python.
+#[pyfunction]
+pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let options = Options::default();
+    let all = PyDict::new(py);
+    all.set_item("norm", options.norm.to_string())?;
+    all.set_item("output", options.outputs.to_string())?;
+    all.set_item("tol", options.tol)?;
+    all.set_item("exact", options.exact)?;
+    all.set_item("checkpoint", options.checkpoint)?;
+    all.set_item("case_limit", options.case_limit)?;
+    all.set_item("time_limit", options.time_limit.map(|limit| limit.as_secs_f64()))?;
+    all.set_item("memory_limit", options.memory_limit as f64 / GIB)?;
+    all.set_item("effort", options.effort)?;
+    all.set_item("threads", options.threads)?;
+    all.set_item("seed", options.seed)?;
+    Ok(all)
+}
+
+/// The names of the activations that a weight list can be given.
+#[pyfunction]
+pub fn activations() -> Vec<&'static str> {
+    Activation::NAMES.to_vec()
+}
+
+/// The slope interval [α, β] of an activation with PyTorch's default parameters.
+#[pyfunction]
+pub fn slope(name: &str) -> Option<(f64, f64)> {
+    let slope = Activation::from_name(name)?.slope(0);
+    Some((slope.lower, slope.upper))
+}
+
+/// The numbers of a vector file (.npy or .txt), as bytes.
+#[pyfunction]
+pub fn vector(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyBytes>> {
+    let numbers = load_vector(&path).map_err(|e| error::import(py, &e))?;
+    Ok(numbers::write(py, numbers.into_iter()))
+}

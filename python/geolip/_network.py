@@ -1,0 +1,245 @@
+"""Networks: from files, from bytes, from weights."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _geolip, _table
+from .errors import NetworkFileError, OptionError
+
+Array = npt.NDArray[np.float64]
+
+
+class Network:
+    """A network as the engine sees it: x ↦ y with `inputs` and `outputs` numbers, read once, never changed.
+
+    Made by :func:`geolip.load`, :func:`geolip.from_onnx`, :func:`geolip.from_torch` and
+    :meth:`Network.from_weights`. Calling it evaluates it in double precision.
+    """
+
+    def __init__(self, engine: _geolip.Network, source: bytes | None, name: str, reading: dict[str, Any]) -> None:
+        self._engine = engine
+        self._source = source
+        self._name = name
+        self._reading = reading
+
+    @classmethod
+    def from_weights(
+        cls,
+        weights: Sequence[npt.ArrayLike],
+        biases: Sequence[npt.ArrayLike | None] | None = None,
+        *,
+        activation: str = "relu",
+        transposed: bool = False,
+    ) -> Network:
+        """A fully connected network from its matrices, as a weight list file would give it.
+
+        Args:
+            weights: one matrix per layer, out × in (in × out with `transposed`).
+            biases: one vector, or none, per layer; biases move lower bounds alone.
+            activation: between the layers, by its name on the command line, such as ``"tanh"``.
+            transposed: whether the matrices are in × out.
+        """
+        matrices = [_floats(w, f"weight {i}") for i, w in enumerate(weights)]
+        if biases is None:
+            biases = [None] * len(matrices)
+        if len(biases) != len(matrices):
+            raise OptionError(f"{len(matrices)} weights but {len(biases)} biases; give one bias, or None, per layer")
+        arrays = {f"W{i}": w for i, w in enumerate(matrices, 1)}
+        arrays |= {f"b{i}": _floats(b, f"bias {i - 1}") for i, b in enumerate(biases, 1) if b is not None}
+        file = io.BytesIO()
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        return from_bytes(file.getvalue(), "weights.npz", activation=activation, transposed=transposed or None)
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers go in."""
+        return self._engine.inputs
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers come out."""
+        return self._engine.outputs
+
+    @property
+    def neurons(self) -> int:
+        """Entries of activation layers."""
+        return self._engine.neurons
+
+    @property
+    def parameters(self) -> int:
+        """Stored weights and biases."""
+        return self._engine.parameters
+
+    @property
+    def hash(self) -> str:
+        """The hash of the canonical network, which certificates name (64 hexadecimal digits)."""
+        return self._engine.hash
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes."""
+        return self._engine.sha256
+
+    @property
+    def path(self) -> str | None:
+        """The file, if it came from one."""
+        return self._engine.path
+
+    @property
+    def name(self) -> str:
+        """What messages and pictures call it: the file's name without its extension."""
+        return Path(self.path or self._name).stem
+
+    @cached_property
+    def info(self) -> dict[str, Any]:
+        """What was read: `inputs`, `output`, `nodes` with operation, size and slopes, `self_check`, …."""
+        info: dict[str, Any] = json.loads(self._engine.describe())
+        return info
+
+    def __call__(self, x: npt.ArrayLike) -> Array:
+        """The outputs at `x`, in double precision.
+
+        Args:
+            x: shape (inputs,), or (count, inputs), or (count, ...) with `inputs` numbers per row.
+
+        Returns:
+            Shape (outputs,) for one input, (count, outputs) for several.
+        """
+        given = np.ascontiguousarray(x, dtype=np.float64)
+        if given.size == 0 or given.size % self.inputs:
+            raise ValueError(f"x has the shape {given.shape}; give rows of {self.inputs} numbers")
+        y = np.frombuffer(self._engine.evaluate(given.tobytes()), np.float64)
+        return y.copy() if given.ndim == 1 else y.reshape(-1, self.outputs).copy()
+
+    def __repr__(self) -> str:
+        return (
+            f"<geolip.Network {self.name}: {self.inputs} inputs, {self.outputs} outputs, "
+            f"{self.neurons} neurons, {self.parameters} parameters>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [n["name"], n["operation"], n["size"], n["parameters"], _table.interval(n["slope"])]
+            for n in self.info["nodes"]
+        ]
+        headings = ["node", "operation", "size", "parameters", "slopes"]
+        return _table.html(headings, rows, caption=repr(self)[1:-1])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        source = self._source
+        if source is None and self.path is not None:
+            source = Path(self.path).read_bytes()
+        return _restore, (source, self._name, self._reading, self.path)
+
+
+def _floats(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
+    """`given` as float32 (if it is) or float64, which is what weight lists hold."""
+    array = np.asarray(given)
+    if array.dtype != np.float32:
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{what} holds no numbers: {error}") from None
+    return array
+
+
+def _reading(
+    activation: str | None = None,
+    transposed: bool | None = None,
+    input: str | None = None,
+    output_name: str | None = None,
+    until: str | None = None,
+) -> dict[str, Any]:
+    """The options of reading as the engine takes them."""
+    return {
+        "activation": activation,
+        "transposed": transposed,
+        "input": input,
+        "output_name": output_name,
+        "until": until,
+    }
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    activation: str | None = None,
+    transposed: bool | None = None,
+    input: str | None = None,
+    output_name: str | None = None,
+    until: str | None = None,
+) -> Network:
+    """Reads a network file: .onnx, or a weight list (.npz, .mat, .safetensors).
+
+    Args:
+        path: the file. ONNX files may have weights in files beside them.
+        activation: between the layers of a weight list [relu].
+        transposed: whether the matrices of a weight list are in × out.
+        input: the input of an ONNX file that alone moves, by name [all, as one vector].
+        output_name: the output of an ONNX file that is bounded, by name [the first].
+        until: an inner tensor or node of an ONNX file up to which it is bounded, such as the logits.
+
+    Raises:
+        UnsupportedNetworkError: with `obstacles`, everything that is not supported.
+        NetworkFileError: the file is something else, or damaged.
+        OSError: it cannot be read.
+    """
+    reading = _reading(activation, transposed, input, output_name, until)
+    return Network(_geolip.load(path, reading), None, os.fspath(path), reading)
+
+
+def from_bytes(
+    data: bytes,
+    name: str = "network",
+    *,
+    activation: str | None = None,
+    transposed: bool | None = None,
+    input: str | None = None,
+    output_name: str | None = None,
+    until: str | None = None,
+) -> Network:
+    """Reads a network from the bytes of a file that holds all its weights itself; see :func:`load`."""
+    reading = _reading(activation, transposed, input, output_name, until)
+    return Network(_geolip.from_bytes(data, name, reading), data, name, reading)
+
+
+def from_onnx(
+    model: Any,
+    *,
+    input: str | None = None,
+    output_name: str | None = None,
+    until: str | None = None,
+) -> Network:
+    """A network from an ONNX model in memory.
+
+    Args:
+        model: the bytes of an ONNX file, or an `onnx.ModelProto`.
+        input, output_name, until: as for :func:`load`.
+    """
+    data = model if isinstance(model, bytes) else bytes(model.SerializeToString())
+    return from_bytes(data, "model.onnx", input=input, output_name=output_name, until=until)
+
+
+def _restore(source: bytes, name: str, reading: dict[str, Any], path: str | None) -> Network:
+    """Unpickles: from the bytes, or from the path if the file has weights beside it."""
+    try:
+        return from_bytes(source, name, **reading)
+    except NetworkFileError:
+        if path is None:
+            raise
+        return load(path, **reading)
+
+
+def network_of(given: Network | str | os.PathLike[str]) -> Network:
+    """`given`, read if it is a path."""
+    return given if isinstance(given, Network) else load(given)

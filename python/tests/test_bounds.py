@@ -1,0 +1,151 @@
+"""Bounds as objects, and calls that stay responsive."""
+
+import concurrent.futures
+import multiprocessing
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from test_networks import relu_network
+
+import geolip
+from geolip import _table
+
+
+def test_a_report_is_a_sequence_of_bounds(models):
+    report = geolip.bound(models / "digits-784-64-10.onnx")
+    assert len(report) == 10 and report[8].output == "8" and [b.output for b in report[2:4]] == ["2", "3"]
+    assert report.outputs == [str(i) for i in range(10)]
+    assert report.uppers.shape == report.gaps.shape == (10,)
+    assert np.all(report.lowers <= report.pattern_lowers) and np.all(report.pattern_lowers <= report.uppers)
+    assert report.upper == report.uppers.max() and report.lower == report.lowers.max()
+    assert report.pattern_lower == report.pattern_lowers.max() and 0 < report.gap < 0.1
+    assert "largest upper bound" in repr(report)
+    assert report._repr_html_().count("<tr>") == 11
+
+
+def test_known_constant():
+    report = geolip.bound(relu_network(), exact=True)
+    assert report.lower <= 2.0 <= report.upper <= 2.0 * (1 + 1e-5)
+
+
+def test_several_networks_and_norms():
+    net = relu_network()
+    reports = geolip.bound([net, net], ["l2", 3])
+    assert [r.norm for r in reports] == ["l2", "3", "l2", "3"]
+    assert isinstance(geolip.bound([net]), list) and isinstance(geolip.bound(net), geolip.Report)
+    assert [r.norm for r in geolip.bound(net, "all")] == ["linf", "l2", "l1"]
+
+
+def test_typos_raise():
+    with pytest.raises(TypeError, match="timelimit"):
+        geolip.bound(relu_network(), timelimit=3)
+    with pytest.raises(TypeError, match="tolerance"):
+        geolip.compare(relu_network(), tolerance=3)
+    for options in [{"norm": "l3"}, {"tol": 0}, {"threads": 0}, {"time_limit": -1}, {"memory_limit": 0}]:
+        with pytest.raises(geolip.OptionError):
+            geolip.bound(relu_network(), **options)
+
+
+def test_certificates_are_checked():
+    net = relu_network()
+    certificate = geolip.bound(net, "l2").certificate
+    (checked,) = geolip.check(certificate, net)
+    assert (checked.output, checked.norm, checked.failure_probability) == ("0", "l2", 0.0)
+    data = certificate.to_dict()
+    assert geolip.check(data, net) == geolip.check(certificate.text.encode(), net) == [checked]
+    data["bounds"][0]["upper"] *= 0.99
+    with pytest.raises(geolip.RejectedError):
+        geolip.check(data, net)
+    with pytest.raises(geolip.RejectedError):
+        geolip.check(certificate, geolip.Network.from_weights([[[1, 1], [1, -1]], [[1, -2]]]))
+    with pytest.raises(geolip.CertificateFormatError):
+        geolip.check(b"{}", net)
+
+
+def test_comparisons():
+    comparison = geolip.compare(relu_network())
+    assert comparison["brute_force"].value <= 2.0 <= comparison["geolip"].value
+    assert len(comparison) == 10 and "product of norms" in repr(comparison)
+    assert "<table>" in comparison._repr_html_()
+    with pytest.raises(KeyError, match="norm_product"):
+        comparison["product"]
+
+
+def test_progress_is_told_in_the_calling_thread(models):
+    events, threads = [], set()
+
+    def progress(*event):
+        events.append(event)
+        threads.add(threading.current_thread())
+
+    geolip.bound(models / "digits-784-64-10.onnx", progress=progress)
+    assert events[0] == ("started", 10) and sorted(events[1:]) == [("finished", i) for i in range(10)]
+    assert threads == {threading.main_thread()}
+    with pytest.raises(ZeroDivisionError):
+        geolip.bound(models / "digits-784-64-10.onnx", progress=lambda *_: 1 / 0)
+
+
+def test_a_bar_is_shown_where_tqdm_is(models, capsys):
+    pytest.importorskip("tqdm")
+    geolip.bound(models / "digits-784-64-10.onnx", output=0, progress=True)
+    assert "bounds certified" in capsys.readouterr().err
+
+
+def hard_network():
+    rng = np.random.default_rng(1)
+    return geolip.Network.from_weights([rng.normal(size=(150, 40)), rng.normal(size=(1, 150))])
+
+
+def test_the_gil_is_released():
+    ticks = 0
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        future = pool.submit(geolip.bound, hard_network(), exact=True, time_limit=1.0)
+        while not future.done():
+            ticks += 1
+            time.sleep(0.005)
+    assert ticks > 20
+    assert future.result()[0].stop == "time_limit"
+
+
+def test_ctrl_c_raises_soon():
+    timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
+    timer.start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        geolip.bound(hard_network(), exact=True, case_limit=10**6)
+    assert time.monotonic() - started < 5.0
+    geolip.bound(relu_network())  # the engine still works
+
+
+def test_a_forked_process_works():
+    expected = geolip.bound(relu_network()).upper  # the pool of this process has its threads now
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert pool.submit(_upper).result(timeout=60) == expected
+
+
+def _upper():
+    net = relu_network()
+    report = geolip.bound(net)
+    geolip.check(report.certificate, net)
+    return report.upper
+
+
+def test_the_overhead_of_a_call_is_small():
+    net = relu_network()
+    overheads = []
+    for _ in range(300):
+        started = time.perf_counter()
+        report = geolip.bound(net)
+        overheads.append(time.perf_counter() - started - report.seconds)
+    assert np.median(overheads) < 1e-3, "seconds, beyond the engine's own"
+
+
+def test_shown_numbers_stay_on_their_side():
+    for value in [1.0, 0.1, 123.456789123, 9_999_999.999, 1e-9, 3.3e15, 2**0.5, 1e300, 99999995.0]:
+        assert float(_table.down(value)) <= value <= float(_table.up(value))
+        assert (float(_table.up(value)) - float(_table.down(value))) / value < 3e-6
+    assert _table.up(0.0) == "0" and _table.up(187.5) == "187.5000"

@@ -1,0 +1,83 @@
+"""Reading networks, and what they are once read."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import geolip
+
+
+def relu_network():
+    """y = relu(x₁ + x₂) − relu(x₁ − x₂): in ℓ∞ the Lipschitz constant is 2."""
+    return geolip.Network.from_weights([[[1, 1], [1, -1]], [[1, -1]]])
+
+
+def test_weights_biases_and_activations():
+    rng = np.random.default_rng(0)
+    w, b = [rng.normal(size=(7, 5)), rng.normal(size=(3, 7))], [rng.normal(size=7), None]
+    net = geolip.Network.from_weights(w, b, activation="tanh")
+    x = rng.normal(size=(4, 5))
+    expected = np.tanh(x @ w[0].T + b[0]) @ w[1].T
+    np.testing.assert_allclose(net(x), expected, rtol=1e-13)
+    np.testing.assert_allclose(net(x[0]), expected[0], rtol=1e-13)
+    turned = geolip.Network.from_weights([m.T for m in w], b, activation="tanh", transposed=True)
+    assert turned.hash == net.hash
+    assert (net.inputs, net.outputs, net.neurons) == (5, 3, 7)
+
+
+def test_a_weight_list_in_memory_is_the_one_on_disk(models):
+    arrays = np.load(models / "digits-784-64-10.npz")
+    net = geolip.Network.from_weights([arrays["W1"], arrays["W2"]], [arrays["b1"], arrays["b2"]])
+    assert net.hash == geolip.load(models / "digits-784-64-10.npz").hash
+
+
+def test_onnx_from_bytes_and_protos(models):
+    data = (models / "digits-784-64-10.onnx").read_bytes()
+
+    class Proto:
+        def SerializeToString(self):
+            return data
+
+    path = geolip.load(models / "digits-784-64-10.onnx")
+    assert geolip.from_onnx(data).hash == geolip.from_onnx(Proto()).hash == path.hash
+    assert path.name == "digits-784-64-10" and path.sha256 == geolip.from_onnx(data).sha256
+
+
+def test_networks_and_reports_are_pickled(models):
+    net = geolip.load(models / "digits-784-64-10.onnx")
+    assert pickle.loads(pickle.dumps(net)).hash == net.hash
+    report = geolip.bound(net, output=3)
+    again = pickle.loads(pickle.dumps(report))
+    assert again.to_dict() == report.to_dict()
+    assert again.certificate == report.certificate
+    assert np.array_equal(again.witnesses, report.witnesses)
+
+
+def test_what_is_not_supported_is_listed():
+    with pytest.raises(geolip.NetworkFileError, match="not an ONNX file"):
+        geolip.from_onnx(b"nothing of the kind")
+    with pytest.raises(FileNotFoundError):
+        geolip.load("nowhere.onnx")
+    with pytest.raises(geolip.OptionError, match="unknown activation 'rulu'"):
+        geolip.Network.from_weights([[[1.0]]], activation="rulu")
+    with pytest.raises(geolip.NetworkFileError):
+        geolip.Network.from_weights([np.ones((3, 2)), np.ones((2, 2))])
+    with pytest.raises(TypeError, match="outputname"):
+        geolip.load("net.onnx", outputname="y")
+    error = geolip.UnsupportedNetworkError("text", [("node", "reason")])
+    assert pickle.loads(pickle.dumps(error)).obstacles == error.obstacles
+
+
+def test_shapes_of_inputs():
+    net = relu_network()
+    assert net([1.0, 2.0]).shape == (1,)
+    assert net(np.zeros((6, 1, 2))).shape == (6, 1)
+    with pytest.raises(ValueError, match="rows of 2"):
+        net([1.0, 2.0, 3.0])
+
+
+def test_they_show_themselves():
+    net = relu_network()
+    assert "2 inputs, 1 outputs, 2 neurons" in repr(net)
+    assert "relu" in net._repr_html_() and net.info["nodes"][2]["slope"] == [0.0, 1.0]
