@@ -23,6 +23,9 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         };
         print(&format!("output {output}: FGL <= {} in {norm}{kind}", numbers::up(certificate.upper())));
     }
+    if let Some(region) = &file.region {
+        print(&format!("local: on a {region}; its slope intervals were worked out here"));
+    }
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),
         n => format!("{n} bounds are"),

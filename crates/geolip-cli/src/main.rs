@@ -14,6 +14,8 @@ mod numbers;
 mod output;
 mod ports;
 mod progress;
+mod radius;
+mod region;
 mod table;
 
 use arguments::{Arguments, Command};
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Radius(arguments) => radius::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
     };
     match outcome {

@@ -1,7 +1,7 @@
 //! Certificates and the trusted checker.
 //!
-//! This folder is what has to be right for an upper bound to be true. It imports the network's definition and a matrix
-//! product, and nothing of how bounds are found; the solver ([`crate::dual`]) uses it, never the other way round.
+//! This folder is what has to be right for an upper bound to be true. It imports the network's definition, what a network does
+//! on a region ([`crate::region`]: for local bounds) and a matrix product, and nothing of how bounds are found; the solver ([`crate::dual`]) uses it, never the other way round.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -10,6 +10,7 @@
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
 //! | `cases.rs` | **a bound case by case**: which cases a tree of splits has |
+//! | `parts.rs` | **a bound part by part of a region**: which parts a tree of cuts has |
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
 //! | `operator.rs` | the form applied to a vector without its matrix |
@@ -28,6 +29,7 @@ mod format;
 pub mod intervals;
 mod operator;
 mod partition;
+pub mod parts;
 pub mod randomised;
 pub mod rank;
 pub mod rounding;
@@ -35,11 +37,11 @@ pub mod support;
 
 pub use cases::{End, Fixing};
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, Rejection, check, check_case, check_file, check_inputs,
-    check_probabilistic,
+    Certificate, CheckedBranch, CheckedCase, CheckedCut, Rejection, certify_by_intervals, check, check_case,
+    check_file, check_inputs, check_intervals, check_probabilistic,
 };
 pub use form::{Multipliers, QuadraticForm};
-pub use format::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
+pub use format::{Branch, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
 pub use support::proved_bound;

@@ -9,11 +9,13 @@
 mod ascend;
 mod first_layer;
 mod gradient;
+mod local;
 mod pieces;
 mod realise;
 mod sample;
 
 pub use gradient::GradientBound;
+pub(crate) use local::witness_at;
 pub use realise::Realiser;
 pub(crate) use sample::sample_inputs;
 pub use sample::{InputRules, Witness, search_inputs};
