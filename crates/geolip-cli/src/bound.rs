@@ -98,11 +98,17 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let mut above = ports::choices(imported, region.is_some());
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
-    let lip = if region.is_some() { "local Lip" } else { "Lip" };
+    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| matches!(bound.method, Method::Parts { .. }));
+    let chain = match (region.is_some(), parts) {
+        (false, _) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
+        (true, false) => "lower <= local Lip <= local FGL <= upper, pattern <= local FGL",
+        // the formal constants of parts are smaller than that of the region
+        (true, true) => "lower <= local Lip <= upper",
+    };
     let notes: String = notes(network, reports).iter().map(|line| format!("\n{line}")).collect();
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
-         lower <= {lip} <= FGL <= upper, pattern <= FGL; largest upper bound {}{notes}",
+         {chain}; largest upper bound {}{notes}",
         path.display(),
         network.inputs(),
         network.outputs(),

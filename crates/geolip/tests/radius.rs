@@ -17,10 +17,8 @@ fn attack(
     network: &Network,
     x: &[f64],
     label: usize,
-    radius: f64,
-    norm: RegionNorm,
-    steps: usize,
-    restarts: usize,
+    (radius, norm, clip): (f64, RegionNorm, (f64, f64)),
+    (steps, restarts): (usize, usize),
 ) -> f64 {
     let (n, m) = (network.inputs(), network.outputs());
     let starts = random(n, restarts, 11);
@@ -32,7 +30,8 @@ fn attack(
                 *at.at_mut(i, j) = match norm {
                     RegionNorm::Linf => x + d.clamp(-radius, radius),
                     RegionNorm::L2 => x + d * (radius / length.max(radius)),
-                };
+                }
+                .clamp(clip.0, clip.1);
             }
         }
     };
@@ -86,7 +85,7 @@ proptest! {
             prop_assert!(found.margin > 0.0 && found.label == found.predicted);
             let size: f64 = network.abs_forward(&Matrix::from_fn(x.len(), 1, |i, _| x[i].abs() + found.radius))
                 .of(network.output()).data().iter().sum();
-            let least = attack(&network, &x, found.label, found.radius, norm, 20, 8);
+            let least = attack(&network, &x, found.label, (found.radius, norm, (-1e300, 1e300)), (20, 8));
             prop_assert!(least > -1e3 * UNIT * (1.0 + size), "{least:e} within {:e}", found.radius);
         }
     }
@@ -113,7 +112,7 @@ fn no_attack_on_mnist_succeeds_inside_the_radius() {
     eprintln!("{right} of {} right, mean radius {mean:.5}, {seconds:.1} s one after the other", radii.len());
     assert!(right > 90, "{right} of {} are right: these images are not what the network reads", radii.len());
     for (found, x) in radii.iter().filter(|(found, _)| found.radius > 0.0) {
-        let least = attack(&network, x, found.label, found.radius, RegionNorm::Linf, 100, 10);
+        let least = attack(&network, x, found.label, (found.radius, RegionNorm::Linf, (0.0, 1.0)), (100, 10));
         assert!(least > 0.0, "an attack within {} reaches {least}", found.radius);
     }
 }

@@ -14,7 +14,7 @@
 use super::cases::{Fixing, leaves};
 use super::form::{Defect, Multipliers, QuadraticForm};
 use super::format::{Branch, CertificateFile, Claim, Cut, FormProof, InputProof, Proof};
-use super::intervals::{entrywise_bound, input_bounds};
+use super::intervals::{entrywise_bound, input_bounds, patterns_bound};
 use super::parts::parts;
 use super::randomised::{MatrixFreeForm, RandomTest};
 use super::support::proved_bound;
@@ -229,7 +229,7 @@ fn failure_probability(proof: &Proof) -> f64 {
         Proof::Multipliers(form) => of(form),
         Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
         Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
-        Proof::Cases(_) | Proof::Intervals | Proof::Parts(_) => 0.0, // the checker refuses random tests there
+        Proof::Cases(_) | Proof::Intervals | Proof::Patterns | Proof::Parts(_) => 0.0, // the checker refuses random tests there
     }
 }
 
@@ -413,7 +413,7 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
         Proof::Multipliers(FormProof { random_test: None, .. }) => check(&form, file.norm, claim),
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => check_probabilistic(&operator, file.norm, claim),
         Proof::Cases(tree) => check_cases(network, file.norm, claim, tree),
-        Proof::Intervals => check_intervals(network, file.norm, claim),
+        Proof::Intervals | Proof::Patterns => check_intervals(network, file.norm, claim),
         Proof::Parts(tree) => check_parts(network, file.norm, claim, tree),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
@@ -430,6 +430,7 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
         | Proof::Inputs(_)
         | Proof::Cases(_)
         | Proof::Intervals
+        | Proof::Patterns
         | Proof::Parts(_) => single(claim),
     };
     file.bounds.iter().map(verdict).collect()
@@ -446,11 +447,16 @@ fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch
     Ok(Certificate { norm, region: network.region().cloned(), claim: claim.clone() })
 }
 
-/// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), computed here.
+/// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), or by patterns
+/// ([`super::intervals::patterns_bound`]), computed here.
 pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     match claim.proof {
         Proof::Intervals => accept(network, norm, claim, entrywise_bound(network, norm, &claim.output)),
+        Proof::Patterns => match patterns_bound(network, norm, &claim.output) {
+            Some(proved) => accept(network, norm, claim, proved),
+            None => Err(unfit(claim, "too many neurons have no fixed slope to look at all their patterns")),
+        },
         _ => Err(unfit(claim, "it is to be proved by intervals, and is not")),
     }
 }
@@ -460,6 +466,14 @@ pub fn certify_by_intervals(network: &Network, norm: InputNorm, functional: &Fun
     functional.fits(network).ok()?;
     let upper = entrywise_bound(network, norm, functional);
     let claim = Claim { output: functional.clone(), upper, proof: Proof::Intervals };
+    accept(network, norm, &claim, upper).ok()
+}
+
+/// The certificate that the patterns of few undecided neurons make; none where there are many.
+pub fn certify_by_patterns(network: &Network, norm: InputNorm, functional: &Functional) -> Option<Certificate> {
+    functional.fits(network).ok()?;
+    let upper = patterns_bound(network, norm, functional)?;
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Patterns };
     accept(network, norm, &claim, upper).ok()
 }
 
@@ -473,7 +487,7 @@ fn check_parts(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Cut]) 
         let local = network.on_part(part).map_err(|error| unfit(claim, &error.to_string()))?;
         let own = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
         match &own.proof {
-            Proof::Intervals => check_intervals(&local, norm, &own),
+            Proof::Intervals | Proof::Patterns => check_intervals(&local, norm, &own),
             Proof::Multipliers(FormProof { random_test: None, .. }) => check(&QuadraticForm::new(&local), norm, &own),
             Proof::Inputs(_) => check_inputs(&local, norm, &[&own]).pop().expect("one verdict per claim"),
             Proof::Cases(tree) => check_cases(&local, norm, &own, tree),

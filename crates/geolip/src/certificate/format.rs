@@ -20,6 +20,7 @@
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`super::intervals`]) |
 //! | `intervals` | any claim | nothing: the checker computes intervals for every entry of the gradient by itself |
+//! | `patterns` | any claim | nothing: the checker does so for every pattern of the few neurons whose slope is not fixed |
 //! | `parts` | any claim on a region without a ball | a tree of cuts as a list: `{"cut":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`, or `{"leaf":…}` with a proof (one of the others) of the same bound on that part |
 //! | `cases` | any claim | a tree of splits ([`super::cases`]) as a list: `{"split":[layer,neuron]}`, followed by the case of its lower slope and that of its upper slope, or `{"leaf":…}` with the multipliers for the case, in which those of the neurons fixed play no part |
 //!
@@ -77,6 +78,8 @@ pub enum Proof {
     Cases(Vec<Branch>),
     /// Intervals for every entry of the gradient.
     Intervals,
+    /// The same for every pattern of the few neurons whose slope is not fixed.
+    Patterns,
     /// Part by part of a region: a tree of cuts, in the order of [`super::parts`].
     Parts(Vec<Cut>),
 }

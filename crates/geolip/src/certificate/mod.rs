@@ -37,8 +37,8 @@ pub mod support;
 
 pub use cases::{End, Fixing};
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, CheckedCut, Rejection, certify_by_intervals, check, check_case,
-    check_file, check_inputs, check_intervals, check_probabilistic,
+    Certificate, CheckedBranch, CheckedCase, CheckedCut, Rejection, certify_by_intervals, certify_by_patterns, check,
+    check_case, check_file, check_inputs, check_intervals, check_probabilistic,
 };
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{Branch, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};

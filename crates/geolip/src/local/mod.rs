@@ -10,12 +10,13 @@ mod split;
 pub(crate) use split::split;
 
 use crate::bound::{self, BoundError};
-use crate::certificate::{Certificate, certify_by_intervals};
+use crate::certificate::intervals::MOST_UNDECIDED;
+use crate::certificate::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
-use crate::problem::Functional;
+use crate::problem::{Functional, InputNorm};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use std::time::Instant;
@@ -62,7 +63,25 @@ pub(crate) fn quick(network: &Network, options: &Options, functional: &Functiona
     let certificate = certify_by_intervals(network, options.norm, functional)?;
     let exact = GradientBound::new(network, options.norm);
     let (witness, pattern) = witness_at(network, options.norm, &exact, functional, &network.region()?.centre());
+    let certificate = match certificate.upper() > witness.lower * (1.0 + options.tol) {
+        true => by_patterns(network, options.norm, functional, certificate),
+        false => certificate,
+    };
     Some(by_intervals(certificate, witness, pattern, options, started))
+}
+
+/// Multiply–adds that looking at all patterns may take.
+const MOST_WORK: usize = 200_000_000;
+
+/// The bound by patterns where there are few, if it is better.
+fn by_patterns(network: &Network, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
+    let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
+    let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
+    if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {
+        return known;
+    }
+    let better = certify_by_patterns(network, norm, functional).filter(|better| better.upper() < known.upper());
+    better.unwrap_or(known)
 }
 
 fn by_intervals(
@@ -102,6 +121,8 @@ fn better(quick: Option<Bound>, mut found: Bound) -> Bound {
     if quick.pattern.value > found.pattern.value {
         found.pattern = quick.pattern;
     }
-    found.pattern_lower = found.pattern_lower.max(quick.pattern_lower);
+    // patterns of slopes that were widened for the relaxation may exceed a bound that was not
+    found.pattern.value = found.pattern.value.min(found.upper());
+    found.pattern_lower = found.pattern_lower.max(quick.pattern_lower).min(found.upper());
     found
 }

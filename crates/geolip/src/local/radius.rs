@@ -90,6 +90,10 @@ pub struct CertifiedRadius {
 const FAR: f64 = 1e6;
 /// Radii tried at most.
 const MOST_TRIES: usize = 60;
+/// Radii tried with Lipschitz constants beyond what linear bounds certify, and how far each is from the one before, in
+/// tolerances.
+const FURTHER: usize = 4;
+const STRIDE: f64 = 5.0;
 
 /// The largest radius found at which the classification of `x` provably cannot change.
 ///
@@ -154,17 +158,18 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Doubles or halves from a guess until a certified radius and one that is not enclose the answer, then bisects.
+    /// Doubles or halves from a guess until a radius that linear bounds certify and one that they do not enclose the answer,
+    /// then bisects; then tries how much further Lipschitz constants reach.
     fn bracket(&self, found: &mut CertifiedRadius, point: &Region) {
         let (mut low, mut high) = (0.0, FAR);
         let mut radius = self.guess(point);
         while found.tries < MOST_TRIES && high - low > self.options.tol * high && radius > f64::MIN_POSITIVE {
             found.tries += 1;
-            match self.obstacle(radius) {
+            match self.open_rivals(radius).first() {
                 None => low = radius,
                 Some(rival) => {
                     high = radius;
-                    found.rival = Some(rival);
+                    found.rival = Some(self.rivals[*rival]);
                 }
             }
             radius = match (low, high) {
@@ -177,6 +182,21 @@ impl Search<'_> {
             }
         }
         found.radius = low;
+        let mut radius = high.min(FAR);
+        for _ in 0..FURTHER {
+            if !self.options.relaxation || low >= FAR || radius <= f64::MIN_POSITIVE {
+                break;
+            }
+            found.tries += 1;
+            match self.unheld(radius) {
+                Some(rival) => {
+                    found.rival = Some(rival);
+                    break;
+                }
+                None => found.radius = radius,
+            }
+            radius *= 1.0 + STRIDE * self.options.tol;
+        }
     }
 
     /// Where the smallest margin would end if the network were linear.
@@ -191,23 +211,26 @@ impl Search<'_> {
         if least > 0.0 && least < FAR { 0.7 * least } else { 1.0 }
     }
 
-    /// A rival that may overtake within this radius; none if the radius is certified.
-    fn obstacle(&self, radius: f64) -> Option<usize> {
-        let first = Some(self.rivals[0]);
-        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
+    /// The rivals that linear bounds do not exclude within this radius, by their places, the likeliest first.
+    fn open_rivals(&self, radius: f64) -> Vec<usize> {
+        let all = (0..self.rivals.len()).collect();
+        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
         let least = Enclosure::new(self.network, &region, Effort::Plain).least(self.network, &region, self.rows);
-        let open: Vec<usize> = (0..self.rivals.len()).filter(|j| !(least[*j] > 0.0)).collect();
+        let mut open: Vec<usize> = all.into_iter().filter(|j| !(least[*j] > 0.0)).collect();
+        open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
+        open
+    }
+
+    /// A rival that neither linear bounds nor Lipschitz constants exclude within this radius.
+    fn unheld(&self, radius: f64) -> Option<usize> {
+        let first = Some(self.rivals[0]);
+        let open = self.open_rivals(radius);
         if open.is_empty() {
             return None;
         }
-        // several open rivals at once are a sign that the radius is far too large
-        let worst = open.iter().copied().min_by(|a, b| least[*a].total_cmp(&least[*b])).map(|j| self.rivals[j]);
-        if !self.options.relaxation || open.len() > 2 {
-            return worst;
-        }
-        let Ok(local) = self.network.on_part(region) else { return worst };
-        let blocked = |j: &usize| !self.is_held_by_lipschitz(&local, *j, radius);
-        open.iter().find(|j| blocked(j)).map(|j| self.rivals[*j])
+        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
+        let Ok(local) = self.network.on_part(region) else { return first };
+        open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 
     /// Whether margin j exceeds radius·L, L its certified constant on the ball.

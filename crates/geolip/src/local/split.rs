@@ -3,13 +3,15 @@
 //!
 //! Best first, anytime: the part with the largest bound is cut in two along the input that moves its undecided neurons most;
 //! each half gets slope intervals of its own, and the better of two bounds: intervals for the gradient's entries (a
-//! millisecond) and, where that has paid on the part above, the relaxation. A part whose bound is no more than the best gradient
+//! millisecond), for the patterns of a few undecided neurons one by one, and, where that pays, the relaxation. A part whose bound is no more than the best gradient
 //! found (to the tolerance) is left alone. Every part's centre is a sample for the bound from below.
 //!
 //! Where there are too many inputs to cut, cases of undecided neurons ([`crate::exact`]) are what is split: they converge to the
 //! formal local constant.
 
+use super::by_patterns;
 use crate::bound::{self, BoundError};
+use crate::certificate::intervals::MOST_UNDECIDED;
 use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
 use crate::exact;
 use crate::lower::{GradientBound, Witness, witness_at};
@@ -32,10 +34,13 @@ const MOST_INPUTS: usize = 24;
 const ROUND: usize = 16;
 /// Parts at most: each takes some hundred bytes per input.
 const MOST_PARTS: usize = 400_000;
-/// The relaxation is tried on a half where it has given at most this part of the bound by intervals on the whole, and on every
-/// so many parts to find out.
-const PAYS: f64 = 0.97;
-const TRY: usize = 16;
+/// Undecided neurons up to which parts get their relaxation in any case: where gradients turn, intervals add up entries of
+/// different patterns, and no cut helps.
+const FEW: usize = 14;
+/// Beyond, the relaxation is tried on every so many parts, to find out whether it pays.
+const TRY: usize = 32;
+/// How much of the running averages a round keeps.
+const MEMORY: f64 = 0.9;
 /// The tolerance of relaxations of parts, relative to the gap that is left.
 const PART_TOL: f64 = 1e-3;
 /// The part of the tolerance that parts may use.
@@ -87,8 +92,48 @@ struct Splitter<'a> {
     deadline: Instant,
 }
 
+/// What bounds cost and bring, averaged over the rounds.
+#[derive(Clone, Copy, Debug)]
+struct Costs {
+    /// Seconds for a part by intervals, and more for its relaxation.
+    intervals: f64,
+    relaxation: f64,
+    /// The logarithm of what a cut leaves of the bound by intervals.
+    cut: f64,
+}
+
+impl Costs {
+    /// Whether a relaxation that leaves `gain` of the bound is cheaper than as many cuts: k of them make 2ᵏ parts.
+    fn relaxation_pays(&self, gain: f64) -> bool {
+        let cuts = gain.ln() / self.cut.min(-1e-3);
+        gain < 1.0 && self.relaxation < self.intervals * cuts.min(60.0).exp2()
+    }
+
+    fn learn(&mut self, parts: &[Measured]) {
+        let mean = |values: Vec<f64>, old: &mut f64| {
+            if !values.is_empty() {
+                *old = MEMORY * *old + (1.0 - MEMORY) * values.iter().sum::<f64>() / values.len() as f64;
+            }
+        };
+        mean(parts.iter().map(|m| m.intervals).collect(), &mut self.intervals);
+        mean(parts.iter().filter_map(|m| m.relaxation).collect(), &mut self.relaxation);
+        mean(parts.iter().map(|m| m.cut).filter(|cut| cut.is_finite()).collect(), &mut self.cut);
+    }
+}
+
+/// What one part cost and brought.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    intervals: f64,
+    relaxation: Option<f64>,
+    cut: f64,
+}
+
 /// A part of the region.
 struct Part {
+    /// The bound by intervals.
+    plain: f64,
+    measured: Measured,
     certificate: Certificate,
     /// The bound by the relaxation over that by intervals, here or where it was last tried.
     gain: f64,
@@ -115,7 +160,12 @@ impl Splitter<'_> {
         let exact = GradientBound::new(self.network, self.options.norm);
         let (witness, pattern) = (bound.witness.clone(), bound.pattern.clone());
         let cut = self.where_to_cut(self.network, region, &functional);
-        let root = Part { certificate: bound.certificate.clone(), gain: 0.0, cut, witness, pattern };
+        let plain =
+            certify_by_intervals(self.network, self.options.norm, &functional).map_or(f64::INFINITY, |c| c.upper());
+        let measured = Measured { intervals: 0.0, relaxation: None, cut: 0.0 };
+        let gain = bound.upper() / plain;
+        let root = Part { plain, measured, certificate: bound.certificate.clone(), gain, cut, witness, pattern };
+        let mut costs = Costs { intervals: 1e-3, relaxation: 2e-2, cut: -0.1 };
         let mut nodes = vec![Node::Leaf(Box::new(root))];
         let mut queue = BinaryHeap::from([Entry { value: bound.upper(), id: 0 }]);
         let mut stop = Stop::Converged;
@@ -133,10 +183,12 @@ impl Splitter<'_> {
                 break;
             }
             let taken: Vec<Entry> = std::iter::from_fn(|| queue.pop()).take(ROUND).collect();
-            let jobs: Vec<(usize, (usize, f64), f64, Region)> = taken
+            let jobs: Vec<(usize, (usize, f64), (f64, f64), Region)> = taken
                 .iter()
                 .filter_map(|entry| match &nodes[entry.id] {
-                    Node::Leaf(part) => Some((entry.id, part.cut?, part.gain, part.certificate.region()?.clone())),
+                    Node::Leaf(part) => {
+                        Some((entry.id, part.cut?, (part.gain, part.plain), part.certificate.region()?.clone()))
+                    }
                     Node::Cut(..) => None,
                 })
                 .collect();
@@ -146,15 +198,17 @@ impl Splitter<'_> {
             }
             let halves: Vec<(usize, (usize, f64), Vec<Part>)> = jobs
                 .into_par_iter()
-                .map(|(id, (input, at), gain, part)| {
+                .map(|(id, (input, at), (gain, plain), part)| {
                     let (below, above) = part.cut(input, at);
-                    let tries = (round + id) % TRY == 0;
-                    let part = |part| self.part(part, &functional, &exact, lower * close, (gain, tries));
+                    let relaxes = costs.relaxation_pays(gain) || (round + id) % TRY == 0;
+                    let part = |part| self.part(part, &functional, &exact, lower * close, (gain, plain, relaxes));
                     (id, (input, at), [below, above].into_iter().filter_map(part).collect())
                 })
                 .collect();
+            let mut measured = Vec::new();
             for (id, (input, at), parts) in halves {
                 let Ok(parts) = <[Part; 2]>::try_from(parts) else { continue };
+                measured.extend(parts.iter().map(|part| part.measured));
                 for part in &parts {
                     if part.witness.lower > bound.witness.lower {
                         bound.witness = part.witness.clone();
@@ -171,6 +225,7 @@ impl Splitter<'_> {
                 });
                 nodes[id] = Node::Cut(input, at, ids);
             }
+            costs.learn(&measured);
             round += 1;
             let open = queue.iter().filter(|entry| entry.value > lower * close).count();
             let gap = queue.peek().map_or(0.0, |top| top.value / lower - 1.0);
@@ -216,16 +271,24 @@ impl Splitter<'_> {
         functional: &Functional,
         exact: &GradientBound<'_>,
         enough: f64,
-        (gain, tries): (f64, bool),
+        (gain, plain_before, relaxes): (f64, f64, bool),
     ) -> Option<Part> {
+        let begun = Instant::now();
         let norm = self.options.norm;
         let local = self.network.on_part(region).ok()?;
         let region = local.region()?;
         let mut certificate = certify_by_intervals(&local, norm, functional)?;
         let (witness, pattern) = witness_at(&local, norm, exact, functional, &region.centre());
-        let mut gain = gain;
+        let (mut gain, plain) = (gain, certificate.upper());
+        let intervals = begun.elapsed().as_secs_f64();
+        let cut = (plain / plain_before).ln().min(0.0);
+        let mut measured = Measured { intervals, relaxation: None, cut };
         let enough = enough.max(witness.lower);
-        if certificate.upper() > enough && (gain <= PAYS || tries) {
+        let undecided = local.slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
+        if certificate.upper() > enough && undecided <= MOST_UNDECIDED {
+            certificate = by_patterns(&local, norm, functional, certificate);
+        } else if certificate.upper() > enough && (relaxes || undecided <= FEW) {
+            let begun = Instant::now();
             let tol = self.options.tol.max(PART_TOL);
             let options = Options { tol, effort: 0.0, sweep_limit: 400, ..self.options.clone() };
             let wanted = std::slice::from_ref(functional);
@@ -236,9 +299,10 @@ impl Splitter<'_> {
                     certificate = found.certificate;
                 }
             }
+            measured.relaxation = Some(begun.elapsed().as_secs_f64());
         }
         let cut = (certificate.upper() > enough).then(|| self.where_to_cut(&local, region, functional)).flatten();
-        Some(Part { certificate, gain, cut, witness, pattern })
+        Some(Part { plain, measured, certificate, gain, cut, witness, pattern })
     }
 
     /// The input along which a half moves the undecided neurons most, weighted by what they matter, and its middle.

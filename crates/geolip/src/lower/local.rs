@@ -33,7 +33,7 @@ const STEPS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
 
 /// φ' of every layer at evaluated inputs, inside the slope intervals of the network.
 pub(crate) fn slopes_at(network: &Network, values: &Values) -> Vec<Matrix> {
-    let intervals = network.slopes();
+    let intervals = network.tight_slopes();
     let layer = |((_, parent, activation), own): ((_, NodeId, &crate::network::Activation), &Vec<Slope>)| {
         let h = values.of(parent);
         let slope = |i: usize, j: usize| activation.derivative(i, h.at(i, j)).clamp(own[i].lower, own[i].upper);

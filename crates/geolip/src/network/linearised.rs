@@ -40,7 +40,7 @@ impl Network {
     }
 
     /// The slope intervals per activation layer, in topological order: over the whole real line, or on the region of a network
-    /// that is [restricted](Network::on) to one.
+    /// that is [restricted](Network::on) to one (where an interval is fixed, or at least 10⁻⁷ wide).
     pub fn slopes(&self) -> Vec<Vec<Slope>> {
         if let Some(slopes) = self.local_slopes() {
             return slopes.to_vec();

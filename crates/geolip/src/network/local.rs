@@ -9,8 +9,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Local {
     region: Region,
+    /// As they are proved.
+    tight: Vec<Vec<Slope>>,
+    /// Intervals of some width, or none at all.
     slopes: Vec<Vec<Slope>>,
 }
+
+/// Multipliers grow like the inverse of an interval's width, and rounding with them: narrower intervals are widened.
+const LEAST_WIDTH: f64 = 1e-7;
 
 impl Network {
     /// This network on a region: the formal Jacobians are those whose slopes are possible there, so the FGL becomes a bound of
@@ -41,8 +47,21 @@ impl Network {
 
     fn restricted(&self, region: Region, effort: Effort) -> Result<Self, RegionError> {
         region.fits(self)?;
-        let slopes = Enclosure::new(self, &region, effort).slopes;
-        Ok(Self { local: Some(Arc::new(Local { region, slopes })), ..self.clone() })
+        let tight = Enclosure::new(self, &region, effort).slopes;
+        let widened = |slope: &Slope| {
+            let more = 0.5 * (LEAST_WIDTH - (slope.upper - slope.lower));
+            match more > 0.0 && !slope.is_fixed() {
+                true => Slope::new(slope.lower - more, slope.upper + more),
+                false => *slope,
+            }
+        };
+        let slopes = tight.iter().map(|layer| layer.iter().map(widened).collect()).collect();
+        Ok(Self { local: Some(Arc::new(Local { region, tight, slopes })), ..self.clone() })
+    }
+
+    /// As [`Network::slopes`], without widening narrow intervals for the sake of a semidefinite proof.
+    pub(crate) fn tight_slopes(&self) -> Vec<Vec<Slope>> {
+        self.local.as_ref().map_or_else(|| self.slopes(), |local| local.tight.clone())
     }
 
     /// This network everywhere.

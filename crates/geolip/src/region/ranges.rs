@@ -52,6 +52,8 @@ pub(crate) fn derivative_range(activation: &Activation, index: usize, (l, u): (f
             }
         }
         return hull.unwrap_or(whole);
+    } else if let Some(slope) = constant_slope(activation, (l, u), ends) {
+        return Slope::new(slope, slope);
     } else {
         smooth_range(activation, (l, u), ends)
     };
@@ -116,6 +118,19 @@ pub(crate) fn jumps(activation: &Activation) -> &'static [f64] {
         Activation::Elu { .. } | Activation::Celu { .. } | Activation::Selu { .. } => &[0.0],
         Activation::HardSwish => &[-3.0, 3.0],
         _ => &[],
+    }
+}
+
+/// The slope where an activation that is curved elsewhere is linear on the whole interval.
+fn constant_slope(activation: &Activation, (l, u): (f64, f64), ends: Ends) -> Option<f64> {
+    let right_of = |kink: f64| if ends == Ends::Closed { l > kink } else { l >= kink };
+    let left_of = |kink: f64| if ends == Ends::Closed { u < kink } else { u <= kink };
+    match activation {
+        Activation::Elu { .. } | Activation::Celu { .. } => right_of(0.0).then_some(1.0),
+        Activation::Selu { gamma, .. } => right_of(0.0).then_some(*gamma),
+        Activation::HardSwish if left_of(-3.0) => Some(0.0),
+        Activation::HardSwish => right_of(3.0).then_some(1.0),
+        _ => None,
     }
 }
 
