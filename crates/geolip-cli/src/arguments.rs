@@ -25,7 +25,7 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bound how much the outputs can change when the input changes
-    Bound(BoundArguments),
+    Bound(Box<BoundArguments>),
     /// Check a certificate against a network: exit code 0 if it holds, 1 if not
     Check(CheckArguments),
     /// Put every method side by side: value, time, what it guarantees

@@ -4,7 +4,7 @@ use clap::Args;
 use geolip::Network;
 use geolip::region::{Region, RegionError, RegionFileError, RegionNorm, load_box, load_rows};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The region of a local bound.
 #[derive(Clone, Debug, Args)]
@@ -39,11 +39,11 @@ pub struct RegionArguments {
 #[derive(Clone, Debug, Args)]
 pub struct DataArguments {
     /// The row of the file with the centre, counted from 0 [default: the only one]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "center")]
     pub row: Option<usize>,
 
     /// Multiply the numbers of that file by this, such as 0.00392156862745098 (1/255) for pixels
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, requires = "center", allow_negative_numbers = true)]
     pub scale: f64,
 }
 
@@ -77,10 +77,10 @@ pub struct Sample {
 
 impl DataArguments {
     /// The chosen row of a file, or all of them.
-    pub fn samples(&self, path: &PathBuf, network: &Network) -> Result<Vec<Sample>, RegionChoiceError> {
+    pub fn samples(&self, path: &Path, network: &Network) -> Result<Vec<Sample>, RegionChoiceError> {
         let rows = load_rows(path)?;
         if self.row.is_some_and(|row| row >= rows.len()) {
-            return Err(RegionChoiceError::Row { path: path.clone(), rows: rows.len() });
+            return Err(RegionChoiceError::Row { path: path.to_owned(), rows: rows.len() });
         }
         let chosen = rows.into_iter().enumerate().filter(|(row, _)| self.row.is_none_or(|chosen| chosen == *row));
         chosen.map(|(row, numbers)| self.sample(path, network, row, numbers)).collect()
@@ -88,25 +88,25 @@ impl DataArguments {
 
     fn sample(
         &self,
-        path: &PathBuf,
+        path: &Path,
         network: &Network,
         row: usize,
         mut numbers: Vec<f64>,
     ) -> Result<Sample, RegionChoiceError> {
         let (found, inputs, outputs) = (numbers.len(), network.inputs(), network.outputs());
         if let Some(value) = numbers.iter().find(|v| !v.is_finite()) {
-            return Err(RegionChoiceError::Number { path: path.clone(), row, value: *value });
+            return Err(RegionChoiceError::Number { path: path.to_owned(), row, value: *value });
         }
         let label = match found {
             n if n == inputs => None,
             n if n == inputs + 1 => {
                 let value = numbers.remove(0);
                 if !(value.fract() == 0.0 && (0.0..outputs as f64).contains(&value)) {
-                    return Err(RegionChoiceError::Label { path: path.clone(), row, value, outputs });
+                    return Err(RegionChoiceError::Label { path: path.to_owned(), row, value, outputs });
                 }
                 Some(value as usize)
             }
-            _ => return Err(RegionChoiceError::Inputs { path: path.clone(), row, found, inputs }),
+            _ => return Err(RegionChoiceError::Inputs { path: path.to_owned(), row, found, inputs }),
         };
         numbers.iter_mut().for_each(|v| *v *= self.scale);
         Ok(Sample { row, label, input: numbers })
@@ -126,7 +126,7 @@ impl RegionArguments {
         let rows = samples.len();
         match (samples.pop(), samples.is_empty()) {
             (Some(sample), true) => Ok(Some(Region::around(&sample.input, radius, self.region_norm, self.clip())?)),
-            _ => Err(RegionChoiceError::Row { path: path.clone(), rows }),
+            _ => Err(RegionChoiceError::Row { path: path.to_owned(), rows }),
         }
     }
 

@@ -216,7 +216,7 @@ impl Search<'_> {
         let all = (0..self.rivals.len()).collect();
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
         let least = Enclosure::new(self.network, &region, Effort::Plain).least(self.network, &region, self.rows);
-        let mut open: Vec<usize> = all.into_iter().filter(|j| !(least[*j] > 0.0)).collect();
+        let mut open: Vec<usize> = all.into_iter().filter(|j| least[*j] <= 0.0).collect();
         open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
         open
     }
@@ -241,7 +241,7 @@ impl Search<'_> {
         if holds(by_intervals.upper()) {
             return true;
         }
-        if !(radius * by_intervals.witness.lower < self.margins[j]) {
+        if radius * by_intervals.witness.lower >= self.margins[j] {
             return false; // the gradient at the centre alone is too steep
         }
         let observer: &dyn Observer = &Silent;

@@ -18,7 +18,7 @@ use crate::lower::{GradientBound, Witness, witness_at};
 use crate::matrix::Matrix;
 use crate::network::Network;
 use crate::observer::{Event, Observer};
-use crate::options::Options;
+use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm};
 use crate::region::Region;
 use crate::relaxation::Pattern;
@@ -39,6 +39,10 @@ const MOST_PARTS: usize = 400_000;
 const FEW: usize = 14;
 /// Beyond, the relaxation is tried on every so many parts, to find out whether it pays.
 const TRY: usize = 32;
+/// Where a relaxation costs at most so many times the bound by intervals, it is also tried on a half whose bound is not this part
+/// of the whole's.
+const CHEAP: f64 = 25.0;
+const WORTH: f64 = 0.98;
 /// How much of the running averages a round keeps.
 const MEMORY: f64 = 0.9;
 /// The tolerance of relaxations of parts, relative to the gap that is left.
@@ -60,7 +64,7 @@ pub(crate) fn split(
     if region.inputs() > MOST_INPUTS {
         let options = Options { time_limit: Some(limit), ..options.clone() };
         if options.norm == InputNorm::L1 {
-            return Ok(bounds);
+            return Err(OptionsError::SplitL1 { most: MOST_INPUTS }.into());
         }
         return exact::close(network, &options, (bounds, largest), None, observer, begun);
     }
@@ -74,7 +78,9 @@ pub(crate) fn split(
         let Some(bound) = bounds[*index].take() else { continue };
         let share = limit.saturating_sub(begun.elapsed()) / u32::try_from(order.len() - done).unwrap_or(u32::MAX);
         let splitter = Splitter { network, options, observer, index: *index, deadline: Instant::now() + share };
-        let bound = splitter.improve(bound, region, reached);
+        let before = bound.time;
+        let mut bound = splitter.improve(bound, region, reached);
+        bound.time = before + begun.elapsed();
         if largest {
             reached = reached.max(bound.witness.lower);
         }
@@ -149,6 +155,27 @@ enum Node {
     Leaf(Box<Part>),
 }
 
+/// A part to be cut, with what the bounds of its halves begin with.
+struct Job {
+    id: usize,
+    cut: (usize, f64),
+    gain: f64,
+    plain: f64,
+    /// The bound of the whole part.
+    upper: f64,
+    region: Region,
+}
+
+impl Node {
+    /// What there is to do with a part; nothing for one that is cut, or cannot be.
+    fn job(&self, id: usize) -> Option<Job> {
+        let Self::Leaf(part) = self else { return None };
+        let region = part.certificate.region()?.clone();
+        let upper = part.certificate.upper();
+        Some(Job { id, cut: part.cut?, gain: part.gain, plain: part.plain, upper, region })
+    }
+}
+
 impl Splitter<'_> {
     fn improve(&self, mut bound: Bound, region: &Region, reached: f64) -> Bound {
         let close = 1.0 + TARGET * self.options.tol;
@@ -183,30 +210,32 @@ impl Splitter<'_> {
                 break;
             }
             let taken: Vec<Entry> = std::iter::from_fn(|| queue.pop()).take(ROUND).collect();
-            let jobs: Vec<(usize, (usize, f64), (f64, f64), Region)> = taken
-                .iter()
-                .filter_map(|entry| match &nodes[entry.id] {
-                    Node::Leaf(part) => {
-                        Some((entry.id, part.cut?, (part.gain, part.plain), part.certificate.region()?.clone()))
-                    }
-                    Node::Cut(..) => None,
-                })
-                .collect();
+            let jobs: Vec<Job> = taken.iter().filter_map(|entry| nodes[entry.id].job(entry.id)).collect();
             if jobs.is_empty() {
                 stop = Stop::Stalled; // parts too small to be cut
                 break;
             }
-            let halves: Vec<(usize, (usize, f64), Vec<Part>)> = jobs
+            let halves: Vec<(Job, Vec<Part>)> = jobs
                 .into_par_iter()
-                .map(|(id, (input, at), (gain, plain), part)| {
-                    let (below, above) = part.cut(input, at);
-                    let relaxes = costs.relaxation_pays(gain) || (round + id) % TRY == 0;
-                    let part = |part| self.part(part, &functional, &exact, lower * close, (gain, plain, relaxes));
-                    (id, (input, at), [below, above].into_iter().filter_map(part).collect())
+                .map(|job| {
+                    let (below, above) = job.region.cut(job.cut.0, job.cut.1);
+                    let relaxes = costs.relaxation_pays(job.gain) || (round + job.id).is_multiple_of(TRY);
+                    let cheap = costs.relaxation < CHEAP * costs.intervals;
+                    let aim = if relaxes {
+                        0.0
+                    } else if cheap {
+                        job.upper * WORTH
+                    } else {
+                        f64::INFINITY
+                    };
+                    let known = (job.gain, job.plain, aim);
+                    let part = |half| self.part(half, &functional, &exact, lower * close, known);
+                    let parts = [below, above].into_iter().filter_map(part).collect();
+                    (job, parts)
                 })
                 .collect();
             let mut measured = Vec::new();
-            for (id, (input, at), parts) in halves {
+            for (Job { id, cut: (input, at), .. }, parts) in halves {
                 let Ok(parts) = <[Part; 2]>::try_from(parts) else { continue };
                 measured.extend(parts.iter().map(|part| part.measured));
                 for part in &parts {
@@ -271,7 +300,7 @@ impl Splitter<'_> {
         functional: &Functional,
         exact: &GradientBound<'_>,
         enough: f64,
-        (gain, plain_before, relaxes): (f64, f64, bool),
+        (gain, plain_before, aim): (f64, f64, f64),
     ) -> Option<Part> {
         let begun = Instant::now();
         let norm = self.options.norm;
@@ -287,7 +316,7 @@ impl Splitter<'_> {
         let undecided = local.slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
         if certificate.upper() > enough && undecided <= MOST_UNDECIDED {
             certificate = by_patterns(&local, norm, functional, certificate);
-        } else if certificate.upper() > enough && (relaxes || undecided <= FEW) {
+        } else if certificate.upper() > enough && (certificate.upper() > aim || undecided <= FEW) {
             let begun = Instant::now();
             let tol = self.options.tol.max(PART_TOL);
             let options = Options { tol, effort: 0.0, sweep_limit: 400, ..self.options.clone() };

@@ -208,7 +208,8 @@ impl<'a> Search<'a> {
         for (j, p) in own.iter().enumerate() {
             self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
         }
-        let guides = own.iter().enumerate().map(|(j, p)| (j % climbers % 2 == 0).then_some(&patterns[*p])).collect();
+        let guides =
+            own.iter().enumerate().map(|(j, p)| (j % climbers).is_multiple_of(2).then_some(&patterns[*p])).collect();
         let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first: first.as_ref() };
         ascender.run(x, steps, |x, values| {
             let slopes = self.slopes(values);

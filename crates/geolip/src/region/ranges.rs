@@ -17,6 +17,8 @@ use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
 
 /// Absolute error of a smooth value or derivative of order one, generously.
 const MARGIN: f64 = 1e-13;
+/// The same for the approximation of GELU by tanh, whose constants files hold in float32.
+const MARGIN_GELU_TANH: f64 = 1e-8;
 /// 2⁻³⁴.
 const GRID: f64 = 1.0 / (1_u64 << 34) as f64;
 /// How close to a critical point its extreme value counts.
@@ -138,7 +140,8 @@ fn constant_slope(activation: &Activation, (l, u): (f64, f64), ends: Ends) -> Op
 fn smooth_range(activation: &Activation, (l, u): (f64, f64), ends: Ends) -> Slope {
     let monotone = |critical: &[(f64, f64)], derivative: fn(f64) -> f64| {
         let near = critical.iter().filter(|(at, _)| l <= at + NEAR && at - NEAR <= u).map(|(_, extreme)| *extreme);
-        hull(near.chain([derivative(l), derivative(u)]), MARGIN)
+        let margin = if *activation == Activation::GeluTanh { MARGIN_GELU_TANH } else { MARGIN };
+        hull(near.chain([derivative(l), derivative(u)]), margin)
     };
     let touches = |a: f64, b: f64| if ends == Ends::Closed { a <= b } else { a < b };
     // left of zero exponential, right of it constant
@@ -208,7 +211,7 @@ fn hull(values: impl Iterator<Item = f64>, margin: f64) -> Slope {
 /// The range of a function of period 2π, here ±sin or cos, that is −1 at `lowest`, 1 half a turn on, and monotone between.
 fn wave_range((l, u): (f64, f64), lowest: f64, wave: fn(f64) -> f64) -> Slope {
     // beyond 10⁶ the phase would lose digits; nearly a whole turn has everything
-    if !(u - l < 2.0 * PI) || l.abs() > 1e6 || u.abs() > 1e6 {
+    if u - l >= 2.0 * PI || l.abs() > 1e6 || u.abs() > 1e6 {
         return Slope::new(-1.0, 1.0);
     }
     let holds = |at: f64| ((u - at + NEAR) / (2.0 * PI)).floor() >= ((l - at - NEAR) / (2.0 * PI)).ceil();
@@ -246,7 +249,7 @@ pub(crate) fn value(activation: &Activation, index: usize, s: f64) -> (f64, f64)
         }
         Activation::Silu => near(finite(s * sigmoid(s)), 1.0),
         Activation::Gelu => near(finite(s * normal_cdf(s)), 1.0),
-        Activation::GeluTanh => near(finite(0.5 * s * (1.0 + libm::tanh(gelu_inner(s)))), 1.0),
+        Activation::GeluTanh => near(finite(0.5 * s * (1.0 + libm::tanh(gelu_inner(s)))), MARGIN_GELU_TANH / MARGIN),
         Activation::HardSwish => near(s * (s / 6.0 + 0.5).clamp(0.0, 1.0), 4.0),
         Activation::Mish => near(finite(s * libm::tanh(softplus(s))), 1.0),
         Activation::Sin => near(libm::sin(s), 1.0),
@@ -327,12 +330,12 @@ mod tests {
                     most = most.max(d);
                     let (below, above) = value(&activation, 0, s);
                     let v = activation.value(0, s);
-                    assert!(below <= v && v <= above && above - below < 1e-10, "{activation}({s})");
+                    assert!(below <= v && v <= above && above - below < 1e-6, "{activation}({s})");
                 }
                 let smooth = linear_pieces(&activation, 0).is_none() && jumps(&activation).is_empty();
                 if smooth {
                     let loose = (least - range.lower).max(range.upper - most);
-                    assert!(loose < 1e-9 + 1e-2 * (u - l), "{activation} on [{l}, {u}]: {range:?} is loose by {loose}");
+                    assert!(loose < 1e-7 + 1e-2 * (u - l), "{activation} on [{l}, {u}]: {range:?} is loose by {loose}");
                 }
             }
         }
