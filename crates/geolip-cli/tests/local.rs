@@ -88,7 +88,7 @@ fn mistakes_about_regions_are_one_line_and_exit_code_2() {
         (&["bound", SMALL, "--center", &data, "--radius", "1"], "--row"),
         (&["bound", SMALL, "--box", &vnnlib], "not bounded from both sides"),
         (&["bound", SMALL, "--split", "1"], "region"),
-        (&["radius", SMALL, "--center", &center, "--label", "10"], "10 outputs"),
+        (&["radius", SMALL, "--center", &center, "--label", "10"], "counted from 0 to 9"),
         (&["radius", SMALL, "--center", &data, "--label", "1"], "--row"),
     ];
     for (arguments, part) in runs {
