@@ -29,7 +29,7 @@ pub struct Witness {
 /// How hard to search.
 #[derive(Clone, Copy, Debug)]
 pub struct InputRules {
-    /// Multiply–adds per functional. At least [`LEAST_PASSES`] evaluations are made in any case.
+    /// Multiply–adds per functional. At least `LEAST_PASSES` evaluations are made in any case.
     pub work: f64,
     /// Seed of the samples.
     pub seed: u64,
