@@ -1,9 +1,11 @@
 //! What can be typed. Ranges that depend on the network are the library's to check.
 
+use crate::region::{DataArguments, RegionArguments, RegionChoiceError};
 use clap::{Args, Parser, Subcommand};
 use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
-use geolip::{InputNorm, Options, Outputs, ProblemError, Weights};
+use geolip::region::{Region, RegionNorm};
+use geolip::{InputNorm, Network, Options, Outputs, ProblemError, RadiusOptions, Weights};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -23,11 +25,13 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Bound how much the outputs can change when the input changes
-    Bound(BoundArguments),
+    Bound(Box<BoundArguments>),
     /// Check a certificate against a network: exit code 0 if it holds, 1 if not
     Check(CheckArguments),
     /// Put every method side by side: value, time, what it guarantees
     Compare(CompareArguments),
+    /// Certify how far inputs may move before their classification can change
+    Radius(RadiusArguments),
     /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
     Info(InfoArguments),
 }
@@ -87,6 +91,13 @@ pub struct BoundArguments {
     /// norm of the whole output (l2, l1), or a vector u of numbers in a file (.npy or .txt), for u'y
     #[arg(long, default_value_t = OutputChoice::Named(Options::default().outputs), value_parser = text::<OutputChoice>)]
     pub output: OutputChoice,
+
+    #[command(flatten)]
+    pub region: RegionArguments,
+
+    /// Cut the region (a box) into parts for this long, or until bounds from both sides agree to the tolerance
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "exact")]
+    pub split: Option<Duration>,
 
     /// Relative gap between the certified bound and the relaxation at which an output is done
     #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
@@ -153,23 +164,26 @@ pub struct BoundArguments {
 
 impl BoundArguments {
     /// What the library is asked for, norm by norm.
-    pub fn questions(&self) -> Result<Vec<Options>, QuestionError> {
+    pub fn questions(&self, network: &Network) -> Result<Vec<Options>, QuestionError> {
         let outputs = self.output.outputs()?;
+        let region = self.region.region(network)?;
         match self.norm {
-            Norms::One(norm) => Ok(vec![self.options(norm, outputs)]),
+            Norms::One(norm) => Ok(vec![self.options(norm, outputs, region)]),
             Norms::All if self.certificate.is_some() => Err(QuestionError::CertificateOfAll),
             Norms::All if self.checkpoint.is_some() => Err(QuestionError::CheckpointOfAll),
             Norms::All => {
                 let norms = [InputNorm::Linf, InputNorm::L2, InputNorm::L1];
-                Ok(norms.into_iter().map(|norm| self.options(norm, outputs.clone())).collect())
+                Ok(norms.into_iter().map(|norm| self.options(norm, outputs.clone(), region.clone())).collect())
             }
         }
     }
 
-    fn options(&self, norm: InputNorm, outputs: Outputs) -> Options {
+    fn options(&self, norm: InputNorm, outputs: Outputs, region: Option<Region>) -> Options {
         Options {
             norm,
             outputs,
+            region,
+            split: self.split,
             tol: self.tol,
             time_limit: self.time_limit,
             cuts: self.cuts,
@@ -260,6 +274,8 @@ pub enum QuestionError {
     Problem(#[from] ProblemError),
     #[error("a certificate file holds the bounds of one norm; give --norm linf, l2 or l1 with --certificate")]
     CertificateOfAll,
+    #[error(transparent)]
+    Region(#[from] RegionChoiceError),
     #[error("a checkpoint keeps the search of one norm; give --norm linf or l2 with --checkpoint")]
     CheckpointOfAll,
 }
@@ -311,6 +327,63 @@ impl CompareArguments {
             seed: self.seed,
             ..Options::default()
         })
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct RadiusArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+
+    /// The input, or a data file with one per row (.npy, .csv or text); a row with one number more than inputs begins with its
+    /// label
+    #[arg(long, value_name = "FILE")]
+    pub center: PathBuf,
+
+    #[command(flatten)]
+    pub data: DataArguments,
+
+    /// The output that has to stay the largest, for a single input [default: the prediction]
+    #[arg(long, value_name = "L")]
+    pub label: Option<usize>,
+
+    /// The norm in which inputs move: linf or l2
+    #[arg(long, default_value_t = RadiusOptions::default().norm, value_parser = text::<RegionNorm>)]
+    pub norm: RegionNorm,
+
+    /// Only inputs with all entries between LO and HI count
+    #[arg(long, value_names = ["LO", "HI"], num_args = 2, allow_negative_numbers = true)]
+    pub clip: Vec<f64>,
+
+    /// Radii at which to state the certified accuracy
+    #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = not_negative)]
+    pub radii: Vec<f64>,
+
+    /// Relative width of the bracket at which the search for a radius ends
+    #[arg(long, default_value_t = RadiusOptions::default().tol, value_parser = positive)]
+    pub tol: f64,
+
+    /// Leave out local Lipschitz constants: faster, and rarely smaller radii
+    #[arg(long)]
+    pub linear_bounds_only: bool,
+
+    /// Write a line of JSON per sample to this file, and go on from there if it exists
+    #[arg(long, value_name = "FILE")]
+    pub results: Option<PathBuf>,
+
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl RadiusArguments {
+    /// What the library is asked for.
+    pub fn options(&self) -> RadiusOptions {
+        let clip = match self.clip.as_slice() {
+            [low, high] => Some((*low, *high)),
+            _ => None,
+        };
+        RadiusOptions { norm: self.norm, clip, label: None, tol: self.tol, relaxation: !self.linear_bounds_only }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{attained, numbers, page, ports, table};
+use crate::{attained, numbers, page, ports, region, table};
 use geolip::import::{Imported, load};
 use geolip::{Bound, BoundError, Method, Network, Report, Stop};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     let imported = load(&arguments.network.network, &arguments.network.options())?;
-    let questions = arguments.questions()?;
+    let questions = arguments.questions(&imported.network)?;
     let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
     let witness = arguments.witness.as_deref().map(Destination::open).transpose()?;
     let pattern = arguments.pattern.as_deref().map(Destination::open).transpose()?;
@@ -100,11 +100,21 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let table = table::table(&headings[skipped..], 2 - skipped, rows);
     let norms: Vec<String> = reports.iter().map(|report| report.norm.to_string()).collect();
     let largest: Vec<String> = reports.iter().map(|report| numbers::up(report.upper())).collect();
-    let choices: String = ports::choices(imported).iter().map(|line| format!("\n{line}")).collect();
+    let region = reports.first().and_then(|report| report.region.as_ref());
+    let mut above = ports::choices(imported, region.is_some());
+    above.extend(region.map(|region| format!("local: on a {region}")));
+    let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
+    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| matches!(bound.method, Method::Parts { .. }));
+    let chain = match (region.is_some(), parts) {
+        (false, _) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
+        (true, false) => "lower <= local Lip <= local FGL <= upper, pattern <= local FGL",
+        // the formal constants of parts are smaller than that of the region
+        (true, true) => "lower <= local Lip <= upper",
+    };
     let notes: String = notes(network, reports).iter().map(|line| format!("\n{line}")).collect();
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
-         lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {}{notes}",
+         {chain}; largest upper bound {}{notes}",
         path.display(),
         network.inputs(),
         network.outputs(),
@@ -176,6 +186,7 @@ fn cases(bound: &Bound) -> Option<usize> {
         Method::BranchAndBound { cases, .. } => Some(cases),
         Method::Relaxation
         | Method::Cuts { .. }
+        | Method::Parts { .. }
         | Method::InputByInput { .. }
         | Method::RelaxationOfL2
         | Method::ClosedForm { .. } => None,
@@ -212,7 +223,7 @@ fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
     json!({
         "network": ports::network(path, imported),
         "norm": report.norm,
-        "region": null,
+        "region": region::to_json(report.region.as_ref()),
         "bounds": bounds,
         "upper": report.upper(),
         "seconds": report.time.as_secs_f64(),

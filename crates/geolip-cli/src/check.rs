@@ -15,13 +15,17 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         CertificateFile::from_json(&bytes).map_err(|source| Failure::Certificate { path: path.clone(), source })?;
     let imported = load(&arguments.network.network, &arguments.network.options())?;
     let certificates = check_file(&imported.network, &file)?;
+    let constant = if file.region.is_some() { "local Lip" } else { "FGL" };
     for certificate in &certificates {
         let (output, norm) = (certificate.functional(), certificate.norm());
         let kind = match certificate.failure_probability() {
             0.0 => String::new(),
             p => format!(" (random test: a false bound passes with probability {p:.0e} at most)"),
         };
-        print(&format!("output {output}: FGL <= {} in {norm}{kind}", numbers::up(certificate.upper())));
+        print(&format!("output {output}: {constant} <= {} in {norm}{kind}", numbers::up(certificate.upper())));
+    }
+    if let Some(region) = &file.region {
+        print(&format!("local: on a {region}; its slope intervals were worked out here"));
     }
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),

@@ -1,6 +1,8 @@
 //! How a command fails: one line on standard error, and an exit code.
 
 use crate::arguments::QuestionError;
+use crate::radius::RadiusFailure;
+use crate::region::RegionChoiceError;
 use clap::error::ErrorKind;
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
@@ -18,6 +20,10 @@ pub enum Failure {
     Question(#[from] QuestionError),
     #[error(transparent)]
     Bound(#[from] BoundError),
+    #[error(transparent)]
+    Region(#[from] RegionChoiceError),
+    #[error(transparent)]
+    Radius(#[from] RadiusFailure),
     #[error("{}: {source}", path.display())]
     Certificate { path: PathBuf, source: FormatError },
     #[error("rejected: {0}")]
@@ -40,6 +46,8 @@ impl Failure {
             Self::Import(_)
             | Self::Question(_)
             | Self::Bound(_)
+            | Self::Region(_)
+            | Self::Radius(_)
             | Self::Certificate { .. }
             | Self::Read { .. }
             | Self::Write { .. } => 2,

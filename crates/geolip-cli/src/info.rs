@@ -43,7 +43,7 @@ fn to_table(path: &Path, imported: &Imported) -> String {
     lines.extend(imported.inputs.iter().map(|port| format!("input   {}", ports::line(port))));
     lines.extend(imported.fixed.iter().map(|port| format!("fixed   {}", ports::line(port))));
     lines.push(format!("output  {}", ports::line(&imported.output)));
-    lines.extend(ports::choices(imported));
+    lines.extend(ports::choices(imported, false));
     lines.push(format!("{} neurons, {} parameters", network.neurons(), network.parameters()));
     lines.push(format!("self-check: {}", check_line(&imported.self_check)));
     lines.push(format!("network hash {}\n", network.hash()));

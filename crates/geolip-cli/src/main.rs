@@ -15,6 +15,8 @@ mod output;
 mod page;
 mod ports;
 mod progress;
+mod radius;
+mod region;
 mod table;
 
 use arguments::{Arguments, Command};
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Radius(arguments) => radius::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
     };
     match outcome {

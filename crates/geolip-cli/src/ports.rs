@@ -12,7 +12,7 @@ pub fn line(port: &Port) -> String {
 }
 
 /// What a reader has to know where a file has several inputs or outputs; nothing for most files.
-pub fn choices(imported: &Imported) -> Vec<String> {
+pub fn choices(imported: &Imported, local: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if let [_, _, ..] = imported.inputs.as_slice() {
         let names = names(imported.inputs.iter().map(|port| &port.name));
@@ -21,9 +21,11 @@ pub fn choices(imported: &Imported) -> Vec<String> {
     if !imported.fixed.is_empty() {
         let (moving, fixed) =
             (names(imported.inputs.iter().map(|port| &port.name)), names(imported.fixed.iter().map(|port| &port.name)));
-        lines.push(format!(
-            "input {moving} moves; {fixed} fixed (at 0 for lower bounds; upper bounds hold whatever the fixed values are)"
-        ));
+        let held = match local {
+            true => "at 0: local bounds hold for these values alone",
+            false => "at 0 for lower bounds; upper bounds hold whatever the fixed values are",
+        };
+        lines.push(format!("input {moving} moves; {fixed} fixed ({held})"));
     }
     if !imported.other_outputs.is_empty() {
         let others = names(imported.other_outputs.iter());

@@ -4,11 +4,13 @@ use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
 use crate::exact::{self, Checkpoint};
 use crate::inputs;
+use crate::local;
 use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
+use crate::region::RegionError;
 use crate::relaxation::{Pattern, PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report};
 use crate::solve::{Context, Outcome};
@@ -27,6 +29,9 @@ pub enum BoundError {
     /// An option is outside its range.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// The region is none of this network.
+    #[error(transparent)]
+    Region(#[from] RegionError),
     /// The numbers overflow.
     #[error("the bound of output {output} overflows double precision; scale the weights down")]
     Overflow {
@@ -74,7 +79,8 @@ pub enum BoundError {
 /// Bounds a network: certified from above, attained from below.
 ///
 /// **Claim.** Every [`Bound`] of the report has passed [`crate::certificate::check()`]: its upper bound is at least the
-/// formal global Lipschitz constant of that output, for the network's weights as real numbers. Lower bounds are rounded
+/// formal global Lipschitz constant of that output (on a region, the formal local one, and so the local Lipschitz constant),
+/// for the network's weights as real numbers. Lower bounds are rounded
 /// down. The result depends on network, options and seed, not on the number of threads (a time limit or cancellation
 /// may end it at different sweeps).
 ///
@@ -96,7 +102,10 @@ pub enum BoundError {
 pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Report, BoundError> {
     options.validate()?;
     let functionals = options.outputs.functionals(network)?;
-    on_threads(options.threads, || run(network, options, &functionals, observer))?
+    on_threads(options.threads, || match &options.region {
+        Some(region) => run(&network.on(region.clone())?, options, &functionals, observer),
+        None => run(network, options, &functionals, observer),
+    })?
 }
 
 /// Runs something on so many worker threads, or on the caller's.
@@ -131,17 +140,40 @@ fn run(
     let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
     let checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
-    let mut bounds = match options.norm {
-        InputNorm::L1 => inputs::solve(network, options, &each, observer, started)?,
-        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax(network, options, &each, observer, started)?,
+    let mut bounds = match network.region() {
+        Some(_) => local::solve(network, options, &each, observer, started)?,
+        None => solve(network, options, &each, observer, started)?,
     };
+    if let Some(limit) = options.split {
+        bounds = local::split(network, options, (bounds, largest), limit, observer)?;
+    }
     if options.exact || options.cuts {
         bounds = exact::close(network, options, (bounds, largest), checkpoint, observer, started)?;
     }
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }
-    Ok(Report { norm: options.norm, tol: options.tol, bounds, time: started.elapsed() })
+    Ok(Report {
+        norm: options.norm,
+        region: network.region().cloned(),
+        tol: options.tol,
+        bounds,
+        time: started.elapsed(),
+    })
+}
+
+/// Every functional, by what the input norm asks for.
+pub(crate) fn solve(
+    network: &Network,
+    options: &Options,
+    functionals: &[Functional],
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<Vec<Bound>, BoundError> {
+    match options.norm {
+        InputNorm::L1 => inputs::solve(network, options, functionals, observer, started),
+        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax(network, options, functionals, observer, started),
+    }
 }
 
 /// The bound of the ℓ∞ norm of the output, which is that of the largest output: one bound from those of all outputs.

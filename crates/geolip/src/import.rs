@@ -53,6 +53,7 @@ mod error;
 pub use error::{Contents, ImportError, Obstacle, Place};
 pub(crate) use error::{Plain, Quoted};
 
+pub(crate) use crate::weights::load_table;
 pub use crate::weights::load_vector;
 
 use crate::network::{Activation, Network};

@@ -384,7 +384,13 @@ impl Solver<'_> {
 fn proved_inputs(proof: &Proof) -> usize {
     match proof {
         Proof::Inputs(inputs) => inputs.len(),
-        Proof::Multipliers(_) | Proof::Outputs(_) | Proof::Signs(_) | Proof::Cases(_) => 0,
+        Proof::Multipliers(_)
+        | Proof::Outputs(_)
+        | Proof::Signs(_)
+        | Proof::Cases(_)
+        | Proof::Intervals
+        | Proof::Patterns
+        | Proof::Parts(_) => 0,
     }
 }
 

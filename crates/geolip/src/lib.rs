@@ -50,6 +50,7 @@
 //! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
+//! | [`region`] | boxes and balls of inputs, and what a network does on them |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
@@ -63,6 +64,7 @@ mod exact;
 mod guarantee;
 pub mod import;
 mod inputs;
+mod local;
 pub mod lower;
 pub mod matrix;
 pub mod network;
@@ -71,6 +73,7 @@ mod onnx;
 mod options;
 mod problem;
 mod random;
+pub mod region;
 pub mod relaxation;
 mod report;
 mod solve;
@@ -79,6 +82,7 @@ mod spectral;
 mod weights;
 
 pub use bound::{BoundError, bound};
+pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, certified_radius};
 pub use matrix::Matrix;
 pub use network::Network;
 pub use observer::{Event, Observer, Silent};

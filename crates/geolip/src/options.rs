@@ -1,6 +1,7 @@
 //! What a user can choose: plain data, one definition for the library, the command line and any binding.
 
 use crate::problem::{InputNorm, Outputs};
+use crate::region::Region;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use std::time::Duration;
 /// | --- | --- | --- | --- |
 /// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2, ℓ1, ℓp with p ≥ 2 |
 /// | `outputs` | each | what to bound | each, I, I-J, pairs, a vector u, a norm of all outputs |
+/// | `region` | none | where the bounds hold; none for everywhere | boxes, ℓ2 balls |
+/// | `split` | none | cut the region into parts for this long, to tighten the bound | > 0, with a box as `region` |
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
 /// | `memory_limit` | 4 GiB | the memory a proof may take; above it, bounds are probabilistic | any |
@@ -27,6 +30,11 @@ pub struct Options {
     pub norm: InputNorm,
     /// What to bound.
     pub outputs: Outputs,
+    /// Where the bounds hold: the local Lipschitz constant of this region is bounded; none for everywhere.
+    pub region: Option<Region>,
+    /// Cut the region into parts for this long, or until bounds from both sides agree to `tol`: the largest bound of a part
+    /// is the bound.
+    pub split: Option<Duration>,
     /// The relative gap between bound and relaxation at which a problem is done.
     pub tol: f64,
     /// Stop improving after this long.
@@ -61,6 +69,8 @@ impl Default for Options {
         Self {
             norm: InputNorm::Linf,
             outputs: Outputs::Each,
+            region: None,
+            split: None,
             tol: 1e-6,
             time_limit: None,
             memory_limit: 4 << 30,
@@ -104,6 +114,23 @@ pub enum OptionsError {
     /// A checkpoint without a search.
     #[error("a checkpoint keeps an exact search, but none is asked for; ask for one, or leave the checkpoint out")]
     Checkpoint,
+    /// Splitting without a region, or one that cannot be cut.
+    #[error(
+        "splitting cuts a box into smaller ones; give a region that is a box (a centre and a radius in linf, or two corners)"
+    )]
+    SplitRegion,
+    /// Splitting many inputs in ℓ1.
+    #[error("splitting a region of more than {most} inputs splits cases, which takes linf, l2 or lp with p > 2")]
+    SplitL1 {
+        /// Inputs up to which regions are cut.
+        most: usize,
+    },
+    /// Splitting and an exact search.
+    #[error("splitting a region and an exact search are two ways to tighten a bound; give one of them")]
+    SplitExact,
+    /// A checkpoint of a region.
+    #[error("a checkpoint keeps an exact search over all inputs; leave it out for a region")]
+    CheckpointRegion,
     /// The case limit.
     #[error("a limit of 0 cases allows no search; give at least 1")]
     CaseLimit,
@@ -129,6 +156,15 @@ impl Options {
         }
         if self.checkpoint.is_some() && !self.exact {
             return Err(OptionsError::Checkpoint);
+        }
+        if self.split.is_some() && self.region.as_ref().is_none_or(|region| region.ball().is_some()) {
+            return Err(OptionsError::SplitRegion);
+        }
+        if self.checkpoint.is_some() && self.region.is_some() {
+            return Err(OptionsError::CheckpointRegion);
+        }
+        if self.split.is_some() && self.exact {
+            return Err(OptionsError::SplitExact);
         }
         if self.case_limit == 0 {
             return Err(OptionsError::CaseLimit);

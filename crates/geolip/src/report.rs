@@ -5,6 +5,7 @@ use crate::guarantee::factor;
 use crate::lower::Witness;
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
+use crate::region::Region;
 use crate::relaxation::Pattern;
 use serde::Serialize;
 use std::fmt;
@@ -59,6 +60,11 @@ pub enum Method {
         /// Cases in the proof.
         proved: usize,
     },
+    /// The largest bound of a part of the region.
+    Parts {
+        /// How many parts there are.
+        parts: usize,
+    },
     /// ℓ1: the relaxation of this many inputs, intervals for the others.
     InputByInput {
         /// How many inputs were bounded by their relaxation.
@@ -66,9 +72,10 @@ pub enum Method {
     },
     /// ℓ1: the relaxation of ℓ2, whose unit ball is larger.
     RelaxationOfL2,
-    /// ℓ1: intervals for all inputs.
+    /// Intervals for every entry of the gradient: in ℓ1, and on a region.
     ClosedForm {
-        /// Whether they are attained ([`crate::certificate::intervals::are_exact`]), so that upper = FGL up to rounding.
+        /// Whether they are attained ([`crate::certificate::intervals::are_exact`], or by a witness), so that upper = FGL up to
+        /// the tolerance.
         exact: bool,
     },
 }
@@ -81,6 +88,7 @@ impl fmt::Display for Method {
             Self::BranchAndBound { cases, proved } => {
                 f.pad(&format!("branch and bound, {cases} cases, {proved} in the proof"))
             }
+            Self::Parts { parts } => f.pad(&format!("the largest of {parts} parts")),
             Self::InputByInput { inputs: 1 } => f.pad("relaxation of 1 input, closed form for the others"),
             Self::InputByInput { inputs } => {
                 f.pad(&format!("relaxation of {inputs} inputs, closed form for the others"))
@@ -133,7 +141,7 @@ impl Bound {
     pub fn factor(&self, network: &Network) -> Option<f64> {
         let known = match self.method {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
-            Method::RelaxationOfL2 => None?,
+            Method::RelaxationOfL2 | Method::Parts { .. } => None?,
             Method::Relaxation | Method::Cuts { .. } | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
                 factor(network, self.certificate.norm(), &self.functional)?
             }
@@ -153,6 +161,8 @@ impl Bound {
 pub struct Report {
     /// The norm of input perturbations.
     pub norm: InputNorm,
+    /// Where the bounds hold; none for everywhere.
+    pub region: Option<Region>,
     /// The tolerance in force.
     pub tol: f64,
     /// One per functional, in the order asked.
@@ -185,7 +195,7 @@ impl Report {
             version: CertificateFile::VERSION,
             network: network.hash(),
             norm: self.norm,
-            region: None,
+            region: self.region.clone(),
             bounds: self.bounds.iter().map(|b| b.certificate.claim()).collect(),
         }
     }

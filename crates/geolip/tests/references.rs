@@ -7,6 +7,7 @@ use geolip::certificate::check_file;
 use geolip::import::{ImportOptions, load};
 use geolip::matrix::Matrix;
 use geolip::network::NodeId;
+use geolip::region::{Region, RegionNorm};
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
 use std::path::{Path, PathBuf};
 use support::files::shared;
@@ -224,4 +225,47 @@ fn published_lipsdp_values_are_met() {
         assert!(difference <= 1e-6, "{} seed {}: {} against {published}", row[0], row[1], bound.upper());
         println!("{} seed {}: {} meets {published}", row[0], row[1], bound.upper());
     }
+}
+
+/// Local bounds: at most the relaxation's value on the intervals of the reference (IBP and CROWN), and never below what is
+/// attained. Boxes around a centre, not clipped; the bound's norm is that of the table.
+#[test]
+fn local_bounds_meet_the_references() {
+    let Some(shared) = shared() else { return };
+    let (mut rows, mut worst, mut above) = (0, 0.0_f64, Vec::new());
+    let mut networks: std::collections::BTreeMap<String, Network> = std::collections::BTreeMap::new();
+    for (index, row) in table(shared.join("reference/reference_local_dev.tsv")).into_iter().enumerate() {
+        // a convolutional network takes many seconds each
+        if row[0].contains("cifar") && index % 6 != 0 {
+            continue;
+        }
+        let (file, norm) = (row[0].clone(), row[4].parse().expect("a norm"));
+        let number = |column: usize| row[column].parse::<f64>().expect("a number");
+        let (radius, output) = (number(3), row[5].parse().expect("an output"));
+        let network = networks.entry(file.clone()).or_insert_with(|| import(&shared.join("nets").join(&file)));
+        let centre = geolip::region::load_rows(&shared.join("nets").join(&row[2])).expect("a centre").concat();
+        let region = Region::around(&centre, radius, RegionNorm::Linf, None).expect("a region");
+        let options = Options { norm, outputs: Outputs::One(output), region: Some(region), ..Options::default() };
+        let report = bound(network, &options, &Silent).expect("a reference network has a bound");
+        let upper = report.bounds[0].upper();
+        let ratio = upper / number(13);
+        eprintln!(
+            "{file} {} {radius} {norm}: {upper} / {} = {ratio:.6}, lower {} of {}, {:.2} s",
+            row[2],
+            number(13),
+            report.bounds[0].witness.lower,
+            number(15),
+            report.time.as_secs_f64()
+        );
+        assert!(upper >= number(15), "{file} {} {radius} {norm}: {upper} is below {}", row[2], row[15]);
+        if upper > number(13) * (1.0 + 1e-4) {
+            let stop = report.bounds[0].stop;
+            above.push(format!("{file} {} {radius} {norm}: {upper} above {} ({stop})", row[2], row[13]));
+        }
+        check_file(network, &report.certificate_file(network)).expect("its certificate is accepted");
+        worst = worst.max(ratio);
+        rows += 1;
+    }
+    assert!(above.is_empty(), "{}", above.join("\n"));
+    eprintln!("{rows} local references, at most {worst:.6} of the reference");
 }

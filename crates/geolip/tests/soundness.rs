@@ -24,7 +24,7 @@ fn forms(file: &mut CertificateFile) -> Vec<&mut FormProof> {
             Proof::Multipliers(form) => vec![form],
             Proof::Outputs(claims) => claims.iter_mut().flat_map(|claim| of(&mut claim.proof)).collect(),
             Proof::Inputs(inputs) => inputs.iter_mut().map(|input| &mut input.multipliers).collect(),
-            Proof::Signs(_) => Vec::new(),
+            Proof::Signs(_) | Proof::Intervals | Proof::Patterns | Proof::Parts(_) => Vec::new(),
             Proof::Cases(tree) => {
                 let leaves = tree.iter_mut().filter_map(|branch| match branch {
                     Branch::Leaf(CaseProof::Multipliers(form)) => Some(form),

@@ -6,21 +6,25 @@
 //! ([`super::support`]), rounded up, does not exceed the bound claimed. For the largest of all outputs it checks a claim for
 //! each; for ℓ1, the claims about single inputs, and an interval ([`super::intervals`]) for every other input; case by case
 //! ([`super::cases`]), that the cases are all there are, and each by itself; for one hidden layer, programs on signs
-//! ([`super::signs`]). It knows nothing of how the multipliers were found, and imports nothing from the solver.
+//! ([`super::signs`]); on a region, with slope intervals that it works out itself ([`crate::region`]), and part by part
+//! ([`super::parts`]), that the parts cover it. It knows nothing of how the multipliers were found, and imports nothing from
+//! the solver.
 //!
 //! What you trust when you trust a certificate: this folder, [`crate::matrix`], the network's own definition
-//! ([`crate::network`]: weights, slope intervals) and its import, and IEEE-754 arithmetic.
+//! ([`crate::network`]: weights, slope intervals) and its import, for local bounds [`crate::region`], and IEEE-754 arithmetic.
 
 use super::cases::{Fixing, leaves, restricted};
 use super::form::{Defect, Multipliers, QuadraticForm};
-use super::format::{Branch, CaseProof, CertificateFile, Claim, FormProof, InputProof, Proof};
-use super::intervals::input_bounds;
+use super::format::{Branch, CaseProof, CertificateFile, Claim, Cut, FormProof, InputProof, Proof};
+use super::intervals::{entrywise_bound, input_bounds, patterns_bound};
 use super::one_hidden::OneHidden;
+use super::parts::parts;
 use super::randomised::{MatrixFreeForm, RandomTest};
 use super::signs::{self, SignProof};
 use super::support::proved_bound;
 use crate::network::{Network, Slope};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
+use crate::region::{Region, RegionError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
@@ -31,6 +35,8 @@ use std::cell::LazyCell;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     norm: InputNorm,
+    /// Where it holds; none for everywhere.
+    region: Option<Region>,
     claim: Claim,
 }
 
@@ -43,6 +49,11 @@ impl Certificate {
     /// The norm of input perturbations.
     pub fn norm(&self) -> InputNorm {
         self.norm
+    }
+
+    /// Where it holds: on this region, or everywhere.
+    pub fn region(&self) -> Option<&Region> {
+        self.region.as_ref()
     }
 
     /// What is measured of the output.
@@ -67,20 +78,26 @@ impl Certificate {
 
     /// The same bound in ℓ1, whose unit ball lies in that of ℓ2; none if this is not one in ℓ2.
     pub fn of_l2_in_l1(self) -> Option<Self> {
-        (self.norm == InputNorm::L2).then_some(Self { norm: InputNorm::L1, claim: self.claim })
+        (self.norm == InputNorm::L2).then_some(Self { norm: InputNorm::L1, ..self })
     }
 
     /// The certificate of the largest output, from those of all outputs of a network in their order; none if these are
     /// something else.
     pub fn of_largest_output(network: &Network, outputs: &[Self]) -> Option<Self> {
         let norm = outputs.first()?.norm;
-        let fits = |(i, c): (usize, &Self)| c.norm == norm && *c.functional() == Functional::Output(i);
+        let region = network.region();
+        let fits =
+            |(i, c): (usize, &Self)| c.norm == norm && c.region() == region && *c.functional() == Functional::Output(i);
         if outputs.len() != network.outputs() || !outputs.iter().enumerate().all(fits) {
             return None;
         }
         let upper = outputs.iter().map(Self::upper).fold(0.0, f64::max);
         let proof = Proof::Outputs(outputs.iter().map(Self::claim).collect());
-        Some(Self { norm, claim: Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof } })
+        Some(Self {
+            norm,
+            region: region.cloned(),
+            claim: Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof },
+        })
     }
 
     /// The certificate of the network from checked cases of it that are all there are; none if they are not, or are about
@@ -114,8 +131,51 @@ impl Certificate {
             [CheckedCase { proof: CaseProof::Signs(proof), .. }] => Proof::Signs(proof.clone()),
             _ => Proof::Cases(written),
         };
-        Some(Self { norm, claim: Claim { output: functional.clone(), upper, proof } })
+        let region = network.region();
+        if !cases.iter().all(|case| case.region.as_ref() == region) {
+            return None;
+        }
+        Some(Self { norm, region: region.cloned(), claim: Claim { output: functional.clone(), upper, proof } })
     }
+
+    /// The certificate on the region of `network` from certificates of all its parts, in the order of [`super::parts`]; none
+    /// if they are not all there are, or are about something else.
+    pub fn of_parts(network: &Network, tree: &[CheckedCut<'_>]) -> Option<Self> {
+        let leaves = tree.iter().filter_map(|node| match node {
+            CheckedCut::Cut(..) => None,
+            CheckedCut::Leaf(certificate) => Some(*certificate),
+        });
+        let certificates: Vec<&Self> = leaves.collect();
+        let (norm, output) = certificates.first().map(|c| (c.norm, c.claim.output.clone()))?;
+        let written = tree.iter().map(|node| match node {
+            CheckedCut::Cut(input, at) => Cut::Cut(*input, *at),
+            CheckedCut::Leaf(certificate) => Cut::Leaf(Box::new(certificate.claim.proof.clone())),
+        });
+        let written: Vec<Cut> = written.collect();
+        let region = network.region()?;
+        let parts = parts(region, &written).ok()?;
+        let fits = |(certificate, (part, _)): (&&Self, &(Region, &Proof))| {
+            certificate.norm == norm && certificate.claim.output == output && certificate.region() == Some(part)
+        };
+        if !certificates.iter().zip(&parts).all(fits) {
+            return None;
+        }
+        let upper = certificates.iter().map(|c| c.upper()).fold(0.0, f64::max);
+        let proof = match certificates.as_slice() {
+            [certificate] => certificate.claim.proof.clone(),
+            _ => Proof::Parts(written),
+        };
+        Some(Self { norm, region: Some(region.clone()), claim: Claim { output, upper, proof } })
+    }
+}
+
+/// A node of a tree of certificates for the parts of a region, in the order of [`super::parts`].
+#[derive(Clone, Copy, Debug)]
+pub enum CheckedCut<'a> {
+    /// (input, at)
+    Cut(usize, f64),
+    /// The bound of a part.
+    Leaf(&'a Certificate),
 }
 
 /// A checked bound of one case: of all slope patterns in which the neurons of its path are at the given ends. Only the
@@ -123,6 +183,7 @@ impl Certificate {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedCase {
     norm: InputNorm,
+    region: Option<Region>,
     functional: Functional,
     fixings: Vec<Fixing>,
     upper: f64,
@@ -162,8 +223,8 @@ pub fn check_case(
         Some(_) => Err("a case is proved outright, not by a random test".to_owned()),
         None => form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect)),
     })?;
-    let proof = CaseProof::Multipliers(proof);
-    Ok(CheckedCase { norm, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
+    let (region, proof) = (form.network().region().cloned(), CaseProof::Multipliers(proof));
+    Ok(CheckedCase { norm, region, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
 }
 
 /// Checks the bound of one case of a network with one hidden layer by a proof with cuts.
@@ -177,8 +238,8 @@ pub(crate) fn check_sign_case(
     let claim = Claim { output: functional.clone(), upper, proof: Proof::Signs(proof.clone()) };
     let slopes = restricted(layer.network(), fixings).ok_or_else(|| unfit(&claim, "it is about unknown neurons"))?;
     check_signs(layer, norm, &claim, slopes.first().map_or(&[], Vec::as_slice))?;
-    let proof = CaseProof::Signs(proof);
-    Ok(CheckedCase { norm, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
+    let (region, proof) = (layer.network().region().cloned(), CaseProof::Signs(proof));
+    Ok(CheckedCase { norm, region, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
 }
 
 /// Checks one claim that is to be proved on signs, with these slope intervals.
@@ -195,7 +256,7 @@ fn check_signs(
     let u = claim.output.entries().ok_or_else(|| unfit(claim, "a norm of the output is not proved on signs"))?;
     let proved =
         signs::proved_bound(&layer.program(&u, slopes), norm, proof).map_err(|reason| unfit(claim, &reason))?;
-    accept(norm, claim, proved)
+    accept(layer.network(), norm, claim, proved)
 }
 
 /// At most the sum over all random tests behind a proof.
@@ -205,7 +266,8 @@ fn failure_probability(proof: &Proof) -> f64 {
         Proof::Multipliers(form) => of(form),
         Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
         Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
-        Proof::Signs(_) | Proof::Cases(_) => 0.0, // the checker refuses random tests there
+        // the checker refuses random tests there
+        Proof::Signs(_) | Proof::Cases(_) | Proof::Intervals | Proof::Patterns | Proof::Parts(_) => 0.0,
     }
 }
 
@@ -231,6 +293,9 @@ pub enum Rejection {
         /// The hash of the network at hand.
         found: String,
     },
+    /// Its region is none of this network.
+    #[error(transparent)]
+    Region(#[from] RegionError),
     /// It claims nothing.
     #[error("the certificate holds no bounds; nothing is claimed")]
     Nothing,
@@ -333,13 +398,13 @@ fn check_form(
     let proved = proved_bound(norm, &claim.output, &multipliers);
     prove(&claim.output, &multipliers, form.random_test)
         .map_err(|reason| Rejection::NotProved { output: claim.output.to_string(), reason })?;
-    accept(norm, claim, proved)
+    accept(network, norm, claim, proved)
 }
 
 /// The certificate, if what is proved is what is claimed.
-fn accept(norm: InputNorm, claim: &Claim, proved: f64) -> Result<Certificate, Rejection> {
+fn accept(network: &Network, norm: InputNorm, claim: &Claim, proved: f64) -> Result<Certificate, Rejection> {
     if claim.upper >= proved && claim.upper.is_finite() {
-        Ok(Certificate { norm, claim: claim.clone() })
+        Ok(Certificate { norm, region: network.region().cloned(), claim: claim.clone() })
     } else {
         Err(Rejection::Claim { output: claim.output.to_string(), proved, claimed: claim.upper })
     }
@@ -368,6 +433,10 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
     if file.bounds.is_empty() {
         return Err(Rejection::Nothing);
     }
+    let network = &match &file.region {
+        None => network.everywhere(),
+        Some(region) => network.on(region.clone())?,
+    };
     let (form, operator) =
         (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
     let layer = LazyCell::new(|| OneHidden::new(network).ok());
@@ -387,6 +456,8 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
             None => Err(unfit(claim, NOT_ONE_LAYER)),
         },
         Proof::Cases(tree) => check_cases(network, file.norm, claim, tree),
+        Proof::Intervals | Proof::Patterns => check_intervals(network, file.norm, claim),
+        Proof::Parts(tree) => check_parts(network, file.norm, claim, tree),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
     };
@@ -395,11 +466,16 @@ pub fn check_file(network: &Network, file: &CertificateFile) -> Result<Vec<Certi
             let outputs = outputs.iter().map(&mut single).collect::<Result<Vec<Certificate>, Rejection>>()?;
             let largest = Certificate::of_largest_output(network, &outputs);
             let largest = largest.ok_or_else(|| unfit(claim, "it needs a claim for each output, in their order"))?;
-            accept(file.norm, claim, largest.upper())
+            accept(network, file.norm, claim, largest.upper())
         }
-        Proof::Outputs(_) | Proof::Multipliers(_) | Proof::Inputs(_) | Proof::Signs(_) | Proof::Cases(_) => {
-            single(claim)
-        }
+        Proof::Outputs(_)
+        | Proof::Multipliers(_)
+        | Proof::Inputs(_)
+        | Proof::Signs(_)
+        | Proof::Cases(_)
+        | Proof::Intervals
+        | Proof::Patterns
+        | Proof::Parts(_) => single(claim),
     };
     file.bounds.iter().map(verdict).collect()
 }
@@ -422,7 +498,64 @@ fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch
             check_sign_case(layer, norm, &claim.output, &path, (claim.upper, proof.clone())).map(|_| ())
         }
     })?;
-    Ok(Certificate { norm, claim: claim.clone() })
+    Ok(Certificate { norm, region: network.region().cloned(), claim: claim.clone() })
+}
+
+/// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), or by patterns
+/// ([`super::intervals::patterns_bound`]), computed here.
+pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
+    check_output(network, claim)?;
+    match claim.proof {
+        Proof::Intervals => accept(network, norm, claim, entrywise_bound(network, norm, &claim.output)),
+        Proof::Patterns => match patterns_bound(network, norm, &claim.output) {
+            Some(proved) => accept(network, norm, claim, proved),
+            None => Err(unfit(claim, "too many neurons have no fixed slope to look at all their patterns")),
+        },
+        _ => Err(unfit(claim, "it is to be proved by intervals, and is not")),
+    }
+}
+
+/// The certificate that intervals alone make; none where they overflow, or the functional is none of this network.
+pub fn certify_by_intervals(network: &Network, norm: InputNorm, functional: &Functional) -> Option<Certificate> {
+    functional.fits(network).ok()?;
+    let upper = entrywise_bound(network, norm, functional);
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Intervals };
+    accept(network, norm, &claim, upper).ok()
+}
+
+/// The certificate that the patterns of few undecided neurons make; none where there are many.
+pub fn certify_by_patterns(network: &Network, norm: InputNorm, functional: &Functional) -> Option<Certificate> {
+    functional.fits(network).ok()?;
+    let upper = patterns_bound(network, norm, functional)?;
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Patterns };
+    accept(network, norm, &claim, upper).ok()
+}
+
+/// Checks a claim part by part of the region: that the parts cover it, and that the proof of each proves at most the bound
+/// claimed on that part, with slope intervals that are worked out for it here.
+fn check_parts(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Cut]) -> Result<Certificate, Rejection> {
+    check_output(network, claim)?;
+    let region = network.region().ok_or_else(|| unfit(claim, "it has parts, but no region"))?;
+    let parts = parts(region, tree).map_err(|reason| unfit(claim, reason))?;
+    parts.into_par_iter().try_for_each(|(part, proof)| {
+        let local = network.on_part(part).map_err(|error| unfit(claim, &error.to_string()))?;
+        let own = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
+        match &own.proof {
+            Proof::Intervals | Proof::Patterns => check_intervals(&local, norm, &own),
+            Proof::Multipliers(FormProof { random_test: None, .. }) => check(&QuadraticForm::new(&local), norm, &own),
+            Proof::Inputs(_) => check_inputs(&local, norm, &[&own]).pop().expect("one verdict per claim"),
+            Proof::Cases(tree) => check_cases(&local, norm, &own, tree),
+            Proof::Signs(_) => match OneHidden::new(&local) {
+                Ok(layer) => check_signs(&layer, norm, &own, layer.slopes()),
+                Err(_) => Err(unfit(claim, NOT_ONE_LAYER)),
+            },
+            Proof::Multipliers(_) | Proof::Outputs(_) | Proof::Parts(_) => {
+                Err(unfit(claim, "a part is proved outright, by one form, by cases, by inputs or by intervals"))
+            }
+        }
+        .map(|_| ())
+    })?;
+    Ok(Certificate { norm, region: Some(region.clone()), claim: claim.clone() })
 }
 
 /// Checks claims in ℓ1, a verdict for each: the inputs listed by their multipliers, on the network with that input alone,
@@ -462,7 +595,7 @@ pub fn check_inputs(network: &Network, norm: InputNorm, claims: &[&Claim]) -> Ve
         let mut proved = input_bounds(network, &claim.output);
         // what the form of an input proves is at most the whole claim
         list.iter().for_each(|proof| proved[proof.input] = claim.upper);
-        accept(norm, claim, proved.into_iter().fold(0.0, f64::max))
+        accept(network, norm, claim, proved.into_iter().fold(0.0, f64::max))
     };
     lists.into_iter().enumerate().map(verdict).collect()
 }

@@ -8,7 +8,7 @@
 //! | `version` | the version of this format, 2 |
 //! | `network` | the canonical network's hash ([`crate::network::Network::hash`]), 64 hexadecimal digits |
 //! | `norm` | the input norm, `"linf"`, `"l2"`, `"l1"` or a number p > 2 as text, `"3"` |
-//! | `region` | `null`: the bounds hold everywhere |
+//! | `region` | `null`: the bounds hold everywhere; else where they hold: `lower` and `upper` of a box, and possibly a `ball` with `centre` and `radius` (ℓ2) that has to be met, too ([`Region`]) |
 //! | `bounds` | a list of claims |
 //!
 //! and a claim is `output` (an index `"8"`, a margin `"3-7"`, a list of numbers for a vector u, or a norm `"linf"`, `"l2"`,
@@ -20,15 +20,20 @@
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`super::intervals`]) |
 //! | `signs` | one output (or margin, or vector) of a network with one hidden layer, in ℓ∞ or ℓ2 | `gamma`, `delta` and `cuts` of [`super::signs`]; a cut is a list of variables, the signs between them, and its weight |
+//! | `intervals` | any claim | nothing: the checker computes intervals for every entry of the gradient by itself |
+//! | `patterns` | any claim | nothing: the checker does so for every pattern of the few neurons whose slope is not fixed |
+//! | `parts` | any claim on a region without a ball | a tree of cuts as a list: `{"cut":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`, or `{"leaf":…}` with a proof (one of the others) of the same bound on that part |
 //! | `cases` | any claim | a tree of splits ([`super::cases`]) as a list: `{"split":[layer,neuron]}`, followed by the case of its lower slope and that of its upper slope, or `{"leaf":{"multipliers":…}}` or `{"leaf":{"signs":…}}` with what proves the case, in which the multipliers of the neurons fixed play no part |
 //!
 //! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
-//! claims are identical bytes. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
+//! claims are identical bytes. On a region the checker works out intervals for all neurons, and slope intervals from these, by
+//! itself ([`crate::region`]): the file holds none. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
 use super::form::Multipliers;
 use super::randomised::RandomTest;
 use super::signs::SignProof;
 use crate::problem::{Functional, InputNorm};
+use crate::region::Region;
 use serde::{Deserialize, Serialize};
 
 /// A certificate file as read, or about to be written.
@@ -43,15 +48,11 @@ pub struct CertificateFile {
     pub network: String,
     /// The input norm of every claim.
     pub norm: InputNorm,
-    /// Always none: local bounds are another claim, which this version does not have.
-    pub region: Option<NoRegion>,
+    /// Where the claims hold; none for everywhere.
+    pub region: Option<Region>,
     /// The claims.
     pub bounds: Vec<Claim>,
 }
-
-/// A region: there is none in this version, so no value of this type exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NoRegion {}
 
 /// One claim: the FGL of this output is at most `upper`, because of this proof.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,6 +80,22 @@ pub enum Proof {
     Signs(SignProof),
     /// Case by case: a tree of splits, in the order of [`super::cases`].
     Cases(Vec<Branch>),
+    /// Intervals for every entry of the gradient.
+    Intervals,
+    /// The same for every pattern of the few neurons whose slope is not fixed.
+    Patterns,
+    /// Part by part of a region: a tree of cuts, in the order of [`super::parts`].
+    Parts(Vec<Cut>),
+}
+
+/// A node of a tree of cuts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cut {
+    /// (input, at): at most that in the first child, at least that in the second.
+    Cut(usize, f64),
+    /// A part that is proved like a region of its own.
+    Leaf(Box<Proof>),
 }
 
 /// A node of a tree of splits.
@@ -154,11 +171,12 @@ impl CertificateFile {
     pub fn to_json(&self) -> String {
         let bounds: Vec<String> = self.bounds.iter().map(json).collect();
         format!(
-            "{{\"format\":{},\"version\":{},\"network\":{},\"norm\":{},\"region\":null,\"bounds\":[\n{}\n]}}\n",
+            "{{\"format\":{},\"version\":{},\"network\":{},\"norm\":{},\"region\":{},\"bounds\":[\n{}\n]}}\n",
             json(&self.format),
             self.version,
             json(&self.network),
             json(&self.norm),
+            json(&self.region),
             bounds.join(",\n")
         )
     }

@@ -2,7 +2,8 @@
 //!
 //! ‖J‖_{1→q} is the largest norm of a column, so an interval for ∂(Uy)/∂xᵢ bounds input i. From the functional's rows,
 //! gradients are carried back as centre ± radius: through a linear map by Aᵀ and |A|ᵀ, through an activation by the product
-//! with its slope interval \[α, β\].
+//! with its slope interval \[α, β\]. On a region where most slopes are fixed they are close to the truth in every norm
+//! ([`entrywise_bound`]).
 //!
 //! **Claim.** For every v ∈ \[α, β\] and every input i, ‖∂(Uy)/∂xᵢ‖ ≤ the i-th number of [`input_bounds`]. Where
 //! [`are_exact`], the largest v attains it, up to rounding: for a functional of a network with one hidden layer,
@@ -16,7 +17,8 @@
 use super::rounding::{UNIT, add_up, gamma_up, mul_up, sqrt_up, sum_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NodeId, Op, Slope};
-use crate::problem::{Functional, OutputNorm};
+use crate::problem::{Functional, InputNorm, OutputNorm};
+use std::ops::Range;
 
 /// centre ± radius, n × rows.
 #[derive(Clone)]
@@ -27,14 +29,21 @@ struct Interval {
 
 /// At least max over v of ‖∂(Uy)/∂xᵢ‖, for every input i.
 pub fn input_bounds(network: &Network, functional: &Functional) -> Vec<f64> {
-    let gradient = gradient(network, &functional.rows(network.outputs()));
+    let slopes = network.tight_slopes();
+    let gradient = gradient(network, &functional.rows(network.outputs()), |layer, j, _| slopes[layer][j]);
+    sizes_by_input(&gradient, 0..gradient.centre.cols(), functional)
+}
+
+/// The norms over the given columns, input by input, rounded up.
+fn sizes_by_input(gradient: &Interval, columns: Range<usize>, functional: &Functional) -> Vec<f64> {
     let size = |c: &f64, r: &f64| {
         let size = if *c == 0.0 { *r } else { add_up(c.abs(), *r) };
         if size.is_nan() { f64::INFINITY } else { size } // weights so large that a product overflowed
     };
-    (0..network.inputs())
+    (0..gradient.centre.rows())
         .map(|i| {
-            let sizes = gradient.centre.row(i).iter().zip(gradient.radius.row(i)).map(|(c, r)| size(c, r));
+            let (centres, radii) = (&gradient.centre.row(i)[columns.clone()], &gradient.radius.row(i)[columns.clone()]);
+            let sizes = centres.iter().zip(radii).map(|(c, r)| size(c, r));
             match functional {
                 Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => sum_up(sizes),
                 Functional::Norm(OutputNorm::L1) => sum_up(sizes),
@@ -43,6 +52,61 @@ pub fn input_bounds(network: &Network, functional: &Functional) -> Vec<f64> {
             }
         })
         .collect()
+}
+
+/// At least max over v of ‖J(v)ᵀu‖ in the dual of the input norm, or ‖J(v)‖: the dual norm of [`input_bounds`], rounded up.
+///
+/// *Proof.* ‖J x‖ ≤ Σ|xᵢ|‖J eᵢ‖, at most the dual norm of the numbers ‖J eᵢ‖ where ‖x‖ ≤ 1; it grows with each of them. For a
+/// linear functional whose slopes are all fixed it is exact up to rounding.
+pub fn entrywise_bound(network: &Network, norm: InputNorm, functional: &Functional) -> f64 {
+    rounded_up(norm, &input_bounds(network, functional))
+}
+
+/// At least the dual norm.
+fn rounded_up(norm: InputNorm, bounds: &[f64]) -> f64 {
+    if bounds.iter().any(|b| !b.is_finite()) {
+        return f64::INFINITY;
+    }
+    let dual = norm.dual(bounds.iter().copied());
+    if dual == 0.0 { 0.0 } else { (dual * (1.0 + 2.0 * norm.dual_error(bounds.len())) * (1.0 + 4.0 * UNIT)).next_up() }
+}
+
+/// Neurons without a fixed slope up to which all their patterns are looked at.
+pub const MOST_UNDECIDED: usize = 9;
+
+/// At least max over v of ‖J(v)ᵀu‖, as [`entrywise_bound`], the largest over all patterns in which each of the few neurons
+/// without a fixed slope is at one end of its interval; none if there are more than [`MOST_UNDECIDED`].
+///
+/// *Proof.* As for [`super::cases`]: the norm is convex in every single slope. With all slopes fixed a functional's bound is exact
+/// up to rounding, so this is its formal constant.
+pub fn patterns_bound(network: &Network, norm: InputNorm, functional: &Functional) -> Option<f64> {
+    let slopes = network.tight_slopes();
+    let mut place: Vec<Vec<Option<usize>>> = slopes.iter().map(|layer| vec![None; layer.len()]).collect();
+    let mut undecided = 0;
+    for (layer, slopes) in slopes.iter().enumerate() {
+        for j in (0..slopes.len()).filter(|j| !slopes[*j].is_fixed()) {
+            place[layer][j] = Some(undecided);
+            undecided += 1;
+        }
+    }
+    if undecided > MOST_UNDECIDED {
+        return None;
+    }
+    let (rows, patterns) = (functional.rows(network.outputs()), 1_usize << undecided);
+    let columns: Vec<Vec<(usize, f64)>> = (0..patterns).flat_map(|_| rows.iter().cloned()).collect();
+    let gradient = gradient(network, &columns, |layer, j, column| {
+        let slope = slopes[layer][j];
+        match place[layer][j] {
+            None => slope,
+            Some(bit) if (column / rows.len()) >> bit & 1 == 0 => Slope::new(slope.lower, slope.lower),
+            Some(_) => Slope::new(slope.upper, slope.upper),
+        }
+    });
+    let of_pattern = |pattern: usize| {
+        let own = pattern * rows.len()..(pattern + 1) * rows.len();
+        rounded_up(norm, &sizes_by_input(&gradient, own, functional))
+    };
+    Some((0..patterns).map(of_pattern).fold(0.0, f64::max))
 }
 
 /// Whether [`input_bounds`] are attained, up to rounding: networks without activations, and functionals of networks with one
@@ -81,9 +145,10 @@ fn length_up(sizes: &[f64]) -> f64 {
     mul_up(largest, sqrt_up(sum_up(squares)))
 }
 
-/// Intervals for the gradients of all rows with respect to the input.
-fn gradient(network: &Network, rows: &[Vec<(usize, f64)>]) -> Interval {
+/// Intervals for the gradients of all rows with respect to the input, with slopes by layer, neuron and row.
+fn gradient(network: &Network, rows: &[Vec<(usize, f64)>], slope: impl Fn(usize, usize, usize) -> Slope) -> Interval {
     let nodes = network.nodes();
+    let mut layer = network.activations().count();
     let zero = |len| Interval { centre: Matrix::zeros(len, rows.len()), radius: Matrix::zeros(len, rows.len()) };
     let mut intervals: Vec<Interval> = nodes.iter().map(|node| zero(node.len)).collect();
     let top = &mut intervals[network.output().index()].centre;
@@ -99,11 +164,12 @@ fn gradient(network: &Network, rows: &[Vec<(usize, f64)>]) -> Interval {
                     add(&mut before[term.parent.index()], &pulled(&term.map, &rest[0]));
                 }
             }
-            Op::Activate { parent, activation } => {
+            Op::Activate { parent, .. } => {
                 let (own, mut scaled) = (&rest[0], zero(node.len));
-                for (j, slope) in activation.slopes(node.len).into_iter().enumerate() {
+                layer -= 1;
+                for j in 0..node.len {
                     for r in 0..rows.len() {
-                        let (centre, radius) = times(slope, own.centre.at(j, r), own.radius.at(j, r));
+                        let (centre, radius) = times(slope(layer, j, r), own.centre.at(j, r), own.radius.at(j, r));
                         *scaled.centre.at_mut(j, r) = centre;
                         *scaled.radius.at_mut(j, r) = radius;
                     }

@@ -1,7 +1,7 @@
 //! Certificates and the trusted checker.
 //!
-//! This folder is what has to be right for an upper bound to be true. It imports the network's definition and a matrix
-//! product, and nothing of how bounds are found; the solver ([`crate::dual`]) uses it, never the other way round.
+//! This folder is what has to be right for an upper bound to be true. It imports the network's definition, what a network does
+//! on a region ([`crate::region`]: for local bounds) and a matrix product, and nothing of how bounds are found; the solver ([`crate::dual`]) uses it, never the other way round.
 //!
 //! | file | what |
 //! | --- | --- |
@@ -12,6 +12,7 @@
 //! | `cases.rs` | **a bound case by case**: which cases a tree of splits has |
 //! | `one_hidden.rs` | networks with one hidden layer as programs over signs |
 //! | `signs.rs` | **bounds on such programs with cuts**, below the relaxation |
+//! | `parts.rs` | **a bound part by part of a region**: which parts a tree of cuts has |
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `cholesky.rs` | **the proof of positive definiteness** in floating point |
 //! | `operator.rs` | the form applied to a vector without its matrix |
@@ -31,6 +32,7 @@ pub mod intervals;
 pub(crate) mod one_hidden;
 mod operator;
 mod partition;
+pub mod parts;
 pub mod randomised;
 pub mod rank;
 pub mod rounding;
@@ -40,12 +42,12 @@ pub mod support;
 pub use cases::{End, Fixing};
 pub(crate) use check::check_sign_case;
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, Rejection, check, check_case, check_file, check_inputs,
-    check_probabilistic,
+    Certificate, CheckedBranch, CheckedCase, CheckedCut, Rejection, certify_by_intervals, certify_by_patterns, check,
+    check_case, check_file, check_inputs, check_intervals, check_probabilistic,
 };
 pub use form::{Multipliers, QuadraticForm};
-pub use format::{Branch, CaseProof, CertificateFile, Claim, FormProof, FormatError, InputProof, NoRegion, Proof};
+pub use format::{Branch, CaseProof, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
-pub use signs::{Cut, SignProof};
+pub use signs::{SignCut, SignProof};
 pub use support::proved_bound;

@@ -61,7 +61,7 @@ impl<'a> OneHidden<'a> {
         let inputs = network.inputs();
         let layer = match layers.as_slice() {
             [] => None,
-            [(node, parent, activation)] => {
+            [(node, parent, _)] => {
                 let numbers = network.nodes().iter().map(|n| n.len).sum::<usize>().saturating_mul(inputs);
                 if numbers > LARGEST {
                     return Err(Unsuitable::Numbers(numbers));
@@ -70,7 +70,8 @@ impl<'a> OneHidden<'a> {
                 let blank = |_: usize, h: &Matrix| Matrix::zeros(h.rows(), h.cols());
                 let jacobian = network.push_forward(&identity, LinearMap::forward, blank).of(*parent).clone();
                 let sizes = network.push_forward(&identity, abs_forward, blank).of(*parent).clone();
-                Some(Layer { node: *node, slopes: activation.slopes(network.node(*node).len), jacobian, sizes })
+                let slopes = network.slopes().into_iter().next().unwrap_or_default();
+                Some(Layer { node: *node, slopes, jacobian, sizes })
             }
             more => return Err(Unsuitable::Layers(more.len())),
         };

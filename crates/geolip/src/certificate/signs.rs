@@ -43,12 +43,12 @@ pub struct SignProof {
     /// δ ≥ 0: one per neuron, and one for the constant.
     pub delta: Vec<f64>,
     /// The cycles.
-    pub cuts: Vec<Cut>,
+    pub cuts: Vec<SignCut>,
 }
 
 /// A cycle: (variables in their order, the sign of the edge from each to the next, μ ≥ 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cut(pub Vec<usize>, pub Vec<i8>, pub f64);
+pub struct SignCut(pub Vec<usize>, pub Vec<i8>, pub f64);
 
 /// Scales of variables with smaller multipliers are refused: entries might underflow.
 const LARGEST_SCALE: f64 = 1e120;
@@ -95,7 +95,7 @@ impl Form {
         };
         fits("gamma", proof.gamma.len(), gammas)?;
         fits("delta", proof.delta.len(), signs)?;
-        let weights = proof.cuts.iter().map(|Cut(_, _, weight)| weight);
+        let weights = proof.cuts.iter().map(|SignCut(_, _, weight)| weight);
         if !proof.gamma.iter().chain(&proof.delta).chain(weights).all(|v| (0.0..f64::INFINITY).contains(v)) {
             return Err("multipliers are finite and not negative".to_owned());
         }
@@ -123,7 +123,7 @@ impl Form {
     }
 
     fn bound(&self, norm: InputNorm, proof: &SignProof, slack: f64) -> f64 {
-        let constant = |Cut(cycle, _, weight): &Cut| mul_up((cycle.len() - 2) as f64, *weight);
+        let constant = |SignCut(cycle, _, weight): &SignCut| mul_up((cycle.len() - 2) as f64, *weight);
         let constants = sum_up(proof.cuts.iter().map(constant));
         let (gamma, delta) = (sum_up(proof.gamma.iter().copied()), sum_up(proof.delta.iter().copied()));
         let bound = match norm {
@@ -195,8 +195,8 @@ impl Form {
 }
 
 /// The edges of a cycle with μσ; an error if it is none, or its inequality does not hold for signs.
-fn edges(cut: &Cut, variables: usize) -> Result<Vec<(usize, usize, f64)>, String> {
-    let Cut(cycle, signs, weight) = cut;
+fn edges(cut: &SignCut, variables: usize) -> Result<Vec<(usize, usize, f64)>, String> {
+    let SignCut(cycle, signs, weight) = cut;
     if cycle.len() < 3 || cycle.len() != signs.len() {
         return Err("a cut is no cycle of at least three variables with a sign for each edge".to_owned());
     }
@@ -221,7 +221,7 @@ mod tests {
     }
 
     fn proof(weight: f64, diagonal: f64) -> SignProof {
-        let cut = Cut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], weight);
+        let cut = SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], weight);
         SignProof { gamma: vec![diagonal; 2], delta: vec![diagonal; 2], cuts: vec![cut] }
     }
 
@@ -237,19 +237,19 @@ mod tests {
 
     #[test]
     fn inequalities_that_signs_break_are_refused() {
-        let bound = |cut: Cut| {
+        let bound = |cut: SignCut| {
             let proof = SignProof { cuts: vec![cut], ..proof(0.0, 3.0) };
             proved_bound(&program(), InputNorm::Linf, &proof)
         };
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], 0.5)).is_ok());
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, 1, 1, 1], 0.5)).is_err(), "all products may be 1");
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, -1, -1, 1], 0.5)).is_err(), "and here");
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, 2, -1, 1], 0.5)).is_err(), "no sign");
-        assert!(bound(Cut(vec![0, 1, 2], vec![1, 1, -1], 0.5)).is_err(), "two inputs in a row");
-        assert!(bound(Cut(vec![0, 4, 1, 3], vec![1, 1, -1, 1], 0.5)).is_err(), "no such variable");
-        assert!(bound(Cut(vec![0, 2], vec![1, -1], 0.5)).is_err(), "too short");
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], -0.5)).is_err(), "negative");
-        assert!(bound(Cut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], f64::NAN)).is_err(), "not a number");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], 0.5)).is_ok());
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, 1, 1], 0.5)).is_err(), "all products may be 1");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, -1, -1, 1], 0.5)).is_err(), "and here");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 2, -1, 1], 0.5)).is_err(), "no sign");
+        assert!(bound(SignCut(vec![0, 1, 2], vec![1, 1, -1], 0.5)).is_err(), "two inputs in a row");
+        assert!(bound(SignCut(vec![0, 4, 1, 3], vec![1, 1, -1, 1], 0.5)).is_err(), "no such variable");
+        assert!(bound(SignCut(vec![0, 2], vec![1, -1], 0.5)).is_err(), "too short");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], -0.5)).is_err(), "negative");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], f64::NAN)).is_err(), "not a number");
     }
 
     #[test]
@@ -260,13 +260,13 @@ mod tests {
         let proof = |weight: f64, delta: f64| SignProof {
             gamma: vec![1.0],
             delta: vec![delta * (1.0 + 1e-9); 3],
-            cuts: vec![Cut(vec![2, 3, 4], vec![-1, -1, -1], weight)],
+            cuts: vec![SignCut(vec![2, 3, 4], vec![-1, -1, -1], weight)],
         };
         let bound = |weight, delta| proved_bound(&program, InputNorm::L2, &proof(weight, delta)).expect("proved");
         assert!((bound(0.0, 1.5).powi(2) - 4.5).abs() < 1e-7);
         // with μ = ½ all products vanish: q = Σ(δ − 1)s²
         assert!((bound(0.5, 1.0).powi(2) - 4.0).abs() < 1e-7, "{}", bound(0.5, 1.0).powi(2));
-        let across = Cut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], 0.5);
+        let across = SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], 0.5);
         let proof = SignProof { cuts: vec![across], ..proof(0.0, 3.0) };
         assert!(proved_bound(&program, InputNorm::L2, &proof).is_err(), "inputs are no signs in l2");
     }

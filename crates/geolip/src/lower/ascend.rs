@@ -65,19 +65,24 @@ impl Ascender<'_> {
                     false => along(STEP, free),
                 })
                 .collect();
-            let (direction, length, size) = match self.first {
+            let (direction, length, size): (_, _, Vec<f64>) = match self.first {
                 None => {
                     let direction = pulled.of(NodeId::INPUT).clone();
                     let length = column_lengths(&direction);
-                    (direction, length, column_lengths(&x))
+                    let size = match self.network.region() {
+                        Some(region) => vec![region.size(); x.cols()],
+                        None => column_lengths(&x).into_iter().map(|size| size.max(1.0)).collect(),
+                    };
+                    (direction, length, size)
                 }
                 Some(first) => {
                     let wanted = pulled.of(first.node());
-                    (first.input_step(wanted), column_lengths(wanted), column_lengths(values.of(first.node())))
+                    let size = column_lengths(values.of(first.node())).into_iter().map(|size| size.max(1.0));
+                    (first.input_step(wanted), column_lengths(wanted), size.collect())
                 }
             };
             let factor = |p: usize| match length[p] > 0.0 && length[p].is_finite() {
-                true => pace[p] * size[p].max(1.0) / length[p],
+                true => pace[p] * size[p] / length[p],
                 false => 0.0,
             };
             let factors: Vec<f64> = (0..x.cols()).map(factor).collect();
@@ -85,6 +90,7 @@ impl Ascender<'_> {
                 let row = x.row_mut(i).iter_mut().zip(direction.row(i)).zip(&factors);
                 row.for_each(|((x, d), factor)| *x += factor * d);
             }
+            super::local::keep_inside(self.network, &mut x);
         }
         offer(&x, &self.network.evaluate_batch(x.clone()));
     }

@@ -10,6 +10,7 @@ mod ascend;
 mod climb;
 mod first_layer;
 mod gradient;
+mod local;
 mod pieces;
 mod program;
 mod realise;
@@ -17,6 +18,7 @@ mod sample;
 mod slopes;
 
 pub use gradient::GradientBound;
+pub(crate) use local::witness_at;
 pub use realise::Realiser;
 pub(crate) use sample::sample_inputs;
 pub use sample::{InputRules, Witness, search_inputs};

@@ -26,6 +26,9 @@ const MOST_NEURONS: usize = 2048;
 impl Realiser {
     /// The network's realiser; none where the claim is not proved.
     pub fn new(network: &Network) -> Option<Self> {
+        if network.region().is_some() {
+            return None; // the inputs may lie elsewhere
+        }
         let mut layers = network.activations();
         let (node, parent, activation) = layers.next()?;
         if layers.next().is_some() || !has_two_slopes(activation) || network.node(node).len > MOST_NEURONS {

@@ -72,6 +72,9 @@ pub fn search_inputs(
     realiser: Option<&Realiser>,
     rules: InputRules,
 ) -> Vec<Witness> {
+    if let Some(region) = network.region() {
+        return super::local::search(network, region, norm, exact, functionals, patterns, rules);
+    }
     if let Some(points) = pieces::points(network) {
         return visit(network, exact, functionals, &points);
     }

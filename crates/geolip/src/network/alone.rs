@@ -2,12 +2,14 @@
 
 use super::{LinearMap, Network, Node, NodeId, Op, Term};
 use crate::matrix::{Matrix, Store};
+use std::sync::Arc;
 
 impl Network {
     /// The network with input `i` alone: its formal Jacobians are the i-th columns of those of this network.
     ///
     /// Maps that read the input become their i-th column, exactly: every entry of a column is one stored weight, or a count
-    /// of copies. Biases keep their place but not their meaning, for the other inputs count as zero.
+    /// of copies. Biases keep their place but not their meaning, for the other inputs count as zero; slope intervals of a
+    /// region stay those of the whole network.
     ///
     /// # Panics
     /// When there is no such input.
@@ -48,7 +50,7 @@ impl Network {
             };
             nodes.push(Node { op, ..node.clone() });
         }
-        Self { nodes, output: moved(self.output) }
+        Self { nodes: Arc::new(nodes), output: moved(self.output), local: self.local.clone() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Building a network node by node; every shape and every number is checked here, so that nothing later has to.
 
 use super::{Activation, LinearMap, Network, Node, NodeId, Op, Term};
+use std::sync::Arc;
 
 /// Why a network cannot be built.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -144,7 +145,7 @@ impl NetworkBuilder {
             place[index] = NodeId(nodes.len());
             nodes.push(node);
         }
-        Network { output: place[output.0], nodes }
+        Network { output: place[output.0], nodes: Arc::new(nodes), local: None }
     }
 
     /// Exporters write W·x and + b as two nodes. Where only the second reads the first, they become one.

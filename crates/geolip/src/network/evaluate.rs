@@ -34,7 +34,7 @@ impl Network {
         let k = x.cols();
         let mut values: Vec<Matrix> = Vec::with_capacity(self.nodes.len());
         let mut input = Some(x);
-        for node in &self.nodes {
+        for node in self.nodes.iter() {
             let value = match &node.op {
                 Op::Input => input.take().expect("a network has one input node"),
                 Op::Affine { terms, bias } => {

@@ -13,7 +13,7 @@ impl Network {
         feed.text("geolip-network-1");
         feed.count(self.nodes.len());
         feed.count(self.output.index());
-        for node in &self.nodes {
+        for node in self.nodes.iter() {
             feed.count(node.len);
             match &node.op {
                 Op::Input => feed.text("input"),

@@ -39,8 +39,12 @@ impl Network {
         self.pull_back(y, LinearMap::abs_adjoint, |layer, g| scaled_rows(&steepest[layer], g))
     }
 
-    /// The slope intervals per activation layer, in topological order, over the whole real line.
+    /// The slope intervals per activation layer, in topological order: over the whole real line, or on the region of a network
+    /// that is [restricted](Network::on) to one (where an interval is fixed, or at least 10⁻⁷ wide).
     pub fn slopes(&self) -> Vec<Vec<Slope>> {
+        if let Some(slopes) = self.local_slopes() {
+            return slopes.to_vec();
+        }
         self.activations().map(|(node, _, activation)| activation.slopes(self.node(node).len)).collect()
     }
 
@@ -58,7 +62,7 @@ impl Network {
     ) -> Values {
         let mut values: Vec<Matrix> = Vec::with_capacity(self.nodes.len());
         let mut layer = 0;
-        for node in &self.nodes {
+        for node in self.nodes.iter() {
             values.push(match &node.op {
                 Op::Input => x.clone(),
                 Op::Affine { terms, .. } => {

@@ -22,6 +22,7 @@ mod gather;
 mod hash;
 mod linear;
 mod linearised;
+mod local;
 
 pub use activation::{Activation, Slope};
 pub use builder::{NetworkBuilder, NetworkError};
@@ -29,6 +30,8 @@ pub use convolution::{Convolution, ConvolutionShape};
 pub use evaluate::Values;
 pub use gather::Gather;
 pub use linear::LinearMap;
+use local::Local;
+use std::sync::Arc;
 
 /// Names a node of one [`Network`]: its place in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,11 +107,13 @@ impl Node {
 }
 
 /// A feed-forward network with one input vector and one output vector. Shapes are consistent and numbers finite: only
-/// [`NetworkBuilder`] makes one.
+/// [`NetworkBuilder`] makes one. Copies share their weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
-    nodes: Vec<Node>,
+    nodes: Arc<Vec<Node>>,
     output: NodeId,
+    /// What it is on a region; none for the whole space.
+    local: Option<Arc<Local>>,
 }
 
 impl Network {

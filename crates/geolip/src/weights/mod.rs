@@ -16,7 +16,7 @@ mod npz;
 mod safetensors;
 mod vector;
 
-pub use vector::load_vector;
+pub use vector::{load_table, load_vector};
 
 use crate::import::{Format, ImportError, ImportOptions, Parts, Port, SelfCheck};
 use crate::matrix::Matrix;

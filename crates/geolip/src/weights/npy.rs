@@ -26,7 +26,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Array, String> {
     match *shape.as_slice() {
         [rows, cols] => Ok(Array { shape, data: row_major(rows, cols, &data) }),
         [_] => Ok(Array { shape, data }),
-        _ => Err(format!("has the shape {shape:?}; matrices and vectors are read")),
+        _ => Err(format!("has the shape {shape:?} in Fortran order; of these, matrices and vectors are read")),
     }
 }
 

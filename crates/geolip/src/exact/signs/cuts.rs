@@ -5,7 +5,7 @@
 //! (j, l) of neurons takes the inputs of the largest |⟨xᵢ, tⱼ + t_l⟩| and the largest |⟨x_k, tⱼ − t_l⟩|. In ℓ2 the products
 //! of neurons count, and cycles are triangles.
 
-use crate::certificate::Cut;
+use crate::certificate::SignCut;
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
 
@@ -140,10 +140,10 @@ impl Cuts {
     }
 
     /// For a proof.
-    pub fn proof(&self) -> Vec<Cut> {
+    pub fn proof(&self) -> Vec<SignCut> {
         let cut = |c: &Cycle| {
             let length = usize::from(c.length);
-            Cut(c.visits[..length].iter().map(|v| usize::from(*v)).collect(), c.signs[..length].to_vec(), c.weight)
+            SignCut(c.visits[..length].iter().map(|v| usize::from(*v)).collect(), c.signs[..length].to_vec(), c.weight)
         };
         self.cycles.iter().map(cut).collect()
     }

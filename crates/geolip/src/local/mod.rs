@@ -1,0 +1,128 @@
+//! Bounds on a region: what is known without an ascent, the ascent for the rest, and the better of both.
+//!
+//! On a small region most slopes are fixed or nearly so, and intervals for the gradient's entries
+//! ([`crate::certificate::intervals::entrywise_bound`]) meet the gradient at the centre: then nothing else is needed. Where they
+//! do not, the usual pipeline runs on the restricted network.
+
+pub(crate) mod radius;
+mod split;
+
+pub(crate) use split::split;
+
+use crate::bound::{self, BoundError};
+use crate::certificate::intervals::MOST_UNDECIDED;
+use crate::certificate::{Certificate, certify_by_intervals, certify_by_patterns};
+use crate::lower::{GradientBound, Witness, witness_at};
+use crate::network::Network;
+use crate::observer::{Event, Observer};
+use crate::options::Options;
+use crate::problem::{Functional, InputNorm};
+use crate::relaxation::Pattern;
+use crate::report::{Bound, Method, Stop};
+use std::time::Instant;
+
+/// Bounds every functional on the network's region.
+pub(crate) fn solve(
+    network: &Network,
+    options: &Options,
+    functionals: &[Functional],
+    observer: &dyn Observer,
+    started: Instant,
+) -> Result<Vec<Bound>, BoundError> {
+    let quick: Vec<Option<Bound>> = functionals.iter().map(|f| quick(network, options, f, started)).collect();
+    let done = |bound: &Option<Bound>| {
+        bound.as_ref().is_some_and(|bound| bound.witness.lower >= bound.upper() * (1.0 - options.tol))
+    };
+    let open: Vec<Functional> =
+        functionals.iter().zip(&quick).filter(|(_, b)| !done(b)).map(|(f, _)| f.clone()).collect();
+    for (index, bound) in quick.iter().enumerate() {
+        if done(bound) {
+            observer.event(Event::Finished { index });
+        }
+    }
+    let found = match open.as_slice() {
+        [] => Vec::new(),
+        open => match bound::solve(network, options, open, observer, started) {
+            // where no multipliers are accepted, intervals are what there is
+            Err(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) if quick.iter().all(Option::is_some) => {
+                return Ok(quick.into_iter().flatten().collect());
+            }
+            found => found?,
+        },
+    };
+    let mut found = found.into_iter();
+    let better = |quick: Option<Bound>| match (done(&quick), quick) {
+        (true, Some(quick)) => Some(quick),
+        (_, quick) => found.next().map(|found| better(quick, found)),
+    };
+    Ok(quick.into_iter().filter_map(better).collect())
+}
+
+/// The bound by intervals, and the gradient at the centre.
+pub(crate) fn quick(network: &Network, options: &Options, functional: &Functional, started: Instant) -> Option<Bound> {
+    let certificate = certify_by_intervals(network, options.norm, functional)?;
+    let exact = GradientBound::new(network, options.norm);
+    let (witness, pattern) = witness_at(network, options.norm, &exact, functional, &network.region()?.centre());
+    let certificate = match certificate.upper() > witness.lower * (1.0 + options.tol) {
+        true => by_patterns(network, options.norm, functional, certificate),
+        false => certificate,
+    };
+    Some(by_intervals(certificate, witness, pattern, options, started))
+}
+
+/// Multiply–adds that looking at all patterns may take.
+const MOST_WORK: usize = 200_000_000;
+
+/// The bound by patterns where there are few, if it is better.
+fn by_patterns(network: &Network, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
+    let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
+    let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
+    if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {
+        return known;
+    }
+    let better = certify_by_patterns(network, norm, functional).filter(|better| better.upper() < known.upper());
+    better.unwrap_or(known)
+}
+
+fn by_intervals(
+    certificate: Certificate,
+    witness: Witness,
+    pattern: Pattern,
+    options: &Options,
+    started: Instant,
+) -> Bound {
+    Bound {
+        functional: certificate.functional().clone(),
+        relaxation: certificate.upper(),
+        pattern_lower: pattern.value.max(witness.lower),
+        method: Method::ClosedForm { exact: witness.lower >= certificate.upper() * (1.0 - options.tol) },
+        certificate,
+        pattern,
+        witness,
+        lip_is_fgl: false,
+        stop: Stop::Converged,
+        iterations: 0,
+        rank: 1,
+        time: started.elapsed(),
+    }
+}
+
+/// The better upper bound, and the better bounds from below.
+fn better(quick: Option<Bound>, mut found: Bound) -> Bound {
+    let Some(quick) = quick else { return found };
+    if quick.upper() < found.upper() {
+        found.certificate = quick.certificate;
+        found.relaxation = found.relaxation.min(quick.relaxation);
+        found.method = quick.method;
+    }
+    if quick.witness.lower > found.witness.lower {
+        found.witness = quick.witness;
+    }
+    if quick.pattern.value > found.pattern.value {
+        found.pattern = quick.pattern;
+    }
+    // patterns of slopes that were widened for the relaxation may exceed a bound that was not
+    found.pattern.value = found.pattern.value.min(found.upper());
+    found.pattern_lower = found.pattern_lower.max(quick.pattern_lower).min(found.upper());
+    found
+}

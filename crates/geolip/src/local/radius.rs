@@ -1,0 +1,259 @@
+//! How far an input may move before its classification can change.
+
+use super::quick;
+use crate::bound;
+use crate::certificate::rounding::mul_up;
+use crate::network::Network;
+use crate::observer::{Observer, Silent};
+use crate::options::Options;
+use crate::problem::{Functional, InputNorm};
+use crate::region::enclosure::{Effort, Enclosure};
+use crate::region::{Region, RegionError, RegionNorm};
+use std::time::Instant;
+
+/// The options of [`certified_radius`].
+///
+/// | name | default | purpose | range |
+/// | --- | --- | --- | --- |
+/// | `norm` | ℓ∞ | the norm in which the input moves | ℓ∞, ℓ2 |
+/// | `clip` | none | the valid range of every input; perturbed inputs outside it do not count | LO ≤ HI |
+/// | `label` | the prediction | the output that has to stay the largest | an output |
+/// | `tol` | 0.01 | the relative width of the bracket at which the search ends | > 0 |
+/// | `relaxation` | yes | whether local Lipschitz constants are tried where linear bounds do not suffice | |
+#[derive(Clone, Debug, PartialEq)]
+pub struct RadiusOptions {
+    /// The norm in which the input moves.
+    pub norm: RegionNorm,
+    /// The valid range of every input.
+    pub clip: Option<(f64, f64)>,
+    /// The output that has to stay the largest; the largest one at the input if none is given.
+    pub label: Option<usize>,
+    /// The relative width of the bracket at which the search ends.
+    pub tol: f64,
+    /// Whether local Lipschitz constants are tried where linear bounds do not suffice.
+    pub relaxation: bool,
+}
+
+impl Default for RadiusOptions {
+    fn default() -> Self {
+        Self { norm: RegionNorm::Linf, clip: None, label: None, tol: 1e-2, relaxation: true }
+    }
+}
+
+/// Why there is no radius.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RadiusError {
+    /// The input and the valid range make no region of the network.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// A network with one output classifies nothing.
+    #[error("the network has one output; a classification has at least two")]
+    OneOutput,
+    /// A label that is no output.
+    #[error("the label {label} is no output; the network has {outputs}, counted from 0 to {}", outputs - 1)]
+    Label {
+        /// The label.
+        label: usize,
+        /// How many outputs there are.
+        outputs: usize,
+    },
+    /// A tolerance outside its range.
+    #[error("the tolerance is {given}; it must be a positive number, such as 0.01")]
+    Tolerance {
+        /// What was given.
+        given: f64,
+    },
+}
+
+/// A radius within which a classification cannot change.
+///
+/// **Claim.** For every x' with ‖x' − x‖ ≤ `radius` (and all entries in the valid range, if there is one), output `label` is
+/// larger than every other output, for the network's weights as real numbers; where `radius` is 0, nothing is claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CertifiedRadius {
+    /// The output that is largest at the input, in plain floating point.
+    pub predicted: usize,
+    /// The output that stays the largest.
+    pub label: usize,
+    /// At most the smallest margin y_label − yⱼ at the input; negative where it is not the largest.
+    pub margin: f64,
+    /// The radius, 0 where none is certified.
+    pub radius: f64,
+    /// The output that could not be excluded a little further out.
+    pub rival: Option<usize>,
+    /// Radii tried.
+    pub tries: usize,
+}
+
+/// Radii beyond this are not looked for.
+const FAR: f64 = 1e6;
+/// Radii tried at most.
+const MOST_TRIES: usize = 60;
+/// Radii tried with Lipschitz constants beyond what linear bounds certify, and how far each is from the one before, in
+/// tolerances.
+const FURTHER: usize = 4;
+const STRIDE: f64 = 5.0;
+
+/// The largest radius found at which the classification of `x` provably cannot change.
+///
+/// A radius ρ is certified if for every other output j one of two conditions holds on the ball B around x:
+///
+/// * backward linear bounds show that y_label − yⱼ > 0 on B, or
+/// * y_label(x) − yⱼ(x) > ρ·L with a certified local Lipschitz constant L of the margin on B, in the norm of the ball.
+///
+/// ρ is found by bracketing. **Rounded:** margins down, constants and their product with ρ up, the ball outwards.
+///
+/// ```
+/// use geolip::network::{LinearMap, NetworkBuilder};
+/// use geolip::{Matrix, RadiusOptions, certified_radius};
+///
+/// // y = (x, -x) at x = 0.5: the outputs meet at 0
+/// let mut b = NetworkBuilder::new(1)?;
+/// let y = b.affine("y", vec![(b.input(), LinearMap::Dense(Matrix::from_vec(2, 1, vec![1.0, -1.0])))], None)?;
+/// let found = certified_radius(&b.finish(y), &[0.5], &RadiusOptions::default())?;
+/// assert!(found.label == 0 && found.radius <= 0.5 && found.radius > 0.49);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -> Result<CertifiedRadius, RadiusError> {
+    let outputs = network.outputs();
+    if outputs < 2 {
+        return Err(RadiusError::OneOutput);
+    }
+    if !(options.tol > 0.0 && options.tol.is_finite()) {
+        return Err(RadiusError::Tolerance { given: options.tol });
+    }
+    if let Some(label) = options.label.filter(|label| *label >= outputs) {
+        return Err(RadiusError::Label { label, outputs });
+    }
+    let network = network.everywhere();
+    let point = Region::around(x, 0.0, options.norm, options.clip)?;
+    point.fits(&network)?;
+    let y = network.evaluate(x);
+    let predicted = (0..outputs).max_by(|a, b| y[*a].total_cmp(&y[*b]).then(b.cmp(a))).unwrap_or(0);
+    let label = options.label.unwrap_or(predicted);
+    let rivals: Vec<usize> = (0..outputs).filter(|j| *j != label).collect();
+    let rows: Vec<Vec<(usize, f64)>> = rivals.iter().map(|j| vec![(label, 1.0), (*j, -1.0)]).collect();
+    let margins = Enclosure::new(&network, &point, Effort::Plain).least(&network, &point, &rows);
+    let margin = margins.iter().copied().fold(f64::INFINITY, f64::min);
+    let closest = (0..rivals.len()).min_by(|a, b| margins[*a].total_cmp(&margins[*b])).map(|j| rivals[j]);
+    let mut found = CertifiedRadius { predicted, label, margin, radius: 0.0, rival: closest, tries: 0 };
+    if margin > 0.0 {
+        let search = Search { network: &network, x, options, rivals: &rivals, rows: &rows, margins: &margins, label };
+        search.bracket(&mut found, &point);
+    }
+    Ok(found)
+}
+
+struct Search<'a> {
+    network: &'a Network,
+    x: &'a [f64],
+    options: &'a RadiusOptions,
+    rivals: &'a [usize],
+    /// y_label − yⱼ, by its entries, for every rival.
+    rows: &'a [Vec<(usize, f64)>],
+    /// What these are at least at x.
+    margins: &'a [f64],
+    label: usize,
+}
+
+impl Search<'_> {
+    /// Doubles or halves from a guess until a radius that linear bounds certify and one that they do not enclose the answer,
+    /// then bisects; then tries how much further Lipschitz constants reach.
+    fn bracket(&self, found: &mut CertifiedRadius, point: &Region) {
+        let (mut low, mut high) = (0.0, FAR);
+        let mut radius = self.guess(point);
+        while found.tries < MOST_TRIES && high - low > self.options.tol * high && radius > f64::MIN_POSITIVE {
+            found.tries += 1;
+            match self.open_rivals(radius).first() {
+                None => low = radius,
+                Some(rival) => {
+                    high = radius;
+                    found.rival = Some(self.rivals[*rival]);
+                }
+            }
+            radius = match (low, high) {
+                (0.0, high) => 0.5 * high,
+                (low, high) if high == FAR => (2.0 * low).min(FAR),
+                (low, high) => 0.5 * (low + high),
+            };
+            if low >= FAR {
+                break;
+            }
+        }
+        found.radius = low;
+        let mut radius = high.min(FAR);
+        for _ in 0..FURTHER {
+            if !self.options.relaxation || low >= FAR || radius <= f64::MIN_POSITIVE {
+                break;
+            }
+            found.tries += 1;
+            match self.unheld(radius) {
+                Some(rival) => {
+                    found.rival = Some(rival);
+                    break;
+                }
+                None => found.radius = radius,
+            }
+            radius *= 1.0 + STRIDE * self.options.tol;
+        }
+    }
+
+    /// Where the smallest margin would end if the network were linear.
+    fn guess(&self, point: &Region) -> f64 {
+        let Ok(local) = self.network.on_part(point.clone()) else { return 1.0 };
+        let options = self.bound_options();
+        let ratio = |(j, margin): (&usize, &f64)| {
+            let slope = quick(&local, &options, &Functional::margin(self.label, *j), Instant::now());
+            slope.map_or(1.0, |bound| margin / bound.upper())
+        };
+        let least = self.rivals.iter().zip(self.margins).map(ratio).fold(f64::INFINITY, f64::min);
+        if least > 0.0 && least < FAR { 0.7 * least } else { 1.0 }
+    }
+
+    /// The rivals that linear bounds do not exclude within this radius, by their places, the likeliest first.
+    fn open_rivals(&self, radius: f64) -> Vec<usize> {
+        let all = (0..self.rivals.len()).collect();
+        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
+        let least = Enclosure::new(self.network, &region, Effort::Plain).least(self.network, &region, self.rows);
+        let mut open: Vec<usize> = all.into_iter().filter(|j| least[*j] <= 0.0).collect();
+        open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
+        open
+    }
+
+    /// A rival that neither linear bounds nor Lipschitz constants exclude within this radius.
+    fn unheld(&self, radius: f64) -> Option<usize> {
+        let first = Some(self.rivals[0]);
+        let open = self.open_rivals(radius);
+        if open.is_empty() {
+            return None;
+        }
+        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
+        let Ok(local) = self.network.on_part(region) else { return first };
+        open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
+    }
+
+    /// Whether margin j exceeds radius·L, L its certified constant on the ball.
+    fn is_held_by_lipschitz(&self, local: &Network, j: usize, radius: f64) -> bool {
+        let (functional, options) = (Functional::margin(self.label, self.rivals[j]), self.bound_options());
+        let holds = |upper: f64| mul_up(radius, upper) < self.margins[j];
+        let Some(by_intervals) = quick(local, &options, &functional, Instant::now()) else { return false };
+        if holds(by_intervals.upper()) {
+            return true;
+        }
+        if radius * by_intervals.witness.lower >= self.margins[j] {
+            return false; // the gradient at the centre alone is too steep
+        }
+        let observer: &dyn Observer = &Silent;
+        let found = bound::solve(local, &options, &[functional], observer, Instant::now());
+        found.is_ok_and(|bounds| bounds.iter().all(|bound| holds(bound.upper())))
+    }
+
+    fn bound_options(&self) -> Options {
+        let norm = match self.options.norm {
+            RegionNorm::Linf => InputNorm::Linf,
+            RegionNorm::L2 => InputNorm::L2,
+        };
+        Options { norm, tol: 1e-3, effort: 0.0, sweep_limit: 200, ..Options::default() }
+    }
+}

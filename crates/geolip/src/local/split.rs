@@ -1,0 +1,387 @@
+//! Splitting a region: the largest bound of its parts is a bound, and in few dimensions it converges to the local Lipschitz
+//! constant itself.
+//!
+//! Best first, anytime: the part with the largest bound is cut in two along the input that moves its undecided neurons most;
+//! each half gets slope intervals of its own, and the better of two bounds: intervals for the gradient's entries (a
+//! millisecond), for the patterns of a few undecided neurons one by one, and, where that pays, the relaxation. A part whose bound is no more than the best gradient
+//! found (to the tolerance) is left alone. Every part's centre is a sample for the bound from below.
+//!
+//! Where there are too many inputs to cut, cases of undecided neurons ([`crate::exact`]) are what is split: they converge to the
+//! formal local constant.
+
+use super::by_patterns;
+use crate::bound::{self, BoundError};
+use crate::certificate::intervals::MOST_UNDECIDED;
+use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
+use crate::exact;
+use crate::lower::{GradientBound, Witness, witness_at};
+use crate::matrix::Matrix;
+use crate::network::Network;
+use crate::observer::{Event, Observer};
+use crate::options::{Options, OptionsError};
+use crate::problem::{Functional, InputNorm};
+use crate::region::Region;
+use crate::relaxation::Pattern;
+use crate::report::{Bound, Method, Stop};
+use rayon::prelude::*;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+/// Inputs up to which regions are cut.
+const MOST_INPUTS: usize = 24;
+/// Parts cut in one round: a number of its own, so that results do not depend on the number of threads.
+const ROUND: usize = 16;
+/// Parts at most: each takes some hundred bytes per input.
+const MOST_PARTS: usize = 400_000;
+/// Undecided neurons up to which parts get their relaxation in any case: where gradients turn, intervals add up entries of
+/// different patterns, and no cut helps.
+const FEW: usize = 14;
+/// Beyond, the relaxation is tried on every so many parts, to find out whether it pays.
+const TRY: usize = 32;
+/// Where a relaxation costs at most so many times the bound by intervals, it is also tried on a half whose bound is not this part
+/// of the whole's.
+const CHEAP: f64 = 25.0;
+const WORTH: f64 = 0.98;
+/// How much of the running averages a round keeps.
+const MEMORY: f64 = 0.9;
+/// The tolerance of relaxations of parts, relative to the gap that is left.
+const PART_TOL: f64 = 1e-3;
+/// The part of the tolerance that parts may use.
+const TARGET: f64 = 0.9;
+
+/// The same bounds, better where splitting helps, after `limit` at most; it is shared out between them. With `largest`, bounds
+/// matter only as far as they exceed what another one is known to reach.
+pub(crate) fn split(
+    network: &Network,
+    options: &Options,
+    (bounds, largest): (Vec<Bound>, bool),
+    limit: Duration,
+    observer: &dyn Observer,
+) -> Result<Vec<Bound>, BoundError> {
+    let begun = Instant::now();
+    let Some(region) = network.region() else { return Ok(bounds) };
+    if region.inputs() > MOST_INPUTS {
+        let options = Options { time_limit: Some(limit), ..options.clone() };
+        if options.norm == InputNorm::L1 {
+            return Err(OptionsError::SplitL1 { most: MOST_INPUTS }.into());
+        }
+        return exact::close(network, &options, (bounds, largest), None, observer, begun);
+    }
+    let mut reached = if largest { bounds.iter().map(|b| b.witness.lower).fold(0.0, f64::max) } else { 0.0 };
+    let mut order: Vec<usize> = (0..bounds.len()).collect();
+    if largest {
+        order.sort_by(|a, b| bounds[*b].upper().total_cmp(&bounds[*a].upper()));
+    }
+    let mut bounds: Vec<Option<Bound>> = bounds.into_iter().map(Some).collect();
+    for (done, index) in order.iter().enumerate() {
+        let Some(bound) = bounds[*index].take() else { continue };
+        let share = limit.saturating_sub(begun.elapsed()) / u32::try_from(order.len() - done).unwrap_or(u32::MAX);
+        let splitter = Splitter { network, options, observer, index: *index, deadline: Instant::now() + share };
+        let before = bound.time;
+        let mut bound = splitter.improve(bound, region, reached);
+        bound.time = before + begun.elapsed();
+        if largest {
+            reached = reached.max(bound.witness.lower);
+        }
+        bounds[*index] = Some(bound);
+    }
+    Ok(bounds.into_iter().flatten().collect())
+}
+
+struct Splitter<'a> {
+    /// On the whole region.
+    network: &'a Network,
+    options: &'a Options,
+    observer: &'a dyn Observer,
+    index: usize,
+    deadline: Instant,
+}
+
+/// What bounds cost and bring, averaged over the rounds.
+#[derive(Clone, Copy, Debug)]
+struct Costs {
+    /// Seconds for a part by intervals, and more for its relaxation.
+    intervals: f64,
+    relaxation: f64,
+    /// The logarithm of what a cut leaves of the bound by intervals.
+    cut: f64,
+}
+
+impl Costs {
+    /// Whether a relaxation that leaves `gain` of the bound is cheaper than as many cuts: k of them make 2ᵏ parts.
+    fn relaxation_pays(&self, gain: f64) -> bool {
+        let cuts = gain.ln() / self.cut.min(-1e-3);
+        gain < 1.0 && self.relaxation < self.intervals * cuts.min(60.0).exp2()
+    }
+
+    fn learn(&mut self, parts: &[Measured]) {
+        let mean = |values: Vec<f64>, old: &mut f64| {
+            if !values.is_empty() {
+                *old = MEMORY * *old + (1.0 - MEMORY) * values.iter().sum::<f64>() / values.len() as f64;
+            }
+        };
+        mean(parts.iter().map(|m| m.intervals).collect(), &mut self.intervals);
+        mean(parts.iter().filter_map(|m| m.relaxation).collect(), &mut self.relaxation);
+        mean(parts.iter().map(|m| m.cut).filter(|cut| cut.is_finite()).collect(), &mut self.cut);
+    }
+}
+
+/// What one part cost and brought.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    intervals: f64,
+    relaxation: Option<f64>,
+    cut: f64,
+}
+
+/// A part of the region.
+struct Part {
+    /// The bound by intervals.
+    plain: f64,
+    measured: Measured,
+    certificate: Certificate,
+    /// The bound by the relaxation over that by intervals, here or where it was last tried.
+    gain: f64,
+    /// Where to cut it.
+    cut: Option<(usize, f64)>,
+    /// The gradient at its centre.
+    witness: Witness,
+    pattern: Pattern,
+}
+
+enum Node {
+    Cut(usize, f64, [usize; 2]),
+    Leaf(Box<Part>),
+}
+
+/// A part to be cut, with what the bounds of its halves begin with.
+struct Job {
+    id: usize,
+    cut: (usize, f64),
+    gain: f64,
+    plain: f64,
+    /// The bound of the whole part.
+    upper: f64,
+    region: Region,
+}
+
+impl Node {
+    /// What there is to do with a part; nothing for one that is cut, or cannot be.
+    fn job(&self, id: usize) -> Option<Job> {
+        let Self::Leaf(part) = self else { return None };
+        let region = part.certificate.region()?.clone();
+        let upper = part.certificate.upper();
+        Some(Job { id, cut: part.cut?, gain: part.gain, plain: part.plain, upper, region })
+    }
+}
+
+impl Splitter<'_> {
+    fn improve(&self, mut bound: Bound, region: &Region, reached: f64) -> Bound {
+        let close = 1.0 + TARGET * self.options.tol;
+        let mut lower = bound.witness.lower.max(reached);
+        if bound.upper() <= lower * close {
+            return bound;
+        }
+        let functional = bound.functional.clone();
+        let exact = GradientBound::new(self.network, self.options.norm);
+        let (witness, pattern) = (bound.witness.clone(), bound.pattern.clone());
+        let cut = self.where_to_cut(self.network, region, &functional);
+        let plain =
+            certify_by_intervals(self.network, self.options.norm, &functional).map_or(f64::INFINITY, |c| c.upper());
+        let measured = Measured { intervals: 0.0, relaxation: None, cut: 0.0 };
+        let gain = bound.upper() / plain;
+        let root = Part { plain, measured, certificate: bound.certificate.clone(), gain, cut, witness, pattern };
+        let mut costs = Costs { intervals: 1e-3, relaxation: 2e-2, cut: -0.1 };
+        let mut nodes = vec![Node::Leaf(Box::new(root))];
+        let mut queue = BinaryHeap::from([Entry { value: bound.upper(), id: 0 }]);
+        let mut stop = Stop::Converged;
+        let mut round = 0;
+        loop {
+            if queue.peek().is_none_or(|top| top.value <= lower * close) {
+                break;
+            }
+            if self.observer.cancelled() {
+                stop = Stop::Interrupted;
+                break;
+            }
+            if Instant::now() >= self.deadline || nodes.len() > MOST_PARTS {
+                stop = if nodes.len() > MOST_PARTS { Stop::CaseLimit } else { Stop::TimeLimit };
+                break;
+            }
+            let taken: Vec<Entry> = std::iter::from_fn(|| queue.pop()).take(ROUND).collect();
+            let jobs: Vec<Job> = taken.iter().filter_map(|entry| nodes[entry.id].job(entry.id)).collect();
+            if jobs.is_empty() {
+                stop = Stop::Stalled; // parts too small to be cut
+                break;
+            }
+            let halves: Vec<(Job, Vec<Part>)> = jobs
+                .into_par_iter()
+                .map(|job| {
+                    let (below, above) = job.region.cut(job.cut.0, job.cut.1);
+                    let relaxes = costs.relaxation_pays(job.gain) || (round + job.id).is_multiple_of(TRY);
+                    let cheap = costs.relaxation < CHEAP * costs.intervals;
+                    let aim = if relaxes {
+                        0.0
+                    } else if cheap {
+                        job.upper * WORTH
+                    } else {
+                        f64::INFINITY
+                    };
+                    let known = (job.gain, job.plain, aim);
+                    let part = |half| self.part(half, &functional, &exact, lower * close, known);
+                    let parts = [below, above].into_iter().filter_map(part).collect();
+                    (job, parts)
+                })
+                .collect();
+            let mut measured = Vec::new();
+            for (Job { id, cut: (input, at), .. }, parts) in halves {
+                let Ok(parts) = <[Part; 2]>::try_from(parts) else { continue };
+                measured.extend(parts.iter().map(|part| part.measured));
+                for part in &parts {
+                    if part.witness.lower > bound.witness.lower {
+                        bound.witness = part.witness.clone();
+                        lower = lower.max(bound.witness.lower);
+                    }
+                    if part.pattern.value > bound.pattern.value {
+                        bound.pattern = part.pattern.clone();
+                    }
+                }
+                let ids = parts.map(|part| {
+                    queue.push(Entry { value: part.certificate.upper(), id: nodes.len() });
+                    nodes.push(Node::Leaf(Box::new(part)));
+                    nodes.len() - 1
+                });
+                nodes[id] = Node::Cut(input, at, ids);
+            }
+            costs.learn(&measured);
+            round += 1;
+            let open = queue.iter().filter(|entry| entry.value > lower * close).count();
+            let gap = queue.peek().map_or(0.0, |top| top.value / lower - 1.0);
+            self.observer.event(Event::Searched { index: self.index, cases: nodes.len(), open, gap });
+        }
+        self.finish(&mut bound, &nodes, stop);
+        bound
+    }
+
+    /// What the parts prove together.
+    fn finish(&self, bound: &mut Bound, nodes: &[Node], stop: Stop) {
+        let (mut waiting, mut tree, mut parts) = (vec![0], Vec::new(), 0);
+        while let Some(id) = waiting.pop() {
+            match &nodes[id] {
+                Node::Cut(input, at, [below, above]) => {
+                    tree.push(CheckedCut::Cut(*input, *at));
+                    waiting.extend([*above, *below]);
+                }
+                Node::Leaf(part) => {
+                    parts += 1;
+                    tree.push(CheckedCut::Leaf(&part.certificate));
+                }
+            }
+        }
+        bound.stop = stop;
+        bound.pattern_lower = bound.pattern.value.max(bound.witness.lower);
+        if let Some(certificate) = Certificate::of_parts(self.network, &tree)
+            && certificate.upper() < bound.upper()
+        {
+            // formal constants of parts are smaller: patterns of the whole region may exceed them
+            bound.certificate = certificate;
+            bound.method = Method::Parts { parts };
+            bound.relaxation = bound.relaxation.min(bound.certificate.upper());
+            bound.pattern_lower = bound.witness.lower;
+            bound.pattern.value = bound.pattern.value.min(bound.witness.lower);
+        }
+    }
+
+    /// A part with its bounds; none if not even intervals bound it.
+    fn part(
+        &self,
+        region: Region,
+        functional: &Functional,
+        exact: &GradientBound<'_>,
+        enough: f64,
+        (gain, plain_before, aim): (f64, f64, f64),
+    ) -> Option<Part> {
+        let begun = Instant::now();
+        let norm = self.options.norm;
+        let local = self.network.on_part(region).ok()?;
+        let region = local.region()?;
+        let mut certificate = certify_by_intervals(&local, norm, functional)?;
+        let (witness, pattern) = witness_at(&local, norm, exact, functional, &region.centre());
+        let (mut gain, plain) = (gain, certificate.upper());
+        let intervals = begun.elapsed().as_secs_f64();
+        let cut = (plain / plain_before).ln().min(0.0);
+        let mut measured = Measured { intervals, relaxation: None, cut };
+        let enough = enough.max(witness.lower);
+        let undecided = local.slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
+        if certificate.upper() > enough && undecided <= MOST_UNDECIDED {
+            certificate = by_patterns(&local, norm, functional, certificate);
+        } else if certificate.upper() > enough && (certificate.upper() > aim || undecided <= FEW) {
+            let begun = Instant::now();
+            let tol = self.options.tol.max(PART_TOL);
+            let options = Options { tol, effort: 0.0, sweep_limit: 400, ..self.options.clone() };
+            let wanted = std::slice::from_ref(functional);
+            let found = bound::solve(&local, &options, wanted, &crate::Silent, Instant::now());
+            if let Some(found) = found.ok().and_then(|mut bounds| bounds.pop()) {
+                gain = found.upper() / certificate.upper();
+                if found.upper() < certificate.upper() {
+                    certificate = found.certificate;
+                }
+            }
+            measured.relaxation = Some(begun.elapsed().as_secs_f64());
+        }
+        let cut = (certificate.upper() > enough).then(|| self.where_to_cut(&local, region, functional)).flatten();
+        Some(Part { plain, measured, certificate, gain, cut, witness, pattern })
+    }
+
+    /// The input along which a half moves the undecided neurons most, weighted by what they matter, and its middle.
+    ///
+    /// With r the half-widths of slopes, G bounds of the gradients and H those of how far input i moves a pre-activation,
+    /// Σ r G H is what intervals lose to input i; the largest is cut.
+    fn where_to_cut(&self, local: &Network, region: &Region, functional: &Functional) -> Option<(usize, f64)> {
+        let n = region.inputs();
+        let width = |i: usize| region.upper()[i] - region.lower()[i];
+        let moves = Matrix::from_fn(n, n, |i, j| if i == j { width(i) } else { 0.0 });
+        let moved = local.abs_forward(&moves);
+        let mut seed = Matrix::zeros(local.outputs(), 1);
+        functional.rows(local.outputs()).iter().flatten().for_each(|(i, u)| *seed.at_mut(*i, 0) += u.abs());
+        let matter = local.abs_adjoint(&seed);
+        let mut scores: Vec<f64> = vec![0.0; n];
+        for ((node, parent, _), slopes) in local.activations().zip(local.slopes()) {
+            for (j, slope) in slopes.iter().enumerate().filter(|(_, slope)| !slope.is_fixed()) {
+                let weight = slope.radius() * matter.of(node).at(j, 0);
+                scores.iter_mut().zip(moved.of(parent).row(j)).for_each(|(score, h)| *score += weight * h);
+            }
+        }
+        let middle = |i: usize| 0.5 * region.lower()[i] + 0.5 * region.upper()[i];
+        let can = |i: &usize| region.lower()[*i] < middle(*i) && middle(*i) < region.upper()[*i];
+        let best = (0..n).filter(can).max_by(|a, b| scores[*a].total_cmp(&scores[*b]))?;
+        Some((best, middle(best)))
+    }
+}
+
+/// A part in the queue: the largest bound first, and of equal ones the oldest.
+struct Entry {
+    value: f64,
+    id: usize,
+}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.value.total_cmp(&other.value).then_with(|| other.id.cmp(&self.id))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}

@@ -1,0 +1,219 @@
+//! Real inputs with steep gradients inside a region: samples, ascent with every step projected back, and random steps from the
+//! best inputs found.
+//!
+//! Every slope is kept inside the interval that is proved for the region, so that a lower bound is one of the formal local
+//! constant, too, whatever the rounding of a pre-activation near a kink.
+
+use super::ascend::Ascender;
+use super::gradient::GradientBound;
+use super::sample::{InputRules, Witness};
+use crate::matrix::Matrix;
+use crate::network::{Network, NodeId, Slope, Values};
+use crate::problem::{Functional, InputNorm};
+use crate::random::gaussian;
+use crate::region::Region;
+use crate::relaxation::Pattern;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Inputs sampled for all functionals together.
+const SAMPLES: usize = 64;
+/// Inputs that ascend side by side per functional, the passes through the network of one step, and most steps.
+const CLIMBERS: usize = 4;
+const PASSES_OF_STEP: f64 = 6.0;
+const MOST_STEPS: usize = 400;
+/// Random steps tried at once, and the rounds of them at most.
+const TRIALS: usize = 16;
+const MOST_ROUNDS: usize = 200;
+/// The part of the work that ascent gets, and the fewest passes altogether.
+const ASCENT: f64 = 0.5;
+const LEAST_PASSES: f64 = 600.0;
+/// Step lengths of random steps, in units of the region.
+const STEPS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
+
+/// φ' of every layer at evaluated inputs, inside the slope intervals of the network.
+pub(crate) fn slopes_at(network: &Network, values: &Values) -> Vec<Matrix> {
+    let intervals = network.tight_slopes();
+    let layer = |((_, parent, activation), own): ((_, NodeId, &crate::network::Activation), &Vec<Slope>)| {
+        let h = values.of(parent);
+        let slope = |i: usize, j: usize| activation.derivative(i, h.at(i, j)).clamp(own[i].lower, own[i].upper);
+        Matrix::from_fn(h.rows(), h.cols(), slope)
+    };
+    network.activations().zip(&intervals).map(layer).collect()
+}
+
+/// The witness that an input is, for every functional; with the pattern there.
+pub(crate) fn witness_at(
+    network: &Network,
+    norm: InputNorm,
+    exact: &GradientBound<'_>,
+    functional: &Functional,
+    x: &[f64],
+) -> (Witness, Pattern) {
+    let values = network.evaluate_batch(Matrix::from_vec(x.len(), 1, x.to_vec()));
+    let columns = slopes_at(network, &values);
+    let slopes: Vec<Vec<f64>> = columns.iter().map(|m| m.column(0)).collect();
+    let mut weights = vec![0.0; network.outputs()];
+    match functional.entries() {
+        Some(entries) => entries.iter().for_each(|(i, u)| weights[*i] = *u),
+        None => weights.fill(1.0),
+    }
+    let lower = exact.lower(functional, &weights, &slopes);
+    let gradient = network.adjoint(&columns, &Matrix::from_vec(weights.len(), 1, weights.clone()));
+    let direction = norm.steepest_direction(gradient.of(NodeId::INPUT).data());
+    let direction = direction.into_iter().map(|d| if d.is_finite() { d } else { 0.0 }).collect();
+    let pattern = Pattern { slopes, weights, direction, value: lower };
+    (Witness { input: x.to_vec(), lower, pieces: None }, pattern)
+}
+
+/// Projects every column into the network's region, if it has one.
+pub(super) fn keep_inside(network: &Network, x: &mut Matrix) {
+    let Some(region) = network.region() else { return };
+    for j in 0..x.cols() {
+        let mut column = x.column(j);
+        region.project(&mut column);
+        column.into_iter().enumerate().for_each(|(i, v)| *x.at_mut(i, j) = v);
+    }
+}
+
+/// The best input found in the region for every functional.
+pub(super) fn search(
+    network: &Network,
+    region: &Region,
+    norm: InputNorm,
+    exact: &GradientBound<'_>,
+    functionals: &[Functional],
+    patterns: &[Pattern],
+    rules: InputRules,
+) -> Vec<Witness> {
+    let ones = |pattern: &Pattern| pattern.weights.iter().copied().enumerate().collect();
+    let weights = functionals.iter().zip(patterns).map(|(f, pattern)| f.entries().unwrap_or_else(|| ones(pattern)));
+    let best = vec![(region.centre(), -1.0); functionals.len()];
+    let rng = ChaCha8Rng::seed_from_u64(rules.seed);
+    let mut search = Search { network, region, norm, weights: weights.collect(), rng, best };
+    search.sample(patterns);
+    if region.size() > 0.0 && network.neurons() > 0 {
+        let passes = (rules.work / network.multiply_adds().max(1) as f64).max(LEAST_PASSES);
+        search.ascend(patterns, ASCENT * passes);
+        search.step_randomly((1.0 - ASCENT) * passes);
+    }
+    let best = search.best.into_iter().zip(functionals);
+    best.map(|((x, _), functional)| witness_at(network, norm, exact, functional, &x).0).collect()
+}
+
+struct Search<'a> {
+    network: &'a Network,
+    region: &'a Region,
+    norm: InputNorm,
+    /// u per functional.
+    weights: Vec<Vec<(usize, f64)>>,
+    rng: ChaCha8Rng,
+    /// The best input per functional, and its gradient norm in plain floating point.
+    best: Vec<(Vec<f64>, f64)>,
+}
+
+impl Search<'_> {
+    /// Half the side of the region along input i.
+    fn half(&self, i: usize) -> f64 {
+        0.5 * (self.region.upper()[i] - self.region.lower()[i])
+    }
+
+    /// The centre, where the patterns point to from there, vertices, and points inside.
+    fn sample(&mut self, patterns: &[Pattern]) {
+        let (n, centre) = (self.region.inputs(), self.region.centre());
+        let mut x = Matrix::zeros(n, SAMPLES + 2 * patterns.len());
+        for j in 0..x.cols() {
+            for (i, c) in centre.iter().enumerate() {
+                let random = 2.0 * self.rng.random::<f64>() - 1.0;
+                let step = match (j, j % 2) {
+                    (0, _) => 0.0,
+                    (j, _) if j >= SAMPLES => {
+                        let d = patterns[(j - SAMPLES) / 2].direction[i];
+                        if j % 2 == 0 { d.signum() } else { -d.signum() }
+                    }
+                    (_, 0) => random,
+                    (_, _) => random.signum(),
+                };
+                *x.at_mut(i, j) = c + step * self.half(i);
+            }
+        }
+        keep_inside(self.network, &mut x);
+        self.offer_to_all(&x);
+    }
+
+    fn offer_to_all(&mut self, x: &Matrix) {
+        let slopes = slopes_at(self.network, &self.network.evaluate_batch(x.clone()));
+        for p in 0..self.weights.len() {
+            self.offer(x, &slopes, &vec![p; x.cols()]);
+        }
+    }
+
+    /// Takes every column of x that is better than what is known for the functional it is offered to.
+    fn offer(&mut self, x: &Matrix, slopes: &[Matrix], functionals: &[usize]) {
+        let gradients = self.network.adjoint(slopes, &self.seeds(functionals));
+        let gradient = gradients.of(NodeId::INPUT);
+        for (j, p) in functionals.iter().enumerate() {
+            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
+            if norm > self.best[*p].1 {
+                self.best[*p] = (x.column(j), norm);
+            }
+        }
+    }
+
+    /// u per column.
+    fn seeds(&self, functionals: &[usize]) -> Matrix {
+        let mut seeds = Matrix::zeros(self.network.outputs(), functionals.len());
+        for (j, p) in functionals.iter().enumerate() {
+            self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
+        }
+        seeds
+    }
+
+    /// Ascent from the best inputs, the centre and random ones; every other column follows its pattern at first.
+    fn ascend(&mut self, patterns: &[Pattern], passes: f64) {
+        let steps = ((passes / PASSES_OF_STEP / CLIMBERS as f64) as usize).clamp(8, MOST_STEPS);
+        let own: Vec<usize> = (0..patterns.len() * CLIMBERS).map(|j| j / CLIMBERS).collect();
+        let (n, centre) = (self.region.inputs(), self.region.centre());
+        let mut x = Matrix::zeros(n, own.len());
+        for (j, p) in own.iter().enumerate() {
+            for (i, centre) in centre.iter().enumerate() {
+                *x.at_mut(i, j) = match j % CLIMBERS {
+                    0 => *centre,
+                    1 => self.best[*p].0[i],
+                    _ => centre + (2.0 * self.rng.random::<f64>() - 1.0) * self.half(i),
+                };
+            }
+        }
+        keep_inside(self.network, &mut x);
+        let guides = own.iter().enumerate().map(|(j, p)| (j % 2 == 0).then_some(&patterns[*p])).collect();
+        let ascender =
+            Ascender { network: self.network, norm: self.norm, seeds: self.seeds(&own), guides, first: None };
+        ascender.run(x, steps, |x, values| {
+            let slopes = slopes_at(self.network, values);
+            self.offer(x, &slopes, &own);
+        });
+    }
+
+    /// Random steps from the best inputs: of all entries, or of a few.
+    fn step_randomly(&mut self, passes: f64) {
+        let rounds = ((passes / TRIALS as f64 / 2.0) as usize).clamp(4, MOST_ROUNDS);
+        let n = self.region.inputs();
+        for p in 0..self.weights.len() {
+            for round in 0..rounds {
+                let length = STEPS[round % STEPS.len()];
+                let mut x = Matrix::zeros(n, TRIALS);
+                for j in 0..TRIALS {
+                    let share = [1.0, 0.3, 0.05][j % 3];
+                    for i in 0..n {
+                        let moves = share == 1.0 || n < 4 || self.rng.random::<f64>() < share;
+                        let step = if moves { length * self.half(i) * gaussian(&mut self.rng) } else { 0.0 };
+                        *x.at_mut(i, j) = self.best[p].0[i] + step;
+                    }
+                }
+                keep_inside(self.network, &mut x);
+                let slopes = slopes_at(self.network, &self.network.evaluate_batch(x.clone()));
+                self.offer(&x, &slopes, &[p; TRIALS]);
+            }
+        }
+    }
+}

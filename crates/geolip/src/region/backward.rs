@@ -1,0 +1,244 @@
+//! Backward linear bounds of a node on a region (CROWN), matrix-free and for many neurons at once.
+//!
+//! A linear function of a node is carried back to the input: through an affine map by its adjoint, through an activation by
+//! the line below or above it ([`super::lines`]), whichever a coefficient's sign asks for. What arrives is a linear function of
+//! the input that bounds the neuron from below; its minimum over the region is in closed form: −|a|ᵀr for a box, −‖a‖₂ρ for a
+//! ball. An upper bound is a lower bound of the negative. (H. Zhang et al., *Efficient neural network robustness certification
+//! with general activation functions*, NeurIPS 2018.)
+//!
+//! **Claim.** Both numbers of [`Backward::bounds`] hold for every x in the region. **Rounded** outwards, without carrying
+//! errors of coefficients: whatever coefficients Λ' are computed in the place of Λ = AᵀΛ₀ (rounding included), the exact
+//! identity Λ₀ᵀAz = Λ'ᵀz + (Λ − Λ')ᵀz holds, and the last summand is at most Σ|Λ − Λ'||z| ≤ γ|Λ₀|ᵀ|A||z|, where |z| is
+//! bounded by the intervals known already. So every step adds a number to the error of the constant, and goes on with
+//! its computed coefficients as if they were exact.
+//! (H. Zhang et al. leave rounding aside.)
+
+use super::Region;
+use super::enclosure::Interval;
+use super::lines::Lines;
+use crate::certificate::rounding::{UNIT, gamma_up};
+use crate::matrix::{Matrix, Store};
+use crate::network::{Network, NodeId, Op};
+use rayon::prelude::*;
+
+/// What a step through a node needs besides the network.
+#[derive(Clone, Debug)]
+pub(super) enum Fixed {
+    Input,
+    /// Σ|A||z| per entry.
+    Affine {
+        magnitudes: Vec<f64>,
+    },
+    Activation {
+        lines: Vec<Lines>,
+        /// ReLUs that may be on either side: s ↦ a·s with any a ∈ [0, 1] is a line below.
+        free: Vec<bool>,
+    },
+}
+
+/// The nodes so far.
+pub(super) struct Backward<'a> {
+    pub network: &'a Network,
+    pub region: &'a Region,
+    pub nodes: &'a [Interval],
+    pub fixed: &'a [Fixed],
+}
+
+/// Neurons carried back together.
+const TOGETHER: usize = 128;
+/// Covers the rounding of error bounds themselves: sums of fewer than 10⁶ non-negative numbers.
+const INFLATE: f64 = 1.0 + 1e-9;
+/// Covers every underflow: at most 2⁻¹⁰⁷⁴ per operation, times numbers below 10⁵⁰, fewer than 2⁶⁰ operations.
+const UNDERFLOW: f64 = 1e-250;
+
+impl Backward<'_> {
+    /// Bounds of the given entries of a node; `refine` improves the lines for that many steps (`refine.rs`).
+    pub fn bounds(&self, node: NodeId, rows: &[usize], refine: usize) -> Vec<(f64, f64)> {
+        rows.par_chunks(TOGETHER).flat_map_iter(|rows| self.batch(node, rows, refine)).collect()
+    }
+
+    fn batch(&self, node: NodeId, rows: &[usize], refine: usize) -> Vec<(f64, f64)> {
+        let k = 2 * rows.len();
+        let mut start = Matrix::zeros(self.network.node(node).len, k);
+        for (j, row) in rows.iter().enumerate() {
+            *start.at_mut(*row, 2 * j) = 1.0;
+            *start.at_mut(*row, 2 * j + 1) = -1.0;
+        }
+        let lower = match refine {
+            0 => self.minima(node, start),
+            steps => self.refined(node, &start, steps),
+        };
+        (0..rows.len()).map(|j| (lower[2 * j], -lower[2 * j + 1])).collect()
+    }
+
+    /// At most the minimum over the region of ⟨column, node⟩, for every column.
+    pub fn minima(&self, node: NodeId, start: Matrix) -> Vec<f64> {
+        self.pass(node, start, None).0
+    }
+
+    /// As [`Self::minima`] with given slopes of the lines below free ReLUs, per node (none for those of `fixed`); and the
+    /// coefficients that every node was met with.
+    pub(super) fn pass(
+        &self,
+        node: NodeId,
+        start: Matrix,
+        slopes: Option<&[Option<Matrix>]>,
+    ) -> (Vec<f64>, Vec<Option<Matrix>>) {
+        let k = start.cols();
+        let mut coefficients: Vec<Option<Matrix>> = vec![None; node.index() + 1];
+        let mut met: Vec<Option<Matrix>> = vec![None; node.index() + 1];
+        coefficients[node.index()] = Some(start);
+        let mut total = Total::new(k);
+        for index in (1..=node.index()).rev() {
+            let Some(own) = coefficients[index].take() else { continue };
+            match (&self.network.nodes()[index].op, &self.fixed[index]) {
+                (Op::Affine { terms, bias }, Fixed::Affine { magnitudes }) => {
+                    let longest = terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(1);
+                    let gamma = gamma_up(longest + 8);
+                    total.spread(&own, |i| gamma * magnitudes[i] + f64::MIN_POSITIVE);
+                    if let Some(bias) = bias {
+                        total.add(&own, |i, _| bias[i]);
+                    }
+                    for term in terms {
+                        let mut product = Matrix::zeros(term.map.cols(), k);
+                        term.map.adjoint(&own, Store::Replace, &mut product);
+                        self.collect(&mut coefficients[term.parent.index()], product, term.parent, &mut total);
+                    }
+                }
+                (Op::Activate { parent, .. }, Fixed::Activation { lines, free }) => {
+                    let chosen = slopes.and_then(|slopes| slopes[index].as_ref());
+                    let mut product = own.clone();
+                    for (i, lines) in lines.iter().enumerate() {
+                        let chosen = chosen.filter(|_| free[i]).map(|chosen| chosen.row(i));
+                        for (j, v) in product.row_mut(i).iter_mut().enumerate() {
+                            *v *= match (*v >= 0.0, chosen) {
+                                (true, Some(chosen)) => chosen[j].clamp(0.0, 1.0),
+                                (true, None) => lines.lower.slope,
+                                (false, _) => lines.upper.slope,
+                            };
+                        }
+                    }
+                    let offset = |i: usize, v: f64| match (v >= 0.0, chosen.is_some() && free[i]) {
+                        (true, true) => 0.0, // relu(s) ≥ a·s
+                        (true, false) => lines[i].lower.offset,
+                        (false, _) => lines[i].upper.offset,
+                    };
+                    total.add(&own, offset);
+                    let before = &self.nodes[parent.index()];
+                    total.spread(&product, |i| 2.0 * UNIT * before.magnitude(i) + f64::MIN_POSITIVE);
+                    self.collect(&mut coefficients[parent.index()], product, *parent, &mut total);
+                }
+                // `fixed` follows the network node by node
+                (Op::Input | Op::Affine { .. } | Op::Activate { .. }, _) => {
+                    return (vec![f64::NEG_INFINITY; k], met);
+                }
+            }
+            met[index] = Some(own);
+        }
+        let least = match &coefficients[0] {
+            Some(own) => self.least(own),
+            None => vec![(0.0, 0.0); k],
+        };
+        met[0] = coefficients[0].take();
+        ((0..k).map(|j| total.lower(j, least[j])).collect(), met)
+    }
+
+    /// Adds coefficients to those that other readers of the node have left there.
+    fn collect(&self, at: &mut Option<Matrix>, product: Matrix, node: NodeId, total: &mut Total) {
+        match at {
+            None => *at = Some(product),
+            Some(sum) => {
+                sum.data_mut().iter_mut().zip(product.data()).for_each(|(s, p)| *s += p);
+                let interval = &self.nodes[node.index()];
+                total.spread(sum, |i| 2.0 * UNIT * interval.magnitude(i));
+            }
+        }
+    }
+
+    /// min ⟨a, x⟩ over the region and a bound on its error, for every column a.
+    fn least(&self, a: &Matrix) -> Vec<(f64, f64)> {
+        let (k, n) = (a.cols(), a.rows());
+        let gamma = gamma_up(n + 8);
+        let (mut sum, mut size) = (vec![0.0; k], vec![0.0; k]);
+        let (lower, upper) = (self.region.lower(), self.region.upper());
+        for i in 0..n {
+            let (l, u) = (lower[i], upper[i]);
+            let largest = l.abs().max(u.abs());
+            for (j, a) in a.row(i).iter().enumerate() {
+                sum[j] += a * if *a >= 0.0 { l } else { u };
+                size[j] += a.abs() * largest;
+            }
+        }
+        let on_box = |j: usize| (sum[j], gamma * size[j] * INFLATE + n as f64 * f64::MIN_POSITIVE);
+        let Some(ball) = self.region.ball() else { return (0..k).map(on_box).collect() };
+        let (mut sum, mut size, mut largest) = (vec![0.0; k], vec![0.0; k], vec![0.0_f64; k]);
+        for (i, c) in ball.centre.iter().enumerate() {
+            for (j, a) in a.row(i).iter().enumerate() {
+                sum[j] += a * c;
+                size[j] += (a * c).abs();
+                largest[j] = largest[j].max(a.abs());
+            }
+        }
+        let mut squares = vec![0.0; k];
+        for i in 0..n {
+            for (j, a) in a.row(i).iter().enumerate() {
+                let part = if largest[j] > 0.0 { a / largest[j] } else { 0.0 };
+                squares[j] += part * part;
+            }
+        }
+        let on_ball = |j: usize| {
+            let reach = largest[j] * squares[j].sqrt() * ball.radius;
+            let error = gamma * (size[j] + 2.0 * reach) * INFLATE + n as f64 * f64::MIN_POSITIVE;
+            (sum[j] - reach, error)
+        };
+        let better = |j: usize| {
+            let (a, b) = (on_box(j), on_ball(j));
+            if b.0 - b.1 > a.0 - a.1 { b } else { a }
+        };
+        (0..k).map(better).collect()
+    }
+}
+
+/// The constant of every column's linear function, with what its computed value may be off.
+struct Total {
+    value: Vec<f64>,
+    /// Σ|summand|, and how many there were.
+    size: Vec<f64>,
+    count: usize,
+    error: Vec<f64>,
+}
+
+impl Total {
+    fn new(k: usize) -> Self {
+        Self { value: vec![0.0; k], size: vec![0.0; k], count: 0, error: vec![0.0; k] }
+    }
+
+    /// value ← value + Σ a·offset(row, a).
+    fn add(&mut self, a: &Matrix, offset: impl Fn(usize, f64) -> f64) {
+        for i in 0..a.rows() {
+            for (j, a) in a.row(i).iter().enumerate() {
+                let summand = if *a == 0.0 { 0.0 } else { a * offset(i, *a) };
+                self.value[j] += summand;
+                self.size[j] += summand.abs();
+            }
+        }
+        self.count += a.rows();
+    }
+
+    /// error ← error + Σ|a|·per(row).
+    fn spread(&mut self, a: &Matrix, per: impl Fn(usize) -> f64) {
+        for i in 0..a.rows() {
+            let per = per(i);
+            self.error.iter_mut().zip(a.row(i)).for_each(|(e, a)| *e += a.abs() * per);
+        }
+    }
+
+    /// The constant plus the least value of the rest, rounded down; −∞ where a number is not finite.
+    fn lower(&self, j: usize, (least, error): (f64, f64)) -> f64 {
+        let sums = gamma_up(self.count + 8) * self.size[j] + f64::MIN_POSITIVE * (self.count + 1) as f64;
+        let off = (self.error[j] + error + sums) * INFLATE + UNDERFLOW;
+        let value = self.value[j] + least;
+        let lower = value - off - 4.0 * UNIT * (self.value[j].abs() + least.abs() + off);
+        if lower.is_nan() { f64::NEG_INFINITY } else { lower.next_down() }
+    }
+}

@@ -1,0 +1,201 @@
+//! Intervals for every node of a network on a region, and the slope intervals that follow.
+//!
+//! Forward, in topological order: interval arithmetic through every map (IBP), and for what an activation reads also backward
+//! linear bounds (`backward.rs`); the tighter end counts, neuron by neuron, and is what later layers build on.
+//!
+//! **Claim.** For every x in the region, every node's value lies in its interval, and every activation's secant slopes there in
+//! its slope interval. **Rounded** outwards, by bounds that hold whatever the order of the additions: a product with a map
+//! whose longest sum has n terms is off by at most γ_{n+4}|A||x|.
+
+use super::Region;
+use super::backward::{Backward, Fixed};
+use super::lines::{Lines, lines};
+use super::ranges::{Ends, derivative_range};
+use crate::certificate::rounding::{UNIT, gamma_up};
+use crate::matrix::{Matrix, Store};
+use crate::network::{Activation, Network, NodeId, Op, Slope, Term};
+
+/// lower ≤ value ≤ upper, one each per entry of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Interval {
+    pub lower: Vec<f64>,
+    pub upper: Vec<f64>,
+}
+
+impl Interval {
+    /// max(|lower|, |upper|).
+    pub fn magnitude(&self, i: usize) -> f64 {
+        self.lower[i].abs().max(self.upper[i].abs())
+    }
+}
+
+/// What is known of a network on a region.
+#[derive(Clone, Debug)]
+pub(crate) struct Enclosure {
+    nodes: Vec<Interval>,
+    fixed: Vec<Fixed>,
+    /// By activation layer, in topological order.
+    pub slopes: Vec<Vec<Slope>>,
+}
+
+/// How much goes into intervals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// Interval arithmetic and backward linear bounds: for many small regions.
+    Plain,
+    /// Backward linear bounds with optimised lines as well, where that is affordable.
+    Refined,
+}
+
+/// Steps of refinement, and the multiply-adds that it may take at one node.
+const STEPS: usize = 10;
+const MOST_WORK: f64 = 2e9;
+
+impl Enclosure {
+    /// Everything about a network (as it is globally) on a region that fits it.
+    pub fn new(network: &Network, region: &Region, effort: Effort) -> Self {
+        let input = Interval { lower: region.lower().to_vec(), upper: region.upper().to_vec() };
+        let mut nodes: Vec<Interval> = Vec::with_capacity(network.nodes().len());
+        let mut fixed: Vec<Fixed> = Vec::with_capacity(network.nodes().len());
+        let mut slopes = Vec::new();
+        let last_activation = network.activations().last().map_or(NodeId::INPUT, |(id, _, _)| id);
+        for id in network.ids() {
+            let (interval, known) = match &network.node(id).op {
+                Op::Input => (input.clone(), Fixed::Input),
+                Op::Affine { terms, bias } => {
+                    let (interval, magnitudes) = propagate(terms, bias.as_deref(), &nodes);
+                    (interval, Fixed::Affine { magnitudes })
+                }
+                Op::Activate { parent, activation } => {
+                    if needs_backward(network, region, *parent) {
+                        let last = id == last_activation;
+                        let rows = worth_bounding(activation, &nodes[parent.index()], last);
+                        let backward = Backward { network, region, nodes: &nodes, fixed: &fixed };
+                        let bounds = backward.bounds(*parent, &rows, 0);
+                        let again = (effort == Effort::Refined)
+                            .then(|| still_free(activation, &nodes[parent.index()], &rows, &bounds))
+                            .filter(|rows| affordable(network, *parent, rows.len()));
+                        let refined = again.map(|again| (backward.bounds(*parent, &again, STEPS), again));
+                        tighten(&mut nodes[parent.index()], &rows, &bounds);
+                        if let Some((bounds, again)) = refined {
+                            tighten(&mut nodes[parent.index()], &again, &bounds);
+                        }
+                    }
+                    let before = &nodes[parent.index()];
+                    let neuron = |i: usize| (before.lower[i], before.upper[i]);
+                    let own = 0..before.lower.len();
+                    slopes
+                        .push(own.clone().map(|i| derivative_range(activation, i, neuron(i), Ends::Closed)).collect());
+                    let lines: Vec<Lines> = own.map(|i| lines(activation, i, neuron(i))).collect();
+                    let lower = lines.iter().map(|l| l.range.0).collect();
+                    let upper = lines.iter().map(|l| l.range.1).collect();
+                    let free = (0..lines.len()).map(|i| is_free(activation, neuron(i))).collect();
+                    (Interval { lower, upper }, Fixed::Activation { lines, free })
+                }
+            };
+            nodes.push(interval);
+            fixed.push(known);
+        }
+        Self { nodes, fixed, slopes }
+    }
+
+    /// At most the minimum of uᵀy over the region, for every u (by its non-zero entries).
+    pub fn least(&self, network: &Network, region: &Region, functionals: &[Vec<(usize, f64)>]) -> Vec<f64> {
+        let (output, nodes) = (network.output(), &self.nodes);
+        let mut start = Matrix::zeros(network.outputs(), functionals.len());
+        for (j, u) in functionals.iter().enumerate() {
+            u.iter().for_each(|(i, u)| *start.at_mut(*i, j) = *u);
+        }
+        Backward { network, region, nodes, fixed: &self.fixed }.minima(output, start)
+    }
+}
+
+/// Whether intervals lose anything at a node: not where it is maps of a box alone.
+fn needs_backward(network: &Network, region: &Region, node: NodeId) -> bool {
+    match &network.node(node).op {
+        Op::Input => region.ball().is_some(),
+        Op::Affine { terms, .. } => region.ball().is_some() || terms.len() > 1 || terms[0].parent != NodeId::INPUT,
+        Op::Activate { .. } => false,
+    }
+}
+
+/// The neurons that a tighter interval may help: whose slope is not fixed yet, and, unless this is the `last` activation, those
+/// whose values later intervals are made of.
+fn worth_bounding(activation: &Activation, interval: &Interval, last: bool) -> Vec<usize> {
+    let open = |i: &usize| {
+        let ends = (interval.lower[*i], interval.upper[*i]);
+        let slope = derivative_range(activation, *i, ends, Ends::Closed);
+        ends.0 < ends.1 && if slope.is_fixed() { !last && slope.lower != 0.0 } else { true }
+    };
+    (0..interval.lower.len()).filter(open).collect()
+}
+
+/// Whether it is a ReLU that may be on either side.
+fn is_free(activation: &Activation, (lower, upper): (f64, f64)) -> bool {
+    *activation == Activation::Relu && lower < 0.0 && upper > 0.0
+}
+
+/// The neurons whose slope better bounds may still fix.
+fn still_free(activation: &Activation, interval: &Interval, rows: &[usize], bounds: &[(f64, f64)]) -> Vec<usize> {
+    let free = |(i, (lower, upper)): &(&usize, &(f64, f64))| {
+        is_free(activation, (lower.max(interval.lower[**i]), upper.min(interval.upper[**i])))
+    };
+    rows.iter().zip(bounds).filter(free).map(|(i, _)| *i).collect()
+}
+
+/// Whether refining that many neurons of a node is: a step is a pass back and a pass forward.
+fn affordable(network: &Network, node: NodeId, rows: usize) -> bool {
+    let before = network.ids().take(node.index() + 1).map(|id| match &network.node(id).op {
+        Op::Affine { terms, .. } => terms.iter().map(|t| t.map.nonzeros()).sum::<usize>() as f64,
+        Op::Input | Op::Activate { .. } => 0.0,
+    });
+    rows > 0 && 4.0 * (STEPS + 1) as f64 * rows as f64 * before.sum::<f64>() <= MOST_WORK
+}
+
+/// Takes the tighter ends; where rounding has made both bounds miss each other, the old interval stays.
+fn tighten(interval: &mut Interval, rows: &[usize], bounds: &[(f64, f64)]) {
+    for (i, (lower, upper)) in rows.iter().zip(bounds) {
+        let (lower, upper) = (lower.max(interval.lower[*i]), upper.min(interval.upper[*i]));
+        if lower <= upper {
+            (interval.lower[*i], interval.upper[*i]) = (lower, upper);
+        }
+    }
+}
+
+/// Σ A·\[l, u\] + b, and Σ |A|·max(|l|, |u|), which `backward.rs` bounds its rounding with.
+fn propagate(terms: &[Term], bias: Option<&[f64]>, nodes: &[Interval]) -> (Interval, Vec<f64>) {
+    let rows = terms[0].map.rows();
+    let (mut centre, mut radius, mut magnitude) =
+        (Matrix::zeros(rows, 1), Matrix::zeros(rows, 1), Matrix::zeros(rows, 1));
+    for term in terms {
+        let from = &nodes[term.parent.index()];
+        let gamma = gamma_up(term.map.longest_sum() + terms.len() + 8);
+        let ends = || from.lower.iter().zip(&from.upper);
+        let column = |data: Vec<f64>| Matrix::from_vec(data.len(), 1, data);
+        let middle = column(ends().map(|(l, u)| 0.5 * l + 0.5 * u).collect());
+        let spread = ends().zip(middle.data()).map(|((l, u), c)| {
+            let half = (u - c).max(c - l).next_up();
+            (half + gamma * c.abs()) * (1.0 + 4.0 * gamma)
+        });
+        let spread = column(spread.collect());
+        let largest = column((0..from.lower.len()).map(|i| from.magnitude(i)).collect());
+        term.map.forward(&middle, Store::Add, &mut centre);
+        term.map.abs_forward(&spread, Store::Add, &mut radius);
+        term.map.abs_forward(&largest, Store::Add, &mut magnitude);
+    }
+    let mut interval = Interval { lower: Vec::with_capacity(rows), upper: Vec::with_capacity(rows) };
+    let gamma = gamma_up(terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(1) + terms.len() + 8);
+    for i in 0..rows {
+        let b = bias.map_or(0.0, |bias| bias[i]);
+        // sums of several terms round once more each; underflow is below what the last number adds
+        let (c, m) = (centre.at(i, 0) + b, magnitude.at(i, 0));
+        let off = radius.at(i, 0) * (1.0 + 4.0 * gamma)
+            + 4.0 * UNIT * (c.abs() + b.abs())
+            + (terms.len() as f64) * 4.0 * UNIT * m
+            + f64::MIN_POSITIVE;
+        let (lower, upper) = ((c - off).next_down(), (c + off).next_up());
+        interval.lower.push(if lower.is_nan() { f64::NEG_INFINITY } else { lower });
+        interval.upper.push(if upper.is_nan() { f64::INFINITY } else { upper });
+    }
+    (interval, magnitude.data().to_vec())
+}
