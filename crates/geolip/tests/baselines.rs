@@ -37,13 +37,13 @@ fn activation() -> impl Strategy<Value = Activation> {
 }
 
 proptest! {
-    #![proptest_config(config(2500))]
+    #![proptest_config(config(1500))]
 
     /// Uppers are at least, lowers at most the FGL by brute force; the product of norms is at least geolip's value, the
     /// layer-wise one is too, and the closed form at least the layer-wise one.
     #[test]
     fn every_method_is_on_its_side_of_the_fgl(network in network(), norm in any_norm()) {
-        let options = Options { norm, ..Options::default() };
+        let options = Options { norm, effort: 0.1, ..Options::default() };
         let question = Question::new(&network, &options, &Silent).expect("a good question");
         let exact: Vec<_> = question.functionals().iter()
             .map(|f| exhaustive(&network, norm, f).expect("few neurons")).collect();
@@ -110,7 +110,7 @@ proptest! {
         activation in activation(), norm in norm(), seed in any::<u64>(),
     ) {
         let network = one_hidden(inputs, hidden, activation, skip, seed);
-        let options = Options { norm, ..Options::default() };
+        let options = Options { norm, effort: 0.1, ..Options::default() };
         let question = Question::new(&network, &options, &Silent).expect("a good question");
         let natural = question.run(Method::NaturalForm).expect("one hidden layer").values;
         let geolip = question.run(Method::Geolip).expect("bounded").values;

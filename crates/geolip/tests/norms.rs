@@ -12,7 +12,7 @@ use support::{BRUTE_FORCE_NEURONS, activations, any_norm, any_outputs, brute_for
 const FINE: f64 = 1e-10;
 
 fn solve(network: &Network, norm: InputNorm, outputs: Outputs, tol: f64) -> Vec<Bound> {
-    bound(network, &Options { norm, outputs, tol, ..Options::default() }, &Silent).expect("bounded").bounds
+    bound(network, &Options { norm, outputs, tol, effort: 0.1, ..Options::default() }, &Silent).expect("bounded").bounds
 }
 
 fn one(network: &Network, norm: InputNorm, outputs: Outputs, tol: f64) -> Bound {

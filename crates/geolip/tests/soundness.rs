@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use support::{OutputPlan, any_norm, any_outputs, brute_force, config, network};
 
 fn options(norm: InputNorm) -> Options {
-    Options { norm, threads: None, ..Options::default() }
+    Options { norm, effort: 0.1, ..Options::default() }
 }
 
 fn solved(network: &Network, norm: InputNorm, outputs: OutputPlan) -> Report {
