@@ -4,10 +4,9 @@
     python examples/scaling/dask_sweep.py NETWORK.onnx [NETWORK.onnx …] [--resume FILE]
 
 The same code runs on a cluster: give `Client` the address of its scheduler. The jobs are every network in every
-norm, and every logit by itself, so that work spreads evenly.
+norm, and every logit by itself, so that work spreads evenly. Certified radii of a data set are a function of one
+input: `geolip.map(functools.partial(geolip.radius, path), inputs, executor=client.get_executor())`.
 """
-
-# certified radii join here as a function of one centre, once `geolip.radius` is there
 
 from __future__ import annotations
 

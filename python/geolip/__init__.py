@@ -13,6 +13,8 @@ from ._compare import Comparison, Method, compare
 from ._from_torch import from_torch
 from ._geolip import __version__
 from ._network import Network, from_onnx, load
+from ._radius import Radii, Radius, radius
+from ._region import Region
 from ._report import Bound, Certificate, Pattern, Report
 from ._sweep import Result, map, sweep
 from .errors import (
@@ -38,6 +40,9 @@ __all__ = [
     "NotCertifiedError",
     "OptionError",
     "Pattern",
+    "Radii",
+    "Radius",
+    "Region",
     "RejectedError",
     "Report",
     "Result",
@@ -50,5 +55,6 @@ __all__ = [
     "from_torch",
     "load",
     "map",
+    "radius",
     "sweep",
 ]

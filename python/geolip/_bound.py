@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import numpy.typing as npt
 from . import _geolip, _table
 from ._network import Network, network_of
 from ._progress import Progress, watching
+from ._region import Inputs, are_many, box_choice, complain, pair, samples
 from ._report import Certificate, Report
 
 NetworkLike = Network | str | os.PathLike[str]
@@ -24,22 +25,40 @@ Norm = str | float
 ALL_NORMS = ("linf", "l2", "l1")
 
 
+if TYPE_CHECKING:
+    from typing import TypedDict
+
+    from typing_extensions import Unpack
+
+    class _Options(TypedDict, total=False):
+        radius: float | None
+        region_norm: str
+        clip: tuple[float, float] | None
+        row: int | None
+        scale: float
+        box: Inputs | None
+        split: float | None
+        tol: float
+        cuts: bool
+        exact: bool
+        checkpoint: str | os.PathLike[str] | None
+        case_limit: int
+        time_limit: float | None
+        memory_limit: float
+        effort: float
+        threads: int | None
+        seed: int
+        progress: Progress
+
+
 @overload
 def bound(  # type: ignore[overload-overlap]  # a path is a sequence, of letters
     network: NetworkLike,
     norm: Norm = "linf",
     output: Output = "each",
     *,
-    tol: float = 1e-6,
-    exact: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    case_limit: int = 200_000,
-    time_limit: float | None = None,
-    memory_limit: float = 4.0,
-    effort: float = 1.0,
-    threads: int | None = None,
-    seed: int = 0,
-    progress: Progress = False,
+    center: None = None,
+    **options: Unpack[_Options],
 ) -> Report: ...
 @overload
 def bound(
@@ -47,16 +66,8 @@ def bound(
     norm: Norm | Sequence[Norm] = "linf",
     output: Output = "each",
     *,
-    tol: float = 1e-6,
-    exact: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    case_limit: int = 200_000,
-    time_limit: float | None = None,
-    memory_limit: float = 4.0,
-    effort: float = 1.0,
-    threads: int | None = None,
-    seed: int = 0,
-    progress: Progress = False,
+    center: Inputs | None = None,
+    **options: Unpack[_Options],
 ) -> list[Report]: ...
 @overload
 def bound(
@@ -64,23 +75,33 @@ def bound(
     norm: Sequence[Norm],
     output: Output = "each",
     *,
-    tol: float = 1e-6,
-    exact: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
-    case_limit: int = 200_000,
-    time_limit: float | None = None,
-    memory_limit: float = 4.0,
-    effort: float = 1.0,
-    threads: int | None = None,
-    seed: int = 0,
-    progress: Progress = False,
+    center: Inputs | None = None,
+    **options: Unpack[_Options],
 ) -> list[Report]: ...
+@overload
+def bound(
+    network: NetworkLike,
+    norm: Norm = "linf",
+    output: Output = "each",
+    *,
+    center: Inputs,
+    **options: Unpack[_Options],
+) -> Any: ...  # a report, or a list where the array has several rows
 def bound(
     network: NetworkLike | Sequence[NetworkLike],
     norm: Norm | Sequence[Norm] = "linf",
     output: Output = "each",
     *,
+    center: Inputs | None = None,
+    radius: float | None = None,
+    region_norm: str = "linf",
+    clip: tuple[float, float] | None = None,
+    row: int | None = None,
+    scale: float = 1.0,
+    box: Inputs | None = None,
+    split: float | None = None,
     tol: float = 1e-6,
+    cuts: bool = False,
     exact: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     case_limit: int = 200_000,
@@ -93,16 +114,29 @@ def bound(
 ) -> Report | list[Report]:
     """Bounds a network's Lipschitz constants: certified from above, attained from below.
 
-    Names and defaults are the command line's. Several networks, several norms, or the norm ``"all"``
-    (linf, l2 and l1), give a list of reports, networks first, computed one after the other on all
-    threads. Ctrl-C raises `KeyboardInterrupt`; use `time_limit` to end with what is certified.
+    Names and defaults are the command line's. Several networks, several norms, the norm ``"all"``
+    (linf, l2 and l1), or several centres give a list of reports (by network, then norm, then centre),
+    computed one after the other on all threads. Ctrl-C raises `KeyboardInterrupt`; use `time_limit` to
+    end with what is certified.
+
+    With `center` and `radius`, or with `box`, bounds are of the local Lipschitz constant: of that region alone.
 
     Args:
         network: a network, or the path of a file.
         norm: of input changes: ``"linf"``, ``"l2"``, ``"l1"``, or a number p of at least 2.
         output: ``"each"``; an index I; a margin ``"I-J"`` or (I, J); ``"pairs"``; a norm of the whole
             output ``"linf"``, ``"l2"``, ``"l1"``; or u of shape (outputs,), or a file of it, for uᵀy.
+        center: an input, shape (inputs,); many, shape (count, inputs), for a list of reports; or a file with
+            one number per input (.npy, .csv or text), or with many inputs, of which `row` chooses one.
+        radius: how far from the centre the region reaches.
+        region_norm: of that distance: ``"linf"`` (a box) or ``"l2"`` (a ball), whatever `norm` is.
+        clip: (LO, HI): only inputs with all entries between them.
+        row: which of several centres.
+        scale: what the numbers of `center` are multiplied by, such as 1/255 for pixels.
+        box: shape (2, inputs), lower and upper ends; or a file of these, or a VNN-LIB property (.vnnlib).
+        split: cut the region (a box) into parts for this many seconds.
         tol: relative gap between bound and relaxation at which an output is done.
+        cuts: tighten the relaxation of a network with one hidden layer by cuts (linf and l2).
         exact: search for the formal Lipschitz constant itself by branch and bound.
         checkpoint: the file in which that search is kept, to go on from.
         case_limit: cases per output after which that search stops.
@@ -117,10 +151,26 @@ def bound(
         OptionError: an option is out of range, or makes no sense for the network.
         NotCertifiedError: no bound could be certified.
     """
-    # regions (center, radius, split) join `choices` here, and `Choices` in options.rs
+    complain(
+        center=center,
+        radius=radius,
+        region_norm=region_norm,
+        clip=clip,
+        row=row,
+        scale=scale,
+        box=box,
+        split=split,
+        exact=exact,
+    )
     choices = {
         "output": output_choice(output),
+        "radius": None if radius is None else float(radius),
+        "region_norm": region_norm,
+        "clip": pair(clip),
+        "box": box_choice(box),
+        "split": split,
         "tol": tol,
+        "cuts": cuts,
         "exact": exact,
         "checkpoint": checkpoint,
         "case_limit": case_limit,
@@ -137,10 +187,19 @@ def bound(
         one = not several and norm != "all"
     else:
         norms, one = norm, False
-    questions = [(n._engine, {**choices, "norm": str(p)}) for n in networks for p in norms]
+    many = center is not None and are_many(center, row)
+
+    def centers(network: Network) -> list[bytes | None]:
+        if center is None:
+            return [None]
+        return [numbers for _, _, numbers in samples(network._engine, center, row, scale, one=not many)]
+
+    questions = [
+        (n._engine, {**choices, "norm": str(p), "center": c}) for n in networks for p in norms for c in centers(n)
+    ]
     with watching(progress, "bounds certified") as events:
         reports = [Report(report) for report in _geolip.bound(questions, events)]
-    return reports[0] if one else reports
+    return reports[0] if one and not many else reports
 
 
 def output_choice(output: Output) -> str | bytes:
@@ -171,14 +230,17 @@ class Checked:
     norm: str
     """The norm of input changes."""
     upper: float
-    """The formal Lipschitz constant is at most this."""
+    """The formal Lipschitz constant (of the region, if there is one) is at most this."""
     failure_probability: float
     """0 for a proof; else the probability with which its random test passes what is false."""
+    region: str | None = None
+    """Where it holds, in words; none for everywhere."""
 
     def __str__(self) -> str:
         p = self.failure_probability
         kind = f" (random test: a false bound passes with probability {p:.0e} at most)" if p else ""
-        return f"output {self.output}: FGL <= {_table.up(self.upper)} in {self.norm}{kind}"
+        constant = "local Lip" if self.region else "FGL"
+        return f"output {self.output}: {constant} <= {_table.up(self.upper)} in {self.norm}{kind}"
 
 
 def check(

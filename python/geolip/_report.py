@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip, _table
+from ._region import Region
 
 Array = npt.NDArray[np.float64]
 
@@ -130,6 +131,12 @@ class Report(Sequence[Bound]):
     def norm(self) -> str:
         """The norm of input changes."""
         return str(self._data["norm"])
+
+    @cached_property
+    def region(self) -> Region | None:
+        """Where the bounds hold; none for everywhere."""
+        region = self._data["region"]
+        return None if region is None else Region._of(region)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -258,14 +265,23 @@ class Report(Sequence[Bound]):
         return (
             f"{name}: {network['inputs']} inputs, {network['outputs']} outputs, "
             f"{network['neurons']} neurons; input norm {self.norm}"
+            + (f"; local: on a {self.region}" if self.region else "")
         )
+
+    def _chain(self) -> str:
+        """What the columns are."""
+        if self.region is None:
+            return "lower <= Lip <= FGL <= upper, pattern <= FGL"
+        if any("parts" in bound.method for bound in self.bounds):
+            return "lower <= local Lip <= upper"  # the formal constants of parts are smaller than that of the region
+        return "lower <= local Lip <= local FGL <= upper, pattern <= local FGL"
 
     def __repr__(self) -> str:
         return (
             f"{self._caption()}\n\n{_table.text(*self._table())}\n\n"
-            f"lower <= Lip <= FGL <= upper, pattern <= FGL; largest upper bound {_table.up(self.upper)}"
+            f"{self._chain()}; largest upper bound {_table.up(self.upper)}"
         )
 
     def _repr_html_(self) -> str:
-        note = "lower ≤ Lip ≤ FGL ≤ upper, pattern ≤ FGL; largest upper bound "
+        note = f"{self._chain().replace('<=', '≤')}; largest upper bound "
         return f"{_table.html(*self._table(), self._caption())}<p>{note}{_table.up(self.upper)}</p>"

@@ -19,6 +19,7 @@ import numpy as np
 
 from ._bound import bound
 from ._network import Network
+from ._radius import Radii, Radius
 from ._report import Report
 
 # jobs that an executor has at a time: enough to keep many workers busy, few enough to hold in memory
@@ -208,7 +209,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _append(file: Path, result: Result) -> None:
     value = result.value
-    if isinstance(value, Report):
+    if isinstance(value, Report | Radius | Radii):
         value = value.to_dict()
     elif isinstance(value, list) and all(isinstance(v, Report) for v in value):
         value = [report.to_dict() for report in value]

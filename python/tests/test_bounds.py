@@ -1,7 +1,9 @@
 """Bounds as objects, and calls that stay responsive."""
 
 import concurrent.futures
+import functools
 import multiprocessing
+import pickle
 import signal
 import threading
 import time
@@ -142,6 +144,49 @@ def test_the_overhead_of_a_call_is_small():
         report = geolip.bound(net)
         overheads.append(time.perf_counter() - started - report.seconds)
     assert np.median(overheads) < 1e-3, "seconds, beyond the engine's own"
+
+
+def test_local_reports_know_their_region(models):
+    net = geolip.load(models / "digits-784-64-10.onnx")
+    x = np.full(784, 0.5)
+    assert geolip.bound(net, output=0).region is None
+    box = pickle.loads(pickle.dumps(geolip.bound(net, output=0, center=x, radius=0.1, clip=(0.45, 1))))
+    assert np.all(box.region.lower == 0.45) and np.all(abs(box.region.upper - 0.6) < 1e-12)
+    assert box.region.radius is None and "local: on a box of 784 inputs" in repr(box) and "local FGL" in repr(box)
+    assert np.all((box.region.lower <= box.witnesses[0]) & (box.witnesses[0] <= box.region.upper))
+    ball = geolip.bound(net, output=0, center=x, radius=0.5, region_norm="l2")
+    assert ball.region.radius == 0.5 and np.all(ball.region.center == x) and "l2 ball" in ball._repr_html_()
+    assert np.linalg.norm(ball.witnesses[0] - x) <= 0.5 and ball.upper <= geolip.bound(net, output=0).upper
+
+
+def linear_classifier():
+    """Outputs (x, -x): they meet at 0."""
+    return geolip.Network.from_weights([[[1.0], [-1.0]]])
+
+
+def test_radii_of_a_known_classifier():
+    net = linear_classifier()
+    events = []
+    found = geolip.radius(net, [[0.5], [-0.25], [0.1]], [0, 1, 1], progress=lambda *event: events.append(event))
+    assert events[0] == ("started", 3) and sorted(events[1:]) == [("finished", i) for i in range(3)]
+    assert 0.49 < found[0].radius <= 0.5 and 0.24 < found[1].radius <= 0.25
+    assert found[2].wrong and found[2].radius == 0.0 and "wrong" in repr(found)
+    assert found.accuracy(0.0) == found.accuracy([0.1])[0] == 2 / 3 and found.accuracy(0.3) == 1 / 3
+    assert found._repr_html_().count("<tr>") == 4 and [r.row for r in found[1:]] == [1, 2]
+    one = geolip.radius(net, [0.5], norm="l2")
+    assert isinstance(one, geolip.Radius) and one.label is None and 0.49 < one.radius <= 0.5
+
+
+def test_radii_on_executors_and_to_go_on_from(tmp_path):
+    certify = functools.partial(geolip.radius, linear_classifier())
+    inputs = [np.array([x]) for x in (0.5, 0.25)]
+    expected = [certify(x).radius for x in inputs]
+    context = multiprocessing.get_context("fork")  # as the rest of the engine, radii work in a forked process
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+        results = list(geolip.map(certify, inputs, executor=pool, resume=tmp_path / "r.jsonl"))
+    assert sorted(r.value.radius for r in results) == sorted(expected)
+    again = list(geolip.map(certify, inputs, resume=tmp_path / "r.jsonl"))
+    assert all(r.resumed for r in again) and [r.value["radius"] for r in again] == expected
 
 
 def test_shown_numbers_stay_on_their_side():

@@ -4,8 +4,9 @@
 //! | --- | --- |
 //! | `network.rs` | a network that was read, from a file or from bytes |
 //! | `options.rs` | what Python asks for, as [`geolip::Options`] |
+//! | `region.rs` | where bounds are to hold: inputs and boxes, from arrays and files |
 //! | `engine.rs` | work on threads of its own: the GIL is released, Ctrl-C and progress are heard |
-//! | `report.rs`, `comparison.rs`, `check.rs` | what came out, as JSON text and bytes |
+//! | `report.rs`, `comparison.rs`, `radius.rs`, `check.rs` | what came out, as JSON text and bytes |
 //! | `numbers.rs` | arrays of numbers as bytes, both ways |
 //! | `error.rs` | errors as the exceptions of `geolip.errors` |
 //!
@@ -21,6 +22,8 @@ mod error;
 mod network;
 mod numbers;
 mod options;
+mod radius;
+mod region;
 mod report;
 
 /// The engine behind the package `geolip`.
@@ -34,6 +37,10 @@ mod _geolip {
     use super::network::{Network, from_bytes, load};
     #[pymodule_export]
     use super::options::{activations, defaults, slope, vector};
+    #[pymodule_export]
+    use super::radius::{radius, radius_defaults};
+    #[pymodule_export]
+    use super::region::samples;
     #[pymodule_export]
     use super::report::{Report, bound};
     use pyo3::prelude::*;

@@ -1,8 +1,9 @@
 //! What Python asks for, as [`geolip::Options`]. Names, units and defaults are the command line's; `python/tests` compares.
 
-use crate::{error, numbers};
+use crate::{error, numbers, region};
 use geolip::import::load_vector;
 use geolip::network::Activation;
+use geolip::region::{Region, RegionNorm};
 use geolip::{InputNorm, Options, Outputs, Weights};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -18,7 +19,16 @@ const GIB: f64 = (1 << 30) as f64;
 pub struct Choices<'py> {
     norm: String,
     output: Bound<'py, PyAny>,
+    /// One input; which one is found by [`region::samples`].
+    center: Option<Bound<'py, PyBytes>>,
+    radius: Option<f64>,
+    region_norm: String,
+    clip: Option<(f64, f64)>,
+    #[pyo3(item("box"))]
+    box_: Option<Bound<'py, PyAny>>,
+    split: Option<f64>,
     tol: f64,
+    cuts: bool,
     exact: bool,
     checkpoint: Option<PathBuf>,
     case_limit: usize,
@@ -32,9 +42,13 @@ pub struct Choices<'py> {
 impl Choices<'_> {
     /// The same for the library.
     pub fn options(self, py: Python<'_>) -> PyResult<Options> {
-        let seconds = |given: f64| match Duration::try_from_secs_f64(given) {
-            Ok(limit) if !limit.is_zero() => Ok(limit),
-            _ => Err(error::option(py, format!("time_limit is {given}; it must be a positive number of seconds"))),
+        let seconds = |name: &str, given: Option<f64>| match given.map(Duration::try_from_secs_f64) {
+            None => Ok(None),
+            Some(Ok(limit)) if !limit.is_zero() => Ok(Some(limit)),
+            Some(_) => {
+                let given = given.unwrap_or_default();
+                Err(error::option(py, format!("{name} is {given}; it must be a positive number of seconds")))
+            }
         };
         if !(self.memory_limit > 0.0 && self.memory_limit.is_finite()) {
             let text = format!("memory_limit is {}; it must be a positive number of GiB", self.memory_limit);
@@ -43,8 +57,11 @@ impl Choices<'_> {
         let options = Options {
             norm: self.norm.parse::<InputNorm>().map_err(|e| error::option(py, e))?,
             outputs: outputs(&self.output)?,
+            region: self.region(py)?,
+            split: seconds("split", self.split)?,
             tol: self.tol,
-            time_limit: self.time_limit.map(seconds).transpose()?,
+            time_limit: seconds("time_limit", self.time_limit)?,
+            cuts: self.cuts,
             exact: self.exact,
             checkpoint: self.checkpoint,
             case_limit: self.case_limit,
@@ -56,6 +73,17 @@ impl Choices<'_> {
         };
         options.validate().map_err(|e| error::option(py, e))?;
         Ok(options)
+    }
+
+    /// The region, if there is to be one.
+    fn region(&self, py: Python<'_>) -> PyResult<Option<Region>> {
+        if let Some(given) = &self.box_ {
+            return region::boxed(given).map(Some);
+        }
+        let (Some(center), Some(radius)) = (&self.center, self.radius) else { return Ok(None) };
+        let norm: RegionNorm = self.region_norm.parse().map_err(|e: String| error::option(py, e))?;
+        let region = Region::around(&numbers::read(center.as_bytes())?, radius, norm, self.clip);
+        region.map(Some).map_err(|e| error::option(py, e))
     }
 }
 
@@ -76,7 +104,16 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = PyDict::new(py);
     all.set_item("norm", options.norm.to_string())?;
     all.set_item("output", options.outputs.to_string())?;
+    all.set_item("center", None::<f64>)?;
+    all.set_item("radius", None::<f64>)?;
+    all.set_item("region_norm", RegionNorm::Linf.to_string())?;
+    all.set_item("clip", None::<f64>)?;
+    all.set_item("row", None::<usize>)?;
+    all.set_item("scale", 1.0)?;
+    all.set_item("box", None::<f64>)?;
+    all.set_item("split", options.split.map(|limit| limit.as_secs_f64()))?;
     all.set_item("tol", options.tol)?;
+    all.set_item("cuts", options.cuts)?;
     all.set_item("exact", options.exact)?;
     all.set_item("checkpoint", options.checkpoint)?;
     all.set_item("case_limit", options.case_limit)?;

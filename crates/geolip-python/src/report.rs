@@ -2,7 +2,7 @@
 
 use crate::network::Network;
 use crate::options::Choices;
-use crate::{engine, error, numbers};
+use crate::{engine, error, numbers, region};
 use geolip::import::Imported;
 use geolip::{BoundError, Method, Options};
 use pyo3::prelude::*;
@@ -27,7 +27,7 @@ impl Report {
         json!({
             "network": self.summary,
             "norm": report.norm,
-            "region": null,
+            "region": region::to_json(report.region.as_ref()),
             "bounds": bounds,
             "upper": report.upper(),
             "seconds": report.time.as_secs_f64(),
@@ -60,9 +60,12 @@ impl Report {
     fn bound_json(&self, bound: &geolip::Bound) -> Value {
         let cases = match bound.method {
             Method::BranchAndBound { cases, .. } => Some(cases),
-            Method::Relaxation | Method::InputByInput { .. } | Method::RelaxationOfL2 | Method::ClosedForm { .. } => {
-                None
-            }
+            Method::Relaxation
+            | Method::Cuts { .. }
+            | Method::Parts { .. }
+            | Method::InputByInput { .. }
+            | Method::RelaxationOfL2
+            | Method::ClosedForm { .. } => None,
         };
         let failure_probability = bound.certificate.failure_probability();
         json!({

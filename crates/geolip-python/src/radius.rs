@@ -1,0 +1,109 @@
+//! Certified radii: what `geolip radius` computes and prints as JSON.
+
+use crate::network::Network;
+use crate::region::Sample;
+use crate::{engine, error, numbers};
+use geolip::{Event, Observer, RadiusOptions, certified_radius};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// Samples between two looks at Ctrl-C.
+const TOGETHER: usize = 8;
+
+/// The keyword arguments of `geolip.radius`, as a dictionary.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct Choices {
+    norm: String,
+    clip: Option<(f64, f64)>,
+    tol: f64,
+    linear_bounds_only: bool,
+}
+
+impl Choices {
+    fn options(&self, py: Python<'_>) -> PyResult<RadiusOptions> {
+        let norm = self.norm.parse().map_err(|e: String| error::option(py, e))?;
+        Ok(RadiusOptions { norm, clip: self.clip, label: None, tol: self.tol, relaxation: !self.linear_bounds_only })
+    }
+}
+
+/// A row, its label, its input.
+type Asked = (usize, Option<usize>, Vec<f64>);
+
+/// How far every sample may move, as `geolip radius --json` prints it.
+#[pyfunction]
+#[pyo3(signature = (network, samples, choices, progress = None))]
+pub fn radius(
+    py: Python<'_>,
+    network: Py<Network>,
+    samples: Vec<Sample<'_>>,
+    choices: Choices,
+    progress: Option<&Bound<'_, PyAny>>,
+) -> PyResult<String> {
+    let started = Instant::now();
+    let options = choices.options(py)?;
+    let (imported, summary) = (network.get().imported(), network.get().summary());
+    let read = |(row, label, input): Sample<'_>| Ok((row, label, numbers::read(input.as_bytes())?));
+    let asked = samples.into_iter().map(read).collect::<PyResult<Vec<Asked>>>()?;
+    let found = engine::watched(py, progress, move |observer| {
+        observer.event(Event::Started { bounds: asked.len() });
+        let one = |asked: &Asked| one(&imported.network, asked, &options, observer);
+        let mut found = Vec::with_capacity(asked.len());
+        for batch in asked.chunks(TOGETHER) {
+            if observer.cancelled() {
+                break;
+            }
+            found.extend(batch.par_iter().map(one).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(found)
+    })?;
+    let lines = found.map_err(|reason: String| error::option(py, reason))?;
+    let value = json!({
+        "network": summary,
+        "norm": choices.norm,
+        "clip": choices.clip.map_or_else(Vec::new, |(low, high)| vec![low, high]),
+        "samples": lines,
+        "seconds": started.elapsed().as_secs_f64(),
+    });
+    Ok(value.to_string())
+}
+
+/// What is known of one sample, or why nothing is.
+fn one(
+    network: &geolip::Network,
+    (row, label, input): &Asked,
+    options: &RadiusOptions,
+    observer: &dyn Observer,
+) -> Result<Value, String> {
+    let begun = Instant::now();
+    let options = RadiusOptions { label: *label, ..options.clone() };
+    let found = certified_radius(network, input, &options).map_err(|e| format!("row {row}: {e}"))?;
+    observer.event(Event::Finished { index: *row });
+    Ok(json!({
+        "row": row,
+        "label": label,
+        "predicted": found.predicted,
+        "margin": found.margin,
+        "radius": found.radius,
+        "rival": found.rival,
+        "seconds": begun.elapsed().as_secs_f64(),
+    }))
+}
+
+/// The defaults of the library.
+#[pyfunction]
+pub fn radius_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let options = RadiusOptions::default();
+    let all = PyDict::new(py);
+    all.set_item("label", options.label)?;
+    all.set_item("norm", options.norm.to_string())?;
+    all.set_item("clip", options.clip)?;
+    all.set_item("row", None::<usize>)?;
+    all.set_item("scale", 1.0)?;
+    all.set_item("tol", options.tol)?;
+    all.set_item("linear_bounds_only", !options.relaxation)?;
+    Ok(all)
+}
