@@ -115,7 +115,15 @@ impl Searcher<'_> {
         if layer.is_none() && !self.options.exact {
             return Err(BoundError::Cuts { output: functional.to_string() });
         }
-        let problem = Problem { network: self.network, norm, functional, recovery: &recovery, seed, layer };
+        let problem = Problem {
+            network: self.network,
+            norm,
+            functional,
+            recovery: &recovery,
+            seed,
+            splits: self.options.exact,
+            layer,
+        };
 
         // the network itself
         let Some(relaxed) = Relaxed::new(&problem, &[]) else { return Ok(bound) };
