@@ -105,7 +105,6 @@ def compare(
 
     Args are those of :func:`geolip.bound`; `time_limit` holds for every method by itself.
     """
-    # a region would join here, as in `bound`
     choices = {
         **_geolip.defaults(),
         "norm": str(norm),
