@@ -304,7 +304,14 @@ impl Searcher<'_> {
                 }
                 let solved = relaxed.converge(start)?;
                 let own = (solved.value * (1.0 + TARGET * self.options.tol)).max(target);
-                Some((id, relaxed.bound(&solved.start, own)?))
+                let bounded = relaxed.bound(&solved.start, own);
+                if bounded.as_ref().is_some_and(|case| near.is_none_or(|near| case.upper() <= near.max(own))) {
+                    return Some((id, bounded?));
+                }
+                // an ascent that ended in a bad place: once more, from the solution of the whole
+                let again = relaxed.converge(origin).and_then(|solved| relaxed.bound(&solved.start, own));
+                let best = bounded.into_iter().chain(again).min_by(|a, b| a.upper().total_cmp(&b.upper()));
+                Some((id, best?))
             })
             .collect();
         for (id, case) in bounded {
