@@ -2,7 +2,7 @@
 
 use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
-use crate::exact::{self, Checkpoint};
+use crate::exact::{self, Checkpoint, Means};
 use crate::inputs;
 use crate::local;
 use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
@@ -147,8 +147,9 @@ fn run(
     if let Some(limit) = options.split {
         bounds = local::split(network, options, (bounds, largest), limit, observer)?;
     }
-    if options.exact || options.cuts {
-        bounds = exact::close(network, options, (bounds, largest), checkpoint, observer, started)?;
+    let means = if options.exact { Some(Means::Search) } else { options.cuts.then_some(Means::Cuts) };
+    if let Some(means) = means {
+        bounds = exact::close(network, options, means, (bounds, largest), checkpoint, observer, started)?;
     }
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();

@@ -201,6 +201,20 @@ fn a_certificate_holds_on_its_region_alone() {
     }
 }
 
+/// With many inputs, cases of neurons are split instead of the box.
+#[test]
+fn splitting_many_inputs_tightens_the_formal_bound() {
+    let path = support::files::root().join("models/digits-784-64-64-10.onnx");
+    let network = geolip::import::load(&path, &Default::default()).expect("a network").network;
+    let region = Region::around(&vec![0.3; 784], 0.1, RegionNorm::Linf, None).expect("a region");
+    let whole = solved(&network, &region, InputNorm::Linf, Outputs::One(8));
+    let split = Some(std::time::Duration::from_secs(2));
+    let options = Options { outputs: Outputs::One(8), region: Some(region), split, effort: 0.1, ..Options::default() };
+    let report = bound(&network, &options, &Silent).expect("a bound");
+    assert!(whole.bounds[0].pattern_lower <= report.upper() && report.upper() < whole.upper(), "{}", report.upper());
+    check_file(&network, &report.certificate_file(&network)).expect("all cases are proved");
+}
+
 /// Splitting brings both bounds of a controller together, and the checker accepts all parts.
 #[test]
 fn splitting_converges_and_is_checked() {

@@ -27,3 +27,12 @@ mod vectors;
 
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use search::close;
+
+/// What is to close a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// The cuts of one hidden layer.
+    Cuts,
+    /// Branch and bound, with cuts where there are any.
+    Search,
+}

@@ -1,5 +1,6 @@
 //! The search for one functional: best first, in rounds; when to stop, and what is then known.
 
+use super::Means;
 use super::case::{Problem, Relaxed, Solved, Start, Verdict};
 use super::checkpoint::{Checkpoint, Saved};
 use super::tree::{Neuron, Open, State, Tree};
@@ -34,6 +35,7 @@ const INPUT_WORK: f64 = 1e8;
 pub(crate) fn close(
     network: &Network,
     options: &Options,
+    means: Means,
     (bounds, largest): (Vec<Bound>, bool),
     mut checkpoint: Option<Checkpoint>,
     observer: &dyn Observer,
@@ -51,7 +53,7 @@ pub(crate) fn close(
             let left = limit.saturating_sub(started.elapsed());
             Instant::now() + left / u32::try_from(order.len() - done).unwrap_or(u32::MAX)
         });
-        let searcher = Searcher { network, options, observer, index: *index, limit };
+        let searcher = Searcher { network, options, means, observer, index: *index, limit };
         let mut bound = searcher.improve(bound, reached, checkpoint.as_mut())?;
         bound.time = started.elapsed();
         if largest {
@@ -66,6 +68,7 @@ pub(crate) fn close(
 struct Searcher<'a> {
     network: &'a Network,
     options: &'a Options,
+    means: Means,
     observer: &'a dyn Observer,
     /// The bound's place in the report.
     index: usize,
@@ -112,7 +115,7 @@ impl Searcher<'_> {
         let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
         let gradient = GradientBound::new(self.network, norm);
         let layer = Problem::layer(self.network, norm, &functional);
-        if layer.is_none() && !self.options.exact {
+        if layer.is_none() && self.means == Means::Cuts {
             return Err(BoundError::Cuts { output: functional.to_string() });
         }
         let problem = Problem {
@@ -121,7 +124,7 @@ impl Searcher<'_> {
             functional,
             recovery: &recovery,
             seed,
-            splits: self.options.exact,
+            splits: self.means == Means::Search,
             layer,
         };
 
@@ -145,14 +148,14 @@ impl Searcher<'_> {
         if let Some((checkpoint, saved)) = checkpoint.as_ref().and_then(|c| Some((c, c.saved(self.index)?))) {
             self.resume(&problem, &gradient, &mut progress, saved).map_err(|reason| checkpoint.refuse(reason))?;
         }
-        let stop = match self.options.exact {
-            true => self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?,
-            false => bound.stop,
+        let stop = match self.means {
+            Means::Search => self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?,
+            Means::Cuts => bound.stop,
         };
         if let Some(checkpoint) = checkpoint {
             checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
         }
-        if stop != Stop::Converged || !self.options.exact {
+        if stop != Stop::Converged || self.means == Means::Cuts {
             self.bound_open_cases(&problem, &origin, &mut progress);
         }
         bound.iterations += progress.sweeps;
@@ -161,7 +164,7 @@ impl Searcher<'_> {
         let better = progress.tree.certificate(self.network).filter(|certificate| certificate.upper() < bound.upper());
         bound.method = match better.as_ref().map(Certificate::proof) {
             Some(Proof::Signs(proof)) => Method::Cuts { cuts: proof.cuts.len() },
-            None if !self.options.exact => bound.method,
+            None if self.means == Means::Cuts => bound.method,
             Some(_) | None => Method::BranchAndBound { cases, proved },
         };
         bound.certificate = better.unwrap_or(bound.certificate);

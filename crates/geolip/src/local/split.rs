@@ -13,7 +13,7 @@ use super::by_patterns;
 use crate::bound::{self, BoundError};
 use crate::certificate::intervals::MOST_UNDECIDED;
 use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
-use crate::exact;
+use crate::exact::{self, Means};
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::matrix::Matrix;
 use crate::network::Network;
@@ -66,7 +66,7 @@ pub(crate) fn split(
         if options.norm == InputNorm::L1 {
             return Err(OptionsError::SplitL1 { most: MOST_INPUTS }.into());
         }
-        return exact::close(network, &options, (bounds, largest), None, observer, begun);
+        return exact::close(network, &options, Means::Search, (bounds, largest), None, observer, begun);
     }
     let mut reached = if largest { bounds.iter().map(|b| b.witness.lower).fold(0.0, f64::max) } else { 0.0 };
     let mut order: Vec<usize> = (0..bounds.len()).collect();
