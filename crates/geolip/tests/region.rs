@@ -201,6 +201,28 @@ fn a_certificate_holds_on_its_region_alone() {
     }
 }
 
+/// relu(x) − relu(−x) = x: the slopes from the right add up to 2 at 0, where the gradient is 1.
+#[test]
+fn kinks_at_the_centre_are_no_gradients() {
+    use geolip::network::{Activation, LinearMap, NetworkBuilder};
+    let mut b = NetworkBuilder::new(1).expect("inputs");
+    let map = |rows, cols, w: [f64; 2]| LinearMap::Dense(Matrix::from_vec(rows, cols, w.to_vec()));
+    let h = b.affine("h", vec![(b.input(), map(2, 1, [1.0, -1.0]))], None).expect("shapes");
+    let z = b.activate("z", h, Activation::Relu).expect("relu");
+    let y = b.affine("y", vec![(z, map(1, 2, [1.0, -1.0]))], None).expect("shapes");
+    let network = b.finish(y);
+    for (radius, least) in [(0.0, 0.0), (0.5, 1.0 - 1e-9)] {
+        let region = Region::around(&[0.0], radius, RegionNorm::Linf, None).expect("a region");
+        let report = solved(&network, &region, InputNorm::Linf, Outputs::Each);
+        let lower = report.bounds[0].witness.lower;
+        assert!((least..=1.0).contains(&lower), "radius {radius}: {lower}");
+        let split = Some(std::time::Duration::from_millis(300));
+        let options = Options { region: Some(region), split, ..Options::default() };
+        let lower = bound(&network, &options, &Silent).expect("a bound").bounds[0].witness.lower;
+        assert!((least..=1.0).contains(&lower), "radius {radius}, in parts: {lower}");
+    }
+}
+
 /// With many inputs, cases of neurons are split instead of the box.
 #[test]
 fn splitting_many_inputs_tightens_the_formal_bound() {

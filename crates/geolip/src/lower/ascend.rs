@@ -113,11 +113,7 @@ impl Ascender<'_> {
     fn steepest(&self, gradient: &Matrix) -> Matrix {
         let columns: Vec<Vec<f64>> =
             (0..gradient.cols()).map(|p| self.norm.steepest_direction(&gradient.column(p))).collect();
-        Matrix::from_fn(
-            gradient.rows(),
-            gradient.cols(),
-            |i, p| if columns[p][i].is_finite() { columns[p][i] } else { 0.0 },
-        )
+        Matrix::from_fn(gradient.rows(), gradient.cols(), |i, p| columns[p][i])
     }
 
     /// Where to move: the gradient of the smoothed gradient norm, or the pushes towards `targets` for columns that have them.

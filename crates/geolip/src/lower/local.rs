@@ -1,14 +1,15 @@
 //! Real inputs with steep gradients inside a region: samples, ascent with every step projected back, and random steps from the
 //! best inputs found.
 //!
-//! Every slope is kept inside the interval that is proved for the region, so that a lower bound is one of the formal local
-//! constant, too, whatever the rounding of a pre-activation near a kink.
+//! What an input is worth, and what a slope on a kink counts, is decided as everywhere (`best.rs`, `slopes.rs`).
 
 use super::ascend::Ascender;
+use super::best::Best;
 use super::gradient::GradientBound;
 use super::sample::{InputRules, Witness};
+use super::slopes::{open_at, slopes_at};
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId, Slope, Values};
+use crate::network::{Network, NodeId};
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
 use crate::region::Region;
@@ -31,18 +32,7 @@ const LEAST_PASSES: f64 = 600.0;
 /// Step lengths of random steps, in units of the region.
 const STEPS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
 
-/// φ' of every layer at evaluated inputs, inside the slope intervals of the network.
-pub(crate) fn slopes_at(network: &Network, values: &Values) -> Vec<Matrix> {
-    let intervals = network.tight_slopes();
-    let layer = |((_, parent, activation), own): ((_, NodeId, &crate::network::Activation), &Vec<Slope>)| {
-        let h = values.of(parent);
-        let slope = |i: usize, j: usize| activation.derivative(i, h.at(i, j)).clamp(own[i].lower, own[i].upper);
-        Matrix::from_fn(h.rows(), h.cols(), slope)
-    };
-    network.activations().zip(&intervals).map(layer).collect()
-}
-
-/// The witness that an input is, for every functional; with the pattern there.
+/// The witness that an input is; with the pattern there, whose slopes are those from the right where it is on a kink.
 pub(crate) fn witness_at(
     network: &Network,
     norm: InputNorm,
@@ -58,11 +48,15 @@ pub(crate) fn witness_at(
         Some(entries) => entries.iter().for_each(|(i, u)| weights[*i] = *u),
         None => weights.fill(1.0),
     }
-    let lower = exact.lower(functional, &weights, &slopes);
+    let open = open_at(network, &values, &slopes, 0);
+    let value = exact.lower(functional, &weights, &slopes);
+    let lower = match open.iter().flatten().all(|open| *open == 0.0) {
+        true => value,
+        false => exact.lower_of_all(functional, &weights, &slopes, &open),
+    };
     let gradient = network.adjoint(&columns, &Matrix::from_vec(weights.len(), 1, weights.clone()));
     let direction = norm.steepest_direction(gradient.of(NodeId::INPUT).data());
-    let direction = direction.into_iter().map(|d| if d.is_finite() { d } else { 0.0 }).collect();
-    let pattern = Pattern { slopes, weights, direction, value: lower };
+    let pattern = Pattern { slopes, weights, direction, value };
     (Witness { input: x.to_vec(), lower, pieces: None }, pattern)
 }
 
@@ -88,28 +82,22 @@ pub(super) fn search(
 ) -> Vec<Witness> {
     let ones = |pattern: &Pattern| pattern.weights.iter().copied().enumerate().collect();
     let weights = functionals.iter().zip(patterns).map(|(f, pattern)| f.entries().unwrap_or_else(|| ones(pattern)));
-    let best = vec![(region.centre(), -1.0); functionals.len()];
     let rng = ChaCha8Rng::seed_from_u64(rules.seed);
-    let mut search = Search { network, region, norm, weights: weights.collect(), rng, best };
+    let best = Best::new(network, norm, exact, weights.collect(), &region.centre());
+    let mut search = Search { region, rng, best };
     search.sample(patterns);
     if region.size() > 0.0 && network.neurons() > 0 {
         let passes = (rules.work / network.multiply_adds().max(1) as f64).max(LEAST_PASSES);
         search.ascend(patterns, ASCENT * passes);
         search.step_randomly((1.0 - ASCENT) * passes);
     }
-    let best = search.best.into_iter().zip(functionals);
-    best.map(|((x, _), functional)| witness_at(network, norm, exact, functional, &x).0).collect()
+    search.best.witnesses(functionals)
 }
 
 struct Search<'a> {
-    network: &'a Network,
     region: &'a Region,
-    norm: InputNorm,
-    /// u per functional.
-    weights: Vec<Vec<(usize, f64)>>,
     rng: ChaCha8Rng,
-    /// The best input per functional, and its gradient norm in plain floating point.
-    best: Vec<(Vec<f64>, f64)>,
+    best: Best<'a>,
 }
 
 impl Search<'_> {
@@ -137,36 +125,8 @@ impl Search<'_> {
                 *x.at_mut(i, j) = c + step * self.half(i);
             }
         }
-        keep_inside(self.network, &mut x);
-        self.offer_to_all(&x);
-    }
-
-    fn offer_to_all(&mut self, x: &Matrix) {
-        let slopes = slopes_at(self.network, &self.network.evaluate_batch(x.clone()));
-        for p in 0..self.weights.len() {
-            self.offer(x, &slopes, &vec![p; x.cols()]);
-        }
-    }
-
-    /// Takes every column of x that is better than what is known for the functional it is offered to.
-    fn offer(&mut self, x: &Matrix, slopes: &[Matrix], functionals: &[usize]) {
-        let gradients = self.network.adjoint(slopes, &self.seeds(functionals));
-        let gradient = gradients.of(NodeId::INPUT);
-        for (j, p) in functionals.iter().enumerate() {
-            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
-            if norm > self.best[*p].1 {
-                self.best[*p] = (x.column(j), norm);
-            }
-        }
-    }
-
-    /// u per column.
-    fn seeds(&self, functionals: &[usize]) -> Matrix {
-        let mut seeds = Matrix::zeros(self.network.outputs(), functionals.len());
-        for (j, p) in functionals.iter().enumerate() {
-            self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
-        }
-        seeds
+        keep_inside(self.best.network, &mut x);
+        self.best.offer_to_all(&x);
     }
 
     /// Ascent from the best inputs, the centre and random ones; every other column follows its pattern at first.
@@ -179,18 +139,17 @@ impl Search<'_> {
             for (i, centre) in centre.iter().enumerate() {
                 *x.at_mut(i, j) = match j % CLIMBERS {
                     0 => *centre,
-                    1 => self.best[*p].0[i],
+                    1 => self.best.input(*p)[i],
                     _ => centre + (2.0 * self.rng.random::<f64>() - 1.0) * self.half(i),
                 };
             }
         }
-        keep_inside(self.network, &mut x);
+        keep_inside(self.best.network, &mut x);
         let guides = own.iter().enumerate().map(|(j, p)| (j % 2 == 0).then_some(&patterns[*p])).collect();
-        let ascender =
-            Ascender { network: self.network, norm: self.norm, seeds: self.seeds(&own), guides, first: None };
+        let (network, norm) = (self.best.network, self.best.norm);
+        let ascender = Ascender { network, norm, seeds: self.best.seeds(&own), guides, first: None };
         ascender.run(x, steps, |x, values| {
-            let slopes = slopes_at(self.network, values);
-            self.offer(x, &slopes, &own);
+            self.best.offer(x, values, &slopes_at(network, values), &own);
         });
     }
 
@@ -198,7 +157,7 @@ impl Search<'_> {
     fn step_randomly(&mut self, passes: f64) {
         let rounds = ((passes / TRIALS as f64 / 2.0) as usize).clamp(4, MOST_ROUNDS);
         let n = self.region.inputs();
-        for p in 0..self.weights.len() {
+        for p in 0..self.best.count() {
             for round in 0..rounds {
                 let length = STEPS[round % STEPS.len()];
                 let mut x = Matrix::zeros(n, TRIALS);
@@ -207,12 +166,11 @@ impl Search<'_> {
                     for i in 0..n {
                         let moves = share == 1.0 || n < 4 || self.rng.random::<f64>() < share;
                         let step = if moves { length * self.half(i) * gaussian(&mut self.rng) } else { 0.0 };
-                        *x.at_mut(i, j) = self.best[p].0[i] + step;
+                        *x.at_mut(i, j) = self.best.input(p)[i] + step;
                     }
                 }
-                keep_inside(self.network, &mut x);
-                let slopes = slopes_at(self.network, &self.network.evaluate_batch(x.clone()));
-                self.offer(&x, &slopes, &[p; TRIALS]);
+                keep_inside(self.best.network, &mut x);
+                self.best.offer_each(&x, &[p; TRIALS]);
             }
         }
     }

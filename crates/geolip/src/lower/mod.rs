@@ -7,6 +7,7 @@
 //! and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
 mod ascend;
+mod best;
 mod climb;
 mod first_layer;
 mod gradient;

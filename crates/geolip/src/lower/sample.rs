@@ -3,6 +3,7 @@
 //! pattern can be realised (`realise.rs`) or all linear pieces be visited (`pieces.rs`).
 
 use super::ascend::Ascender;
+use super::best::Best;
 use super::climb::{Climber, Space};
 use super::first_layer::FirstLayer;
 use super::gradient::GradientBound;
@@ -10,7 +11,7 @@ use super::realise::Realiser;
 use super::slopes::{derivative, open_at, slopes_at};
 use super::{pieces, program};
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId, Values};
+use crate::network::{Network, NodeId};
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
 use crate::relaxation::Pattern;
@@ -86,7 +87,7 @@ pub fn search_inputs(
     if !realiser.is_some_and(|realiser| search.realise(realiser, patterns)) {
         search.improve(patterns, rules);
     }
-    search.witnesses(functionals)
+    search.best.witnesses(functionals)
 }
 
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
@@ -104,18 +105,12 @@ pub(crate) fn sample_inputs(
     let weights = functionals.iter().map(|functional| functional.entries().unwrap_or_else(ones)).collect();
     let mut search = Search::new(network, norm, exact, weights, seed);
     let made = search.sample(samples, stopped);
-    (made, search.witnesses(functionals))
+    (made, search.best.witnesses(functionals))
 }
 
 struct Search<'a> {
-    network: &'a Network,
-    norm: InputNorm,
-    exact: &'a GradientBound<'a>,
-    /// u per functional: its own, or that of its pattern.
-    weights: Vec<Vec<(usize, f64)>>,
     rng: ChaCha8Rng,
-    /// The best input per functional, and ‖J(x)ᵀu‖ there, rounded down.
-    best: Vec<(Vec<f64>, f64)>,
+    best: Best<'a>,
 }
 
 impl<'a> Search<'a> {
@@ -126,16 +121,20 @@ impl<'a> Search<'a> {
         weights: Vec<Vec<(usize, f64)>>,
         seed: u64,
     ) -> Self {
-        let best = vec![(vec![0.0; network.inputs()], 0.0); weights.len()];
-        Self { network, norm, exact, weights, rng: ChaCha8Rng::seed_from_u64(seed), best }
+        let origin = vec![0.0; network.inputs()];
+        Self { rng: ChaCha8Rng::seed_from_u64(seed), best: Best::new(network, norm, exact, weights, &origin) }
+    }
+
+    fn network(&self) -> &'a Network {
+        self.best.network
     }
 
     /// Normal samples at scales from a hundredth to a hundred, and the origin; returns how many were evaluated.
     fn sample(&mut self, count: usize, stopped: &dyn Fn() -> bool) -> usize {
-        let together = (LARGEST_BATCH / (self.network.inputs() + self.network.neurons())).clamp(1, SAMPLES);
+        let together = (LARGEST_BATCH / (self.network().inputs() + self.network().neurons())).clamp(1, SAMPLES);
         for block in (0..count).step_by(SAMPLES) {
-            let rng = &mut self.rng;
-            let samples = Matrix::from_fn(self.network.inputs(), SAMPLES.min(count - block), |_, j| match block + j {
+            let (inputs, rng) = (self.network().inputs(), &mut self.rng);
+            let samples = Matrix::from_fn(inputs, SAMPLES.min(count - block), |_, j| match block + j {
                 0 => 0.0,
                 _ => 10f64.powi(j as i32 % 5 - 2) * gaussian(rng),
             });
@@ -144,43 +143,17 @@ impl<'a> Search<'a> {
                     return block + first;
                 }
                 let x = samples.columns(first..(first + together).min(samples.cols()));
-                let values = self.network.evaluate_batch(x.clone());
-                let slopes = slopes_at(self.network, &values);
-                for p in 0..self.weights.len() {
-                    self.offer(&x, &values, &slopes, &vec![p; x.cols()]);
-                }
+                self.best.offer_to_all(&x);
             }
         }
         count
     }
 
-    /// Takes every column of x that is better than what is known for the functional it is offered to.
-    fn offer(&mut self, x: &Matrix, values: &Values, slopes: &[Matrix], functionals: &[usize]) {
-        let mut seed = Matrix::zeros(self.network.outputs(), x.cols());
-        for (j, p) in functionals.iter().enumerate() {
-            self.weights[*p].iter().for_each(|(i, u)| *seed.at_mut(*i, j) = *u);
-        }
-        let gradients = self.network.adjoint(slopes, &seed);
-        let gradient = gradients.of(NodeId::INPUT);
-        for (j, p) in functionals.iter().enumerate() {
-            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
-            if norm > self.best[*p].1 {
-                let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(j)).collect();
-                let certain = self.exact.along(&self.weights[*p], &own, &open_at(self.network, values, &own, j));
-                if certain > self.best[*p].1 {
-                    self.best[*p] = (x.column(j), certain);
-                }
-            }
-        }
-    }
-
     /// Offers inputs that realise the patterns; whether they attain what these promise.
     fn realise(&mut self, realiser: &Realiser, patterns: &[Pattern]) -> bool {
         let realised: Vec<Vec<f64>> = patterns.iter().map(|pattern| realiser.realise(pattern)).collect();
-        let x = Matrix::from_fn(self.network.inputs(), realised.len(), |i, p| realised[p][i]);
-        let values = self.network.evaluate_batch(x.clone());
-        let slopes = slopes_at(self.network, &values);
-        self.offer(&x, &values, &slopes, &(0..patterns.len()).collect::<Vec<_>>());
+        let x = Matrix::from_fn(self.network().inputs(), realised.len(), |i, p| realised[p][i]);
+        let slopes = self.best.offer_each(&x, &(0..patterns.len()).collect::<Vec<_>>());
         let attained = |(p, pattern): (usize, &Pattern)| {
             pattern.slopes.iter().zip(&slopes).all(|(wanted, found)| *wanted == found.column(p))
         };
@@ -189,16 +162,16 @@ impl<'a> Search<'a> {
 
     /// Ascent, then moves along coordinates from the best of it and from where the pattern is nearly realised.
     fn improve(&mut self, patterns: &[Pattern], rules: InputRules) {
-        if self.network.neurons() == 0 {
+        if self.network().neurons() == 0 {
             return;
         }
-        let first = FirstLayer::new(self.network, rules.work);
-        let passes = rules.work / self.network.multiply_adds().max(1) as f64;
+        let first = FirstLayer::new(self.network(), rules.work);
+        let passes = rules.work / self.network().multiply_adds().max(1) as f64;
         let climbs = passes > LEAST_CLIMB;
         self.ascend(patterns, first.as_ref(), if climbs { ASCENT * rules.work } else { rules.work });
         if climbs {
             let first = first.as_ref();
-            self.climb(patterns, Space { network: self.network, norm: self.norm, first }, rules);
+            self.climb(patterns, Space { network: self.network(), norm: self.best.norm, first }, rules);
         }
     }
 
@@ -207,29 +180,28 @@ impl<'a> Search<'a> {
         let rest = space.rest();
         let realises =
             space.first.is_none_or(FirstLayer::is_onto) && program::cost(rest).is_some_and(|c| c < rules.work);
-        let passes = (1.0 - ASCENT) * rules.work / self.network.multiply_adds().max(1) as f64;
+        let passes = (1.0 - ASCENT) * rules.work / self.network().multiply_adds().max(1) as f64;
         let climb = |p: usize| {
-            let mut starts = vec![space.at(&self.best[p].0)];
+            let mut starts = vec![space.at(self.best.input(p))];
             if realises {
-                starts.extend(program::realise(rest, &self.weights[p], &patterns[p]));
+                starts.extend(program::realise(rest, self.best.weights(p), &patterns[p]));
             }
             let rng = ChaCha8Rng::seed_from_u64(rules.seed ^ (p as u64 + 1).rotate_left(32));
             let enough = patterns[p].value * (1.0 - MET);
-            let climber = Climber { space, u: &self.weights[p], enough, passes, rng };
+            let climber = Climber { space, u: self.best.weights(p), enough, passes, rng };
             space.input(&climber.run(starts))
         };
-        let found: Vec<Vec<f64>> = (0..self.weights.len()).into_par_iter().map(climb).collect();
-        let x = Matrix::from_fn(self.network.inputs(), found.len(), |i, p| found[p][i]);
-        let values = self.network.evaluate_batch(x.clone());
-        self.offer(&x, &values, &slopes_at(self.network, &values), &(0..found.len()).collect::<Vec<_>>());
+        let found: Vec<Vec<f64>> = (0..self.best.count()).into_par_iter().map(climb).collect();
+        let x = Matrix::from_fn(self.network().inputs(), found.len(), |i, p| found[p][i]);
+        self.best.offer_each(&x, &(0..found.len()).collect::<Vec<_>>());
     }
 
     /// Ascends from the best inputs known, from the directions of the patterns and from random inputs, half of them guided by
     /// the patterns at first.
     fn ascend(&mut self, patterns: &[Pattern], first: Option<&FirstLayer>, work: f64) {
-        let (n, m) = (self.network.inputs(), self.weights.len());
-        let passes = (work / self.network.multiply_adds().max(1) as f64).clamp(LEAST_PASSES, MOST_PASSES);
-        let together = (LARGEST_BATCH / (n + self.network.neurons()) / m).max(1);
+        let (n, m) = (self.network().inputs(), self.best.count());
+        let passes = (work / self.network().multiply_adds().max(1) as f64).clamp(LEAST_PASSES, MOST_PASSES);
+        let together = (LARGEST_BATCH / (n + self.network().neurons()) / m).max(1);
         let climbers = ((passes / PASSES_OF_STEP / STEPS) as usize).clamp(1, CLIMBERS.min(together));
         let steps = (passes / PASSES_OF_STEP) as usize / climbers;
         let own: Vec<usize> = (0..m * climbers).map(|j| j / climbers).collect();
@@ -242,29 +214,26 @@ impl<'a> Search<'a> {
             for i in 0..n {
                 *x.at_mut(i, j) = match (j % climbers, &realised) {
                     (_, Some(realised)) => realised[i],
-                    (0, None) => 10.0 * patterns[p].direction[i] + self.best[p].0[i],
-                    (1, None) => self.best[p].0[i],
+                    (0, None) => 10.0 * patterns[p].direction[i] + self.best.input(p)[i],
+                    (1, None) => self.best.input(p)[i],
                     (c, None) => 10f64.powi(c as i32 % 3) * gaussian(&mut self.rng),
                 };
             }
         }
-        let mut seeds = Matrix::zeros(self.network.outputs(), own.len());
-        for (j, p) in own.iter().enumerate() {
-            self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
-        }
         let guides =
             own.iter().enumerate().map(|(j, p)| (j % climbers).is_multiple_of(2).then_some(&patterns[*p])).collect();
-        let ascender = Ascender { network: self.network, norm: self.norm, seeds, guides, first };
+        let (network, norm) = (self.network(), self.best.norm);
+        let ascender = Ascender { network, norm, seeds: self.best.seeds(&own), guides, first };
         ascender.run(x, steps, |x, values| {
-            self.offer(x, values, &slopes_at(self.network, values), &own);
+            self.best.offer(x, values, &slopes_at(network, values), &own);
         });
     }
 
     /// A first pre-activation with the signs that a pattern asks for, well away from the biases.
     fn wanted_start(&self, node: NodeId, pattern: &Pattern) -> Vec<f64> {
         let size = 10.0;
-        let layer = self.network.activations().position(|(_, parent, _)| parent == node);
-        let slopes = layer.map(|a| (&pattern.slopes[a], self.network.activations().nth(a)));
+        let layer = self.network().activations().position(|(_, parent, _)| parent == node);
+        let slopes = layer.map(|a| (&pattern.slopes[a], self.network().activations().nth(a)));
         match slopes {
             Some((v, Some((_, _, activation)))) => v
                 .iter()
@@ -274,23 +243,8 @@ impl<'a> Search<'a> {
                     if (v - right).abs() <= (v - left).abs() { size } else { -size }
                 })
                 .collect(),
-            Some((_, None)) | None => vec![size; self.network.node(node).len],
+            Some((_, None)) | None => vec![size; self.network().node(node).len],
         }
-    }
-
-    fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
-        let columns = Matrix::from_fn(self.network.inputs(), self.best.len(), |i, p| self.best[p].0[i]);
-        let values = self.network.evaluate_batch(columns);
-        let slopes = slopes_at(self.network, &values);
-        let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
-            let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
-            let mut weights = vec![0.0; self.network.outputs()];
-            self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
-            let open = open_at(self.network, &values, &own, p);
-            let lower = self.exact.lower_of_all(&functionals[p], &weights, &own, &open);
-            Witness { input: input.clone(), lower, pieces: None }
-        };
-        self.best.iter().enumerate().map(witness).collect()
     }
 }
 

@@ -13,13 +13,16 @@ const NEAR: f64 = 1e-9;
 /// Inputs up to which neurons are looked for that are constant around an input.
 pub(super) const FEW_INPUTS: usize = 64;
 
-/// The derivatives of every activation layer at the evaluated inputs.
+/// The derivatives of every activation layer at the evaluated inputs, kept inside the slope intervals of the network (those of
+/// its region, if it has one) whatever their rounding: a lower bound is one of the formal constant, too.
 pub(super) fn slopes_at(network: &Network, values: &Values) -> Vec<Matrix> {
-    let layers = network.activations();
+    let intervals = network.tight_slopes();
+    let layers = network.activations().zip(&intervals);
     layers
-        .map(|(_, parent, activation)| {
+        .map(|((_, parent, activation), own)| {
             let h = values.of(parent);
-            Matrix::from_fn(h.rows(), h.cols(), |i, j| derivative(activation, i, h.at(i, j)))
+            let slope = |i: usize, j: usize| activation.derivative(i, h.at(i, j)).clamp(own[i].lower, own[i].upper);
+            Matrix::from_fn(h.rows(), h.cols(), slope)
         })
         .collect()
 }
@@ -34,12 +37,13 @@ pub(super) fn derivative(activation: &Activation, index: usize, s: f64) -> f64 {
 /// With few inputs, neurons that are constant around the input (R_j = 0, whatever the open slopes before them) count as closed:
 /// no slope of theirs matters.
 pub(super) fn open_at(network: &Network, values: &Values, v: &[Vec<f64>], column: usize) -> Vec<Vec<f64>> {
-    let layers = network.activations();
-    let open = layers.map(|(_, parent, activation)| {
+    let intervals = network.tight_slopes();
+    let layers = network.activations().zip(&intervals);
+    let open = layers.map(|((_, parent, activation), own)| {
         let (h, kinks) = (values.of(parent).column(column), Kinks::of(activation).places);
         let near = NEAR * (h.iter().map(|h| h * h).sum::<f64>() / h.len() as f64).sqrt();
         let on_kink = |h: f64| kinks.iter().any(|kink| (h - kink).abs() <= near);
-        let width = |(i, h): (usize, &f64)| if on_kink(*h) { 2.0 * activation.slope(i).radius() } else { 0.0 };
+        let width = |(i, h): (usize, &f64)| if on_kink(*h) { 2.0 * own[i].radius() } else { 0.0 };
         h.iter().enumerate().map(width).collect()
     });
     let mut open: Vec<Vec<f64>> = open.collect();

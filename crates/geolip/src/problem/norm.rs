@@ -79,10 +79,10 @@ impl InputNorm {
         }
     }
 
-    /// A direction x with ⟨g, x⟩ = ‖g‖‖x‖ (for ℓ1 with several largest entries, any).
+    /// A direction x with ⟨g, x⟩ = ‖g‖‖x‖ (for ℓ1 with several largest entries, any); zeros where g has none.
     pub(crate) fn steepest_direction(self, g: &[f64]) -> Vec<f64> {
         let largest = g.iter().map(|v| v.abs()).fold(0.0, f64::max);
-        let entry = |v: &f64| match self {
+        let direction = |v: &f64| match self {
             Self::Linf => v.signum(),
             Self::L2 => v / largest,
             Self::Lp(p) => v.signum() * (v.abs() / largest).powf(1.0 / (p.get() - 1.0)),
@@ -94,7 +94,7 @@ impl InputNorm {
                 }
             }
         };
-        g.iter().map(entry).collect()
+        g.iter().map(direction).map(|x| if x.is_finite() { x } else { 0.0 }).collect()
     }
 
     /// At least the relative error of [`Self::dual`] of n numbers.

@@ -1,0 +1,107 @@
+//! The steepest real inputs that a search has come by, one per functional: the same rules for all inputs and for a region.
+
+use super::gradient::GradientBound;
+use super::sample::Witness;
+use super::slopes::{open_at, slopes_at};
+use crate::matrix::Matrix;
+use crate::network::{Network, NodeId, Values};
+use crate::problem::{Functional, InputNorm};
+
+/// The best input per functional. One input replaces another for what its gradient norm is at least, whatever the slopes on
+/// kinks; plain floating point chooses which are looked at that closely.
+pub(super) struct Best<'a> {
+    pub network: &'a Network,
+    pub norm: InputNorm,
+    exact: &'a GradientBound<'a>,
+    /// u per functional: its own, or that of its pattern.
+    weights: Vec<Vec<(usize, f64)>>,
+    /// With ‖J(x)ᵀu‖ there, rounded down; negative for the input that a search begins with.
+    inputs: Vec<(Vec<f64>, f64)>,
+}
+
+impl<'a> Best<'a> {
+    /// For functionals with these weights; `start` is the input where there is no better one.
+    pub fn new(
+        network: &'a Network,
+        norm: InputNorm,
+        exact: &'a GradientBound<'a>,
+        weights: Vec<Vec<(usize, f64)>>,
+        start: &[f64],
+    ) -> Self {
+        let inputs = vec![(start.to_vec(), -1.0); weights.len()];
+        Self { network, norm, exact, weights, inputs }
+    }
+
+    /// How many functionals there are.
+    pub fn count(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// u of a functional, by its non-zero entries.
+    pub fn weights(&self, functional: usize) -> &[(usize, f64)] {
+        &self.weights[functional]
+    }
+
+    /// The best input known for a functional.
+    pub fn input(&self, functional: usize) -> &[f64] {
+        &self.inputs[functional].0
+    }
+
+    /// u per column, for the functional that each belongs to.
+    pub fn seeds(&self, functionals: &[usize]) -> Matrix {
+        let mut seeds = Matrix::zeros(self.network.outputs(), functionals.len());
+        for (j, p) in functionals.iter().enumerate() {
+            self.weights[*p].iter().for_each(|(i, u)| *seeds.at_mut(*i, j) = *u);
+        }
+        seeds
+    }
+
+    /// Takes every column of x that is better than what is known for the functional it is offered to.
+    pub fn offer(&mut self, x: &Matrix, values: &Values, slopes: &[Matrix], functionals: &[usize]) {
+        let gradients = self.network.adjoint(slopes, &self.seeds(functionals));
+        let gradient = gradients.of(NodeId::INPUT);
+        for (j, p) in functionals.iter().enumerate() {
+            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
+            if norm > self.inputs[*p].1 {
+                let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(j)).collect();
+                let certain = self.exact.along(&self.weights[*p], &own, &open_at(self.network, values, &own, j));
+                if certain > self.inputs[*p].1 {
+                    self.inputs[*p] = (x.column(j), certain);
+                }
+            }
+        }
+    }
+
+    /// Offers every column of x to every functional.
+    pub fn offer_to_all(&mut self, x: &Matrix) {
+        let values = self.network.evaluate_batch(x.clone());
+        let slopes = slopes_at(self.network, &values);
+        for p in 0..self.count() {
+            self.offer(x, &values, &slopes, &vec![p; x.cols()]);
+        }
+    }
+
+    /// Offers columns of x to the functional that each is for; returns their slopes.
+    pub fn offer_each(&mut self, x: &Matrix, functionals: &[usize]) -> Vec<Matrix> {
+        let values = self.network.evaluate_batch(x.clone());
+        let slopes = slopes_at(self.network, &values);
+        self.offer(x, &values, &slopes, functionals);
+        slopes
+    }
+
+    /// The best inputs with what each is worth.
+    pub fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
+        let columns = Matrix::from_fn(self.network.inputs(), self.count(), |i, p| self.inputs[p].0[i]);
+        let values = self.network.evaluate_batch(columns);
+        let slopes = slopes_at(self.network, &values);
+        let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
+            let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
+            let mut weights = vec![0.0; self.network.outputs()];
+            self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
+            let open = open_at(self.network, &values, &own, p);
+            let lower = self.exact.lower_of_all(&functionals[p], &weights, &own, &open);
+            Witness { input: input.clone(), lower, pieces: None }
+        };
+        self.inputs.iter().enumerate().map(witness).collect()
+    }
+}
