@@ -4,10 +4,10 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{attained, numbers, page, ports, region, table};
+use crate::{attained, numbers, page, ports, table};
 use geolip::import::{Imported, load};
-use geolip::{Bound, BoundError, Method, Network, Report, Stop};
-use serde_json::{Value, json};
+use geolip::{Bound, BoundError, Method, Network, Report, Stop, json};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,13 +30,17 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
         (true, reports) => Value::from_iter(reports.iter().map(|r| to_json(path, &imported, r))).to_string(),
         (false, reports) => to_table(path, &imported, reports),
     });
-    if let (Some(destination), [report]) = (destination, reports.as_slice()) {
-        destination.write(report.certificate_file(&imported.network).to_json().as_bytes())?;
+    let certificates: Vec<String> = match destination.is_some() || page.is_some() {
+        true => reports.iter().map(|report| report.certificate_file(&imported.network).to_json()).collect(),
+        false => Vec::new(),
+    };
+    if let (Some(destination), [certificate]) = (destination, certificates.as_slice()) {
+        destination.write(certificate.as_bytes())?;
     }
     if let Some(destination) = page {
         let notes = notes(&imported.network, &reports);
-        let written = arguments.certificate.as_deref();
-        destination.write(page::page(path, &imported, &reports, &notes, written).as_bytes())?;
+        let proofs = page::Proofs { texts: &certificates, file: arguments.certificate.as_deref() };
+        destination.write(page::page(path, &imported, &reports, &notes, &proofs).as_bytes())?;
     }
     if let Some(witness) = witness {
         witness.write(&attained::inputs(&reports))?;
@@ -104,13 +108,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let mut above = ports::choices(imported, region.is_some());
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
-    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| matches!(bound.method, Method::Parts { .. }));
-    let chain = match (region.is_some(), parts) {
-        (false, _) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
-        (true, false) => "lower <= local Lip <= local FGL <= upper, pattern <= local FGL",
-        // the formal constants of parts are smaller than that of the region
-        (true, true) => "lower <= local Lip <= upper",
-    };
+    let chain = chain(reports);
     let notes: String = notes(network, reports).iter().map(|line| format!("\n{line}")).collect();
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
@@ -168,6 +166,18 @@ fn factor_up(factor: f64) -> String {
     format!("{:.4}", (factor * 1e4).ceil() / 1e4)
 }
 
+/// What lies between what: the columns of the table.
+pub fn chain(reports: &[Report]) -> &'static str {
+    let local = reports.iter().any(|report| report.region.is_some());
+    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| matches!(bound.method, Method::Parts { .. }));
+    match (local, parts) {
+        (false, _) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
+        (true, false) => "lower <= local Lip <= local FGL <= upper, pattern <= local FGL",
+        // the formal constants of parts are smaller than that of the region
+        (true, true) => "lower <= local Lip <= upper",
+    }
+}
+
 /// What kind of certificate it is, and why work on it ended where that was not by itself.
 pub fn certificate(bound: &Bound) -> String {
     let kind = match bound.certificate.failure_probability() {
@@ -180,52 +190,7 @@ pub fn certificate(bound: &Bound) -> String {
     }
 }
 
-/// Cases of an exact search; none where there was none.
-fn cases(bound: &Bound) -> Option<usize> {
-    match bound.method {
-        Method::BranchAndBound { cases, .. } => Some(cases),
-        Method::Relaxation
-        | Method::Cuts { .. }
-        | Method::Parts { .. }
-        | Method::InputByInput { .. }
-        | Method::RelaxationOfL2
-        | Method::ClosedForm { .. } => None,
-    }
-}
-
 fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
-    let bounds: Vec<Value> = report
-        .bounds
-        .iter()
-        .map(|bound| {
-            json!({
-                "output": bound.functional.to_string(),
-                "upper": bound.upper(),
-                "certificate": if bound.certificate.failure_probability() == 0.0 { "verified" } else { "probabilistic" },
-                "failure_probability": bound.certificate.failure_probability(),
-                "relaxation": bound.relaxation,
-                "pattern_lower": bound.pattern_lower,
-                "lower": bound.witness.lower,
-                "exact": report.is_exact(bound),
-                "method": bound.method.to_string(),
-                "factor": bound.factor(&imported.network),
-                "lip_is_fgl": bound.lip_is_fgl,
-                "lip_exact": report.is_lip_exact(bound),
-                "linear_pieces": bound.witness.pieces,
-                "stop": bound.stop,
-                "iterations": bound.iterations,
-                "rank": bound.rank,
-                "cases": cases(bound),
-                "seconds": bound.time.as_secs_f64(),
-            })
-        })
-        .collect();
-    json!({
-        "network": ports::network(path, imported),
-        "norm": report.norm,
-        "region": region::to_json(report.region.as_ref()),
-        "bounds": bounds,
-        "upper": report.upper(),
-        "seconds": report.time.as_secs_f64(),
-    })
+    let described = json::network(Some(&path.display().to_string()), imported);
+    json::report(described, &imported.network, report)
 }

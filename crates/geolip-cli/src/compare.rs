@@ -7,8 +7,7 @@ use crate::progress::Progress;
 use crate::{numbers, ports, table};
 use geolip::baseline::{Comparison, Estimate, Method, Row, compare};
 use geolip::import::{Imported, load};
-use geolip::{BoundError, Functional, Outputs};
-use serde_json::{Value, json};
+use geolip::{BoundError, Functional, Outputs, json};
 use std::path::Path;
 
 /// Runs the command.
@@ -21,7 +20,8 @@ pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     progress.finish();
     let comparison = comparison?;
     print(&if arguments.json {
-        to_json(path, &imported, &comparison).to_string()
+        let described = json::network(Some(&path.display().to_string()), &imported);
+        json::comparison(described, &comparison).to_string()
     } else {
         to_table(path, &imported, &options.outputs, &comparison)
     });
@@ -80,28 +80,4 @@ fn to_table(path: &Path, imported: &Imported, outputs: &Outputs, comparison: &Co
 /// How much larger or smaller than geolip's bound.
 fn ratio(ratio: f64) -> String {
     if ratio == 0.0 || (0.001..1e4).contains(&ratio) { format!("{ratio:.3}") } else { format!("{ratio:.1e}") }
-}
-
-fn to_json(path: &Path, imported: &Imported, comparison: &Comparison) -> Value {
-    let row = |row: &Row| match &row.outcome {
-        Ok(estimate) => {
-            let bounds = comparison.functionals.iter().zip(&estimate.values);
-            json!({
-                "method": row.method,
-                "value": estimate.largest(),
-                "guarantee": estimate.guarantee,
-                "seconds": estimate.time.as_secs_f64(),
-                "note": estimate.note,
-                "bounds": bounds.map(|(f, v)| json!({ "output": f.to_string(), "value": v })).collect::<Vec<_>>(),
-            })
-        }
-        Err(reason) => json!({ "method": row.method, "value": null, "reason": reason.to_string() }),
-    };
-    json!({
-        "network": ports::network(path, imported),
-        "norm": comparison.norm,
-        "region": null,
-        "methods": comparison.rows.iter().map(row).collect::<Vec<_>>(),
-        "seconds": comparison.time.as_secs_f64(),
-    })
 }

@@ -30,14 +30,14 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; } d
 .upper { fill: var(--upper); } .lower { fill: var(--lower); } .mark { stroke: var(--mark); stroke-width: 2; }
 ";
 
-/// The page; `certificate` is the file that was written, if one was.
-pub fn page(
-    path: &Path,
-    imported: &Imported,
-    reports: &[Report],
-    notes: &[String],
-    certificate: Option<&Path>,
-) -> String {
+/// The certificates of the reports, as texts, and the file that was written, if one was.
+pub struct Proofs<'a> {
+    pub texts: &'a [String],
+    pub file: Option<&'a Path>,
+}
+
+/// The page.
+pub fn page(path: &Path, imported: &Imported, reports: &[Report], notes: &[String], proofs: &Proofs<'_>) -> String {
     let network = &imported.network;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     let name = escaped(&name);
@@ -50,10 +50,17 @@ pub fn page(
         ("file (SHA-256)", format!("<code>{}</code>", imported.sha256)),
         ("network (hash)", format!("<code>{}</code>", network.hash())),
     ];
-    body += "<p>For every two inputs, an output of this network changes by at most <em>upper</em> times the distance of the \
-             inputs, and by at least <em>lower</em> times it for some: lower ≤ Lip ≤ FGL ≤ upper, pattern ≤ FGL.</p>\n";
+    let region = reports.first().and_then(|report| report.region.as_ref());
+    let inputs = region
+        .map_or_else(|| "For every two inputs".to_owned(), |region| format!("For every two inputs of a {region}"));
+    let chain = super::bound::chain(reports).replace("<=", "≤");
+    let _ = writeln!(
+        body,
+        "<p>{inputs}, an output of this network changes by at most <em>upper</em> times the distance of the inputs, and by at \
+         least <em>lower</em> times it for some: {chain}.</p>"
+    );
     for report in reports {
-        body += &section(report, certificate.is_some());
+        body += &section(report, proofs.file.is_some());
     }
     body += &notes.iter().map(|note| format!("<p class=\"note\">{}</p>\n", escaped(note))).collect::<String>();
     body += "<h2>The network</h2>\n<dl>\n";
@@ -62,7 +69,7 @@ pub fn page(
         .map(|(what, value)| format!("<dt class=\"note\">{what}</dt><dd>{value}</dd>\n"))
         .collect::<String>();
     body += "</dl>\n<h2>Checking it again</h2>\n";
-    body += &recheck(path, imported, reports, certificate);
+    body += &recheck(path, reports, proofs);
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -161,11 +168,10 @@ fn picture(report: &Report) -> String {
 }
 
 /// What to type, and what the certificate's bytes hash to.
-fn recheck(path: &Path, imported: &Imported, reports: &[Report], certificate: Option<&Path>) -> String {
+fn recheck(path: &Path, reports: &[Report], proofs: &Proofs<'_>) -> String {
     let mut text = String::new();
-    for report in reports {
-        let file = report.certificate_file(&imported.network).to_json();
-        let hash: String = Sha256::digest(file.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (report, proof) in reports.iter().zip(proofs.texts) {
+        let hash: String = Sha256::digest(proof.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
         let _ = writeln!(
             text,
             "<p>The certificate of these bounds in {} has the SHA-256 <code>{hash}</code>. Equal claims are equal bytes: the \
@@ -173,7 +179,7 @@ fn recheck(path: &Path, imported: &Imported, reports: &[Report], certificate: Op
             report.norm
         );
     }
-    let shown = certificate.map_or_else(|| "c.json".into(), |file| file.to_string_lossy());
+    let shown = proofs.file.map_or_else(|| "c.json".into(), |file| file.to_string_lossy());
     let command = escaped(&format!("geolip check {} {}", quoted(&shown), quoted(&path.to_string_lossy())));
     let _ = writeln!(
         text,

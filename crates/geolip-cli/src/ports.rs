@@ -1,8 +1,6 @@
-//! What was read: the network for JSON; the inputs and outputs of a file in words, and what was chosen of them.
+//! What was read: the inputs and outputs of a file in words, and what was chosen of them.
 
 use geolip::import::{Imported, Port};
-use serde_json::{Value, json};
-use std::path::Path;
 
 /// Name, shape and size.
 pub fn line(port: &Port) -> String {
@@ -35,21 +33,6 @@ pub fn choices(imported: &Imported, local: bool) -> Vec<String> {
         lines.push(format!("left out (no part of the network): {}", imported.left_out.join(", ")));
     }
     lines
-}
-
-/// The network as JSON describes it.
-pub fn network(path: &Path, imported: &Imported) -> Value {
-    let network = &imported.network;
-    json!({
-        "path": path.display().to_string(),
-        "sha256": imported.sha256,
-        "input_names": imported.inputs.iter().map(|port| &port.name).collect::<Vec<_>>(),
-        "output_name": imported.output.name,
-        "inputs": network.inputs(),
-        "outputs": network.outputs(),
-        "neurons": network.neurons(),
-        "parameters": network.parameters(),
-    })
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {

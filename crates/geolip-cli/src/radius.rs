@@ -6,11 +6,9 @@ use crate::failure::Failure;
 use crate::numbers;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::region::Sample;
-use crate::{ports, table};
+use crate::table;
 use geolip::import::load;
-use geolip::{Event, Network, Observer, RadiusError, RadiusOptions, certified_radius};
-use serde::{Deserialize, Serialize};
+use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
@@ -29,28 +27,6 @@ pub enum RadiusFailure {
     Results { path: PathBuf, reason: String },
     #[error("{}: --label is one label for one input; this file has {rows} rows, choose one with --row", path.display())]
     OneLabel { path: PathBuf, rows: usize },
-}
-
-/// What is known of one sample: a line of the results file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    row: usize,
-    /// As given.
-    label: Option<usize>,
-    predicted: usize,
-    /// At most the smallest margin at the input.
-    margin: f64,
-    /// 0 where the prediction is not the label, or nothing is certified.
-    radius: f64,
-    rival: Option<usize>,
-    seconds: f64,
-}
-
-impl Line {
-    fn is_wrong(&self) -> bool {
-        self.label.is_some_and(|label| label != self.predicted)
-    }
 }
 
 /// Runs the command.
@@ -77,9 +53,9 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
         if progress.cancelled() {
             break;
         }
-        let found = in_parallel(network, batch, &arguments.options(), &progress);
-        for line in found {
-            let line = line?;
+        let found = certified_radii(network, batch, &arguments.options(), &progress);
+        for (line, sample) in found.into_iter().zip(batch) {
+            let line = line.map_err(|source| RadiusFailure::Sample { row: sample.row, source })?;
             if let Some(results) = &mut results {
                 results.append(&line)?;
             }
@@ -90,48 +66,20 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     lines.sort_by_key(|line| line.row);
     let summary =
         Summary { lines: &lines, radii: &arguments.radii, resumed, count, seconds: started.elapsed().as_secs_f64() };
+    let path = arguments.network.network.display().to_string();
+    let described = geolip::json::network(Some(&path), &imported);
     print(&match arguments.json {
-        true => summary.json(arguments, ports::network(&arguments.network.network, &imported)).to_string(),
+        true => summary.json(arguments, described).to_string(),
         false => summary.table(arguments, network),
     });
     Ok(())
-}
-
-/// The samples of a batch, shared out between the cores.
-fn in_parallel(
-    network: &Network,
-    batch: &[Sample],
-    options: &RadiusOptions,
-    progress: &Progress,
-) -> Vec<Result<Line, RadiusFailure>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(batch.len().max(1));
-    let work = |sample: &Sample| {
-        let begun = Instant::now();
-        let options = RadiusOptions { label: sample.label, ..options.clone() };
-        let found = certified_radius(network, &sample.input, &options)
-            .map_err(|source| RadiusFailure::Sample { row: sample.row, source })?;
-        progress.event(Event::Finished { index: sample.row });
-        let seconds = begun.elapsed().as_secs_f64();
-        let (row, label) = (sample.row, sample.label);
-        let (predicted, margin, radius, rival) = (found.predicted, found.margin, found.radius, found.rival);
-        Ok(Line { row, label, predicted, margin, radius, rival, seconds })
-    };
-    std::thread::scope(|scope| {
-        let shares: Vec<_> = (0..threads)
-            .map(|t| {
-                let own = batch.iter().skip(t).step_by(threads);
-                scope.spawn(move || own.map(work).collect::<Vec<_>>())
-            })
-            .collect();
-        shares.into_iter().flat_map(|share| share.join().unwrap_or_default()).collect()
-    })
 }
 
 /// The results file: a line that says what was asked, then one per sample.
 struct Results {
     path: PathBuf,
     file: File,
-    known: Vec<Line>,
+    known: Vec<SampleRadius>,
 }
 
 impl Results {
@@ -180,7 +128,7 @@ impl Results {
         Ok(results)
     }
 
-    fn append(&mut self, line: &Line) -> Result<(), Failure> {
+    fn append(&mut self, line: &SampleRadius) -> Result<(), Failure> {
         self.write(&json!(line).to_string())
     }
 
@@ -192,7 +140,7 @@ impl Results {
 
 /// Everything that is shown.
 struct Summary<'a> {
-    lines: &'a [Line],
+    lines: &'a [SampleRadius],
     radii: &'a [f64],
     /// Lines that came from the results file.
     resumed: usize,

@@ -1,9 +1,10 @@
-//! Where a bound is to hold: regions as they are typed, and as they are shown.
+//! Where a bound is to hold: regions as they are typed.
 
 use clap::Args;
 use geolip::Network;
-use geolip::region::{Region, RegionError, RegionFileError, RegionNorm, load_box, load_rows};
-use serde_json::{Value, json};
+use geolip::region::{
+    Region, RegionError, RegionFileError, RegionNorm, Sample, SampleError, load_box, load_rows, one_sample, samples,
+};
 use std::path::{Path, PathBuf};
 
 /// The region of a local bound.
@@ -54,62 +55,21 @@ pub enum RegionChoiceError {
     File(#[from] RegionFileError),
     #[error(transparent)]
     Region(#[from] RegionError),
-    #[error("{}: it has {rows} rows; choose one with --row 0 to --row {}", path.display(), rows - 1)]
-    Row { path: PathBuf, rows: usize },
-    #[error(
-        "{}: row {row} has {found} numbers, but the network has {inputs} inputs; \
-         give one number per input, or a label and then the inputs", path.display()
-    )]
-    Inputs { path: PathBuf, row: usize, found: usize, inputs: usize },
-    #[error("{}: row {row} holds {value}; its numbers have to be finite", path.display())]
-    Number { path: PathBuf, row: usize, value: f64 },
-    #[error("{}: the label of row {row} is {value}; it has to be an output, from 0 to {}", path.display(), outputs - 1)]
-    Label { path: PathBuf, row: usize, value: f64, outputs: usize },
+    #[error("{}: {source}", path.display())]
+    Sample { path: PathBuf, source: SampleError },
 }
 
-/// A row of a data file.
-pub struct Sample {
-    pub row: usize,
-    /// The first number, where there is one more than inputs.
-    pub label: Option<usize>,
-    pub input: Vec<f64>,
+impl RegionChoiceError {
+    /// What is wrong with the rows of a file.
+    fn of(path: &Path) -> impl Fn(SampleError) -> Self {
+        |source| Self::Sample { path: path.to_owned(), source }
+    }
 }
 
 impl DataArguments {
     /// The chosen row of a file, or all of them.
     pub fn samples(&self, path: &Path, network: &Network) -> Result<Vec<Sample>, RegionChoiceError> {
-        let rows = load_rows(path)?;
-        if self.row.is_some_and(|row| row >= rows.len()) {
-            return Err(RegionChoiceError::Row { path: path.to_owned(), rows: rows.len() });
-        }
-        let chosen = rows.into_iter().enumerate().filter(|(row, _)| self.row.is_none_or(|chosen| chosen == *row));
-        chosen.map(|(row, numbers)| self.sample(path, network, row, numbers)).collect()
-    }
-
-    fn sample(
-        &self,
-        path: &Path,
-        network: &Network,
-        row: usize,
-        mut numbers: Vec<f64>,
-    ) -> Result<Sample, RegionChoiceError> {
-        let (found, inputs, outputs) = (numbers.len(), network.inputs(), network.outputs());
-        if let Some(value) = numbers.iter().find(|v| !v.is_finite()) {
-            return Err(RegionChoiceError::Number { path: path.to_owned(), row, value: *value });
-        }
-        let label = match found {
-            n if n == inputs => None,
-            n if n == inputs + 1 => {
-                let value = numbers.remove(0);
-                if !(value.fract() == 0.0 && (0.0..outputs as f64).contains(&value)) {
-                    return Err(RegionChoiceError::Label { path: path.to_owned(), row, value, outputs });
-                }
-                Some(value as usize)
-            }
-            _ => return Err(RegionChoiceError::Inputs { path: path.to_owned(), row, found, inputs }),
-        };
-        numbers.iter_mut().for_each(|v| *v *= self.scale);
-        Ok(Sample { row, label, input: numbers })
+        samples(network, load_rows(path)?, self.row, self.scale).map_err(RegionChoiceError::of(path))
     }
 }
 
@@ -122,12 +82,9 @@ impl RegionArguments {
             return Ok(Some(region));
         }
         let (Some(path), Some(radius)) = (&self.center, self.radius) else { return Ok(None) };
-        let mut samples = self.data.samples(path, network)?;
-        let rows = samples.len();
-        match (samples.pop(), samples.is_empty()) {
-            (Some(sample), true) => Ok(Some(Region::around(&sample.input, radius, self.region_norm, self.clip())?)),
-            _ => Err(RegionChoiceError::Row { path: path.to_owned(), rows }),
-        }
+        let rows = load_rows(path)?;
+        let sample = one_sample(network, rows, self.data.row, self.data.scale).map_err(RegionChoiceError::of(path))?;
+        Ok(Some(Region::around(&sample.input, radius, self.region_norm, self.clip())?))
     }
 
     fn clip(&self) -> Option<(f64, f64)> {
@@ -135,17 +92,5 @@ impl RegionArguments {
             [low, high] => Some((*low, *high)),
             _ => None,
         }
-    }
-}
-
-/// A region as JSON describes it: `null`, a box, or a ball in a box.
-pub fn to_json(region: Option<&Region>) -> Value {
-    match region {
-        None => Value::Null,
-        Some(region) => json!({
-            "lower": region.lower(),
-            "upper": region.upper(),
-            "ball": region.ball().map(|ball| json!({ "centre": ball.centre, "radius": ball.radius })),
-        }),
     }
 }

@@ -3,9 +3,8 @@
 use crate::network::Network;
 use crate::options::Choices;
 use crate::{engine, error};
-use geolip::baseline::{self, Row};
+use geolip::{baseline, json};
 use pyo3::prelude::*;
-use serde_json::{Value, json};
 
 /// Every method on one question, as `geolip compare --json` prints it; each method also has its `title` in words.
 #[pyfunction]
@@ -21,31 +20,13 @@ pub fn compare(
     let comparison =
         engine::watched(py, progress, move |observer| baseline::compare(&imported.network, &options, observer))?;
     let comparison = comparison.map_err(|e| error::bound(py, &e))?;
-    let row = |row: &Row| match &row.outcome {
-        Ok(estimate) => {
-            let bounds = comparison.functionals.iter().zip(&estimate.values);
-            json!({
-                "method": row.method,
-                "title": row.method.to_string(),
-                "value": estimate.largest(),
-                "guarantee": estimate.guarantee,
-                "upper": estimate.guarantee.is_upper(),
-                "seconds": estimate.time.as_secs_f64(),
-                "note": estimate.note,
-                "bounds": bounds.map(|(f, v)| json!({ "output": f.to_string(), "value": v })).collect::<Vec<_>>(),
-            })
+    let mut value = json::comparison(summary, &comparison);
+    let rows = value["methods"].as_array_mut().into_iter().flatten().zip(&comparison.rows);
+    for (described, row) in rows {
+        described["title"] = row.method.to_string().into();
+        if let Ok(estimate) = &row.outcome {
+            described["upper"] = estimate.guarantee.is_upper().into();
         }
-        Err(reason) => {
-            let title = row.method.to_string();
-            json!({ "method": row.method, "title": title, "value": null, "reason": reason.to_string() })
-        }
-    };
-    let value = json!({
-        "network": summary,
-        "norm": comparison.norm,
-        "region": null,
-        "methods": comparison.rows.iter().map(row).collect::<Vec<Value>>(),
-        "seconds": comparison.time.as_secs_f64(),
-    });
+    }
     Ok(value.to_string())
 }

@@ -27,17 +27,7 @@ impl Network {
 
     /// The network as the command line's JSON describes it; the path is null for one from bytes.
     pub fn summary(&self) -> Value {
-        let (imported, network) = (&self.imported, &self.imported.network);
-        json!({
-            "path": self.path,
-            "sha256": imported.sha256,
-            "input_names": imported.inputs.iter().map(|port| &port.name).collect::<Vec<_>>(),
-            "output_name": imported.output.name,
-            "inputs": network.inputs(),
-            "outputs": network.outputs(),
-            "neurons": network.neurons(),
-            "parameters": network.parameters(),
-        })
+        geolip::json::network(self.path.as_deref(), &self.imported)
     }
 }
 

@@ -1,13 +1,13 @@
 //! Certified radii: what `geolip radius` computes and prints as JSON.
 
 use crate::network::Network;
-use crate::region::Sample;
+use crate::region::Sample as Given;
 use crate::{engine, error, numbers};
-use geolip::{Event, Observer, RadiusOptions, certified_radius};
+use geolip::region::Sample;
+use geolip::{Event, RadiusOptions, certified_radii};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use rayon::prelude::*;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::Instant;
 
 /// Samples between two looks at Ctrl-C.
@@ -30,33 +30,33 @@ impl Choices {
     }
 }
 
-/// A row, its label, its input.
-type Asked = (usize, Option<usize>, Vec<f64>);
-
 /// How far every sample may move, as `geolip radius --json` prints it.
 #[pyfunction]
 #[pyo3(signature = (network, samples, choices, progress = None))]
 pub fn radius(
     py: Python<'_>,
     network: Py<Network>,
-    samples: Vec<Sample<'_>>,
+    samples: Vec<Given<'_>>,
     choices: Choices,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
     let started = Instant::now();
     let options = choices.options(py)?;
     let (imported, summary) = (network.get().imported(), network.get().summary());
-    let read = |(row, label, input): Sample<'_>| Ok((row, label, numbers::read(input.as_bytes())?));
-    let asked = samples.into_iter().map(read).collect::<PyResult<Vec<Asked>>>()?;
+    let read = |(row, label, input): Given<'_>| Ok(Sample { row, label, input: numbers::read(input.as_bytes())? });
+    let asked = samples.into_iter().map(read).collect::<PyResult<Vec<Sample>>>()?;
     let found = engine::watched(py, progress, move |observer| {
         observer.event(Event::Started { bounds: asked.len() });
-        let one = |asked: &Asked| one(&imported.network, asked, &options, observer);
         let mut found = Vec::with_capacity(asked.len());
         for batch in asked.chunks(TOGETHER) {
             if observer.cancelled() {
                 break;
             }
-            found.extend(batch.par_iter().map(one).collect::<Result<Vec<_>, _>>()?);
+            for (found_here, sample) in
+                certified_radii(&imported.network, batch, &options, observer).into_iter().zip(batch)
+            {
+                found.push(found_here.map_err(|reason| format!("row {}: {reason}", sample.row))?);
+            }
         }
         Ok(found)
     })?;
@@ -69,28 +69,6 @@ pub fn radius(
         "seconds": started.elapsed().as_secs_f64(),
     });
     Ok(value.to_string())
-}
-
-/// What is known of one sample, or why nothing is.
-fn one(
-    network: &geolip::Network,
-    (row, label, input): &Asked,
-    options: &RadiusOptions,
-    observer: &dyn Observer,
-) -> Result<Value, String> {
-    let begun = Instant::now();
-    let options = RadiusOptions { label: *label, ..options.clone() };
-    let found = certified_radius(network, input, &options).map_err(|e| format!("row {row}: {e}"))?;
-    observer.event(Event::Finished { index: *row });
-    Ok(json!({
-        "row": row,
-        "label": label,
-        "predicted": found.predicted,
-        "margin": found.margin,
-        "radius": found.radius,
-        "rival": found.rival,
-        "seconds": begun.elapsed().as_secs_f64(),
-    }))
 }
 
 /// The defaults of the library.

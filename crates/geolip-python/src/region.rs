@@ -1,12 +1,10 @@
-//! Where a bound is to hold, as Python gives it. The command line's `region.rs` says the same in the same words;
-//! `python/tests/test_same_as_command_line.py` compares.
+//! Where a bound is to hold, as Python gives it.
 
 use crate::network::Network;
 use crate::{error, numbers};
-use geolip::region::{Region, RegionFileError, load_box, load_rows};
+use geolip::region::{self, Region, RegionFileError, load_box, load_rows};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// Inputs, one per row: an array (its numbers, and how many rows they are), or a file.
@@ -50,43 +48,13 @@ pub fn samples<'py>(
     scale: f64,
     one: bool,
 ) -> PyResult<Vec<Sample<'py>>> {
-    let (rows, name) = (center.rows(py)?, center.name());
-    let count = rows.len();
-    if row.map_or(one && count != 1, |row| row >= count) {
-        let last = count.saturating_sub(1);
-        return Err(error::option(py, format!("{name}: it has {count} rows; choose one with --row 0 to --row {last}")));
-    }
-    let chosen = rows.into_iter().enumerate().filter(|(index, _)| row.is_none_or(|row| row == *index));
-    let sample = |(row, numbers): (usize, Vec<f64>)| {
-        let (label, input) = sample(&network.imported().network, row, numbers);
-        let input = input.map_err(|reason| error::option(py, format!("{name}: {reason}")))?;
-        Ok((row, label, numbers::write(py, input.into_iter().map(|v| v * scale))))
+    let (rows, imported) = (center.rows(py)?, network.imported());
+    let found = match one {
+        true => region::one_sample(&imported.network, rows, row, scale).map(|sample| vec![sample]),
+        false => region::samples(&imported.network, rows, row, scale),
     };
-    chosen.map(sample).collect()
-}
-
-/// The label, and the input or what is wrong with the row.
-fn sample(network: &geolip::Network, row: usize, mut numbers: Vec<f64>) -> (Option<usize>, Result<Vec<f64>, String>) {
-    let (found, inputs, outputs) = (numbers.len(), network.inputs(), network.outputs());
-    if let Some(value) = numbers.iter().find(|v| !v.is_finite()) {
-        return (None, Err(format!("row {row} holds {value}; its numbers have to be finite")));
-    }
-    if found == inputs {
-        return (None, Ok(numbers));
-    }
-    if found != inputs + 1 {
-        let reason = format!(
-            "row {row} has {found} numbers, but the network has {inputs} inputs; \
-             give one number per input, or a label and then the inputs"
-        );
-        return (None, Err(reason));
-    }
-    let value = numbers.remove(0);
-    if value.fract() == 0.0 && (0.0..outputs as f64).contains(&value) {
-        return (Some(value as usize), Ok(numbers));
-    }
-    let last = outputs - 1;
-    (None, Err(format!("the label of row {row} is {value}; it has to be an output, from 0 to {last}")))
+    let found = found.map_err(|reason| error::option(py, format!("{}: {reason}", center.name())))?;
+    Ok(found.into_iter().map(|s| (s.row, s.label, numbers::write(py, s.input.into_iter()))).collect())
 }
 
 /// A box: a file, or the numbers of an array with two rows.
@@ -104,17 +72,5 @@ fn file(py: Python<'_>, error: &RegionFileError) -> PyErr {
     match error {
         RegionFileError::File(error) => error::import(py, error),
         other => error::option(py, other),
-    }
-}
-
-/// A region as JSON describes it: `null`, a box, or a ball in a box.
-pub fn to_json(region: Option<&Region>) -> Value {
-    match region {
-        None => Value::Null,
-        Some(region) => json!({
-            "lower": region.lower(),
-            "upper": region.upper(),
-            "ball": region.ball().map(|ball| json!({ "centre": ball.centre, "radius": ball.radius })),
-        }),
     }
 }

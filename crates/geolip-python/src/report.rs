@@ -2,9 +2,9 @@
 
 use crate::network::Network;
 use crate::options::Choices;
-use crate::{engine, error, numbers, region};
+use crate::{engine, error, numbers};
 use geolip::import::Imported;
-use geolip::{BoundError, Method, Options};
+use geolip::{BoundError, Options};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::{Value, json};
@@ -22,17 +22,7 @@ pub struct Report {
 impl Report {
     /// What `geolip bound --json` prints.
     fn to_json(&self) -> String {
-        let report = &self.report;
-        let bounds: Vec<Value> = report.bounds.iter().map(|bound| self.bound_json(bound)).collect();
-        json!({
-            "network": self.summary,
-            "norm": report.norm,
-            "region": region::to_json(report.region.as_ref()),
-            "bounds": bounds,
-            "upper": report.upper(),
-            "seconds": report.time.as_secs_f64(),
-        })
-        .to_string()
+        geolip::json::report(self.summary.clone(), &self.imported.network, &self.report).to_string()
     }
 
     /// What `geolip bound --certificate` writes.
@@ -53,41 +43,6 @@ impl Report {
             json!({ "value": pattern.value, "slopes": slopes, "weights": weights, "direction": direction })
         };
         Value::from_iter(self.report.bounds.iter().map(pattern)).to_string()
-    }
-}
-
-impl Report {
-    fn bound_json(&self, bound: &geolip::Bound) -> Value {
-        let cases = match bound.method {
-            Method::BranchAndBound { cases, .. } => Some(cases),
-            Method::Relaxation
-            | Method::Cuts { .. }
-            | Method::Parts { .. }
-            | Method::InputByInput { .. }
-            | Method::RelaxationOfL2
-            | Method::ClosedForm { .. } => None,
-        };
-        let failure_probability = bound.certificate.failure_probability();
-        json!({
-            "output": bound.functional.to_string(),
-            "upper": bound.upper(),
-            "certificate": if failure_probability == 0.0 { "verified" } else { "probabilistic" },
-            "failure_probability": failure_probability,
-            "relaxation": bound.relaxation,
-            "pattern_lower": bound.pattern_lower,
-            "lower": bound.witness.lower,
-            "exact": self.report.is_exact(bound),
-            "method": bound.method.to_string(),
-            "factor": bound.factor(&self.imported.network),
-            "lip_is_fgl": bound.lip_is_fgl,
-            "lip_exact": self.report.is_lip_exact(bound),
-            "linear_pieces": bound.witness.pieces,
-            "stop": bound.stop,
-            "iterations": bound.iterations,
-            "rank": bound.rank,
-            "cases": cases,
-            "seconds": bound.time.as_secs_f64(),
-        })
     }
 }
 

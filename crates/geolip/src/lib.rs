@@ -51,6 +51,7 @@
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
 //! | [`region`] | boxes and balls of inputs, and what a network does on them |
+//! | [`json`] | results as the JSON that the command line prints |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
@@ -64,6 +65,7 @@ mod exact;
 mod guarantee;
 pub mod import;
 mod inputs;
+pub mod json;
 mod local;
 pub mod lower;
 pub mod matrix;
@@ -82,7 +84,7 @@ mod spectral;
 mod weights;
 
 pub use bound::{BoundError, bound};
-pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, certified_radius};
+pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
 pub use matrix::Matrix;
 pub use network::Network;
 pub use observer::{Event, Observer, Silent};

@@ -80,6 +80,21 @@ pub enum Method {
     },
 }
 
+impl Method {
+    /// Cases looked at by an exact search; none where there was none.
+    pub fn cases(self) -> Option<usize> {
+        match self {
+            Self::BranchAndBound { cases, .. } => Some(cases),
+            Self::Relaxation
+            | Self::Cuts { .. }
+            | Self::Parts { .. }
+            | Self::InputByInput { .. }
+            | Self::RelaxationOfL2
+            | Self::ClosedForm { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -4,11 +4,13 @@ use super::quick;
 use crate::bound;
 use crate::certificate::rounding::mul_up;
 use crate::network::Network;
-use crate::observer::{Observer, Silent};
+use crate::observer::{Event, Observer, Silent};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
 use crate::region::enclosure::{Effort, Enclosure};
-use crate::region::{Region, RegionError, RegionNorm};
+use crate::region::{Region, RegionError, RegionNorm, Sample};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// The options of [`certified_radius`].
@@ -84,6 +86,57 @@ pub struct CertifiedRadius {
     pub rival: Option<usize>,
     /// Radii tried.
     pub tries: usize,
+}
+
+/// What is known of one sample, as the command line writes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SampleRadius {
+    /// Its row.
+    pub row: usize,
+    /// Its label, as given.
+    pub label: Option<usize>,
+    /// The output that is largest at the input, in plain floating point.
+    pub predicted: usize,
+    /// At most the smallest margin at the input.
+    pub margin: f64,
+    /// 0 where the prediction is not the label, or nothing is certified.
+    pub radius: f64,
+    /// The output that could not be excluded a little further out.
+    pub rival: Option<usize>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl SampleRadius {
+    /// Whether the prediction is not the label.
+    pub fn is_wrong(&self) -> bool {
+        self.label.is_some_and(|label| label != self.predicted)
+    }
+
+    fn of(network: &Network, sample: &Sample, options: &RadiusOptions) -> Result<Self, RadiusError> {
+        let begun = Instant::now();
+        let options = RadiusOptions { label: sample.label, ..options.clone() };
+        let CertifiedRadius { predicted, margin, radius, rival, .. } =
+            certified_radius(network, &sample.input, &options)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        Ok(Self { row: sample.row, label: sample.label, predicted, margin, radius, rival, seconds })
+    }
+}
+
+/// [`certified_radius`] of many samples (with their own labels), side by side; `observer` hears of each by its row.
+pub fn certified_radii(
+    network: &Network,
+    samples: &[Sample],
+    options: &RadiusOptions,
+    observer: &dyn Observer,
+) -> Vec<Result<SampleRadius, RadiusError>> {
+    let one = |sample: &Sample| {
+        let found = SampleRadius::of(network, sample, options)?;
+        observer.event(Event::Finished { index: sample.row });
+        Ok(found)
+    };
+    samples.par_iter().map(one).collect()
 }
 
 /// Radii beyond this are not looked for.

@@ -13,7 +13,8 @@
 //! | `enclosure.rs` | **intervals for every node**, forward, and the slope intervals that follow |
 //! | `backward.rs` | **backward linear bounds** (CROWN) of single nodes |
 //! | `refine.rs` | better lines for these (α-CROWN); rigorous whatever they are |
-//! | `input.rs` | centres, boxes and VNN-LIB properties from files |
+//! | `input.rs` | rows, boxes and VNN-LIB properties from files |
+//! | `samples.rs` | rows as inputs, with their labels |
 //!
 //! The files in bold are part of what has to be trusted: the checker computes its own intervals with them, and reads none.
 
@@ -23,8 +24,10 @@ mod input;
 mod lines;
 pub(crate) mod ranges;
 mod refine;
+mod samples;
 
 pub use input::{RegionFileError, load_box, load_rows};
+pub use samples::{Sample, SampleError, one_sample, samples};
 
 use crate::network::Network;
 use serde::{Deserialize, Serialize};

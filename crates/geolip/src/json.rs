@@ -1,0 +1,98 @@
+//! Results as the JSON objects of `--json`: one description for the command line and for bindings. Fields are added, never
+//! taken away; `docs/output.md` says what they mean.
+
+use crate::baseline::{Comparison, Row};
+use crate::import::Imported;
+use crate::network::Network;
+use crate::region::Region;
+use crate::report::{Bound, Report};
+use serde_json::{Value, json};
+
+/// A network that was read, from a file or (without a path) from memory.
+pub fn network(path: Option<&str>, imported: &Imported) -> Value {
+    let network = &imported.network;
+    json!({
+        "path": path,
+        "sha256": imported.sha256,
+        "input_names": imported.inputs.iter().map(|port| &port.name).collect::<Vec<_>>(),
+        "output_name": imported.output.name,
+        "inputs": network.inputs(),
+        "outputs": network.outputs(),
+        "neurons": network.neurons(),
+        "parameters": network.parameters(),
+    })
+}
+
+/// Where bounds hold: `null` for everywhere, a box, or a ball in a box.
+pub fn region(region: Option<&Region>) -> Value {
+    match region {
+        None => Value::Null,
+        Some(region) => json!({
+            "lower": region.lower(),
+            "upper": region.upper(),
+            "ball": region.ball().map(|ball| json!({ "centre": ball.centre, "radius": ball.radius })),
+        }),
+    }
+}
+
+/// The bounds of one network, which `described` is about, in one norm.
+pub fn report(described: Value, network: &Network, report: &Report) -> Value {
+    let bounds: Vec<Value> = report.bounds.iter().map(|b| bound(network, report, b)).collect();
+    json!({
+        "network": described,
+        "norm": report.norm,
+        "region": region(report.region.as_ref()),
+        "bounds": bounds,
+        "upper": report.upper(),
+        "seconds": report.time.as_secs_f64(),
+    })
+}
+
+fn bound(network: &Network, report: &Report, bound: &Bound) -> Value {
+    let failure_probability = bound.certificate.failure_probability();
+    json!({
+        "output": bound.functional.to_string(),
+        "upper": bound.upper(),
+        "certificate": if failure_probability == 0.0 { "verified" } else { "probabilistic" },
+        "failure_probability": failure_probability,
+        "relaxation": bound.relaxation,
+        "pattern_lower": bound.pattern_lower,
+        "lower": bound.witness.lower,
+        "exact": report.is_exact(bound),
+        "method": bound.method.to_string(),
+        "factor": bound.factor(network),
+        "lip_is_fgl": bound.lip_is_fgl,
+        "lip_exact": report.is_lip_exact(bound),
+        "linear_pieces": bound.witness.pieces,
+        "stop": bound.stop,
+        "iterations": bound.iterations,
+        "rank": bound.rank,
+        "cases": bound.method.cases(),
+        "seconds": bound.time.as_secs_f64(),
+    })
+}
+
+/// Every method's answer about one network, which `described` is about.
+pub fn comparison(described: Value, comparison: &Comparison) -> Value {
+    let row = |row: &Row| match &row.outcome {
+        Ok(estimate) => {
+            let bounds = comparison.functionals.iter().zip(&estimate.values);
+            json!({
+                "method": row.method,
+                "value": estimate.largest(),
+                "guarantee": estimate.guarantee,
+                "seconds": estimate.time.as_secs_f64(),
+                "note": estimate.note,
+                "bounds": bounds.map(|(f, v)| json!({ "output": f.to_string(), "value": v })).collect::<Vec<_>>(),
+            })
+        }
+        Err(reason) => json!({ "method": row.method, "value": null, "reason": reason.to_string() }),
+    };
+    json!({
+        "network": described,
+        "norm": comparison.norm,
+        "region": null,
+        "methods": comparison.rows.iter().map(row).collect::<Vec<_>>(),
+        "seconds": comparison.time.as_secs_f64(),
+    })
+}
