@@ -208,6 +208,22 @@ fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
     })
 }
 
+/// The certificate of one functional by what the input norm asks for, without looking from below; none if nothing is proved.
+pub(crate) fn certificate(network: &Network, options: &Options, functional: &Functional) -> Option<Certificate> {
+    let (functionals, started) = (std::slice::from_ref(functional), Instant::now());
+    match options.norm {
+        InputNorm::L1 => {
+            let bounds = inputs::solve(network, options, functionals, &crate::Silent, started);
+            bounds.ok()?.pop().map(|bound| bound.certificate)
+        }
+        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => {
+            let outcomes = |_: &VectorNetwork<'_>, outcomes: Vec<Outcome>| Ok(outcomes);
+            let outcomes = relaxations(network, options, functionals, (&crate::Silent, started), outcomes);
+            outcomes.ok()?.pop()?.certificate
+        }
+    }
+}
+
 /// Every functional by the relaxation.
 pub(crate) fn relax(
     network: &Network,
@@ -216,6 +232,21 @@ pub(crate) fn relax(
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<Vec<Bound>, BoundError> {
+    let exact = GradientBound::new(network, options.norm);
+    let realiser = Realiser::new(network);
+    relaxations(network, options, functionals, (observer, started), |vector_network, outcomes| {
+        complete(vector_network, &exact, realiser.as_ref(), options, outcomes)
+    })
+}
+
+/// What `complete` makes of the relaxations of batches of the functionals, in their order.
+fn relaxations<T: Send>(
+    network: &Network,
+    options: &Options,
+    functionals: &[Functional],
+    (observer, started): (&dyn Observer, Instant),
+    complete: impl Fn(&VectorNetwork<'_>, Vec<Outcome>) -> Result<Vec<T>, BoundError> + Sync,
+) -> Result<Vec<T>, BoundError> {
     let vector_network = VectorNetwork::new(network, options.norm);
     let rows = functionals.iter().map(|f| f.row_count(network.outputs())).max().unwrap_or(1);
     let form = Form::choose(network, options.memory_limit, rows);
@@ -229,8 +260,6 @@ pub(crate) fn relax(
             _ => 1,
         },
     );
-    let exact = GradientBound::new(network, options.norm);
-    let realiser = Realiser::new(network);
     let context = Context {
         network: &vector_network,
         form: &form,
@@ -243,21 +272,18 @@ pub(crate) fn relax(
         begun: AtomicUsize::new(0),
     };
 
-    let found: Result<Vec<Vec<(usize, Bound)>>, BoundError> = batches
+    let found: Result<Vec<Vec<(usize, T)>>, BoundError> = batches
         .into_par_iter()
         .map(|batch| {
             let outcomes = context.solve(batch);
             let indices = outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>();
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-            Ok(indices
-                .into_iter()
-                .zip(complete(&vector_network, &exact, realiser.as_ref(), options, outcomes)?)
-                .collect())
+            Ok(indices.into_iter().zip(complete(&vector_network, outcomes)?).collect())
         })
         .collect();
-    let mut bounds: Vec<(usize, Bound)> = found?.into_iter().flatten().collect();
-    bounds.sort_by_key(|(index, _)| *index);
-    Ok(bounds.into_iter().map(|(_, bound)| bound).collect())
+    let mut all: Vec<(usize, T)> = found?.into_iter().flatten().collect();
+    all.sort_by_key(|(index, _)| *index);
+    Ok(all.into_iter().map(|(_, one)| one).collect())
 }
 
 /// Evaluations per neuron that the bounds from below of small networks are worth.

@@ -3,12 +3,12 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, check_file};
+use geolip::certificate::{CertificateFile, Claim, Cut, Proof, certify_by_intervals, check_file};
 use geolip::lower::GradientBound;
 use geolip::matrix::Matrix;
 use geolip::network::{Network, NodeId};
 use geolip::region::{Region, RegionNorm};
-use geolip::{InputNorm, Options, Outputs, Report, Silent, bound};
+use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::{any_norm, any_outputs, brute_force, config, network, random};
 
@@ -114,7 +114,7 @@ proptest! {
             }
             // intervals are proved with narrower slopes than forms
             let fgl = brute_force(&local, norm, &bound.functional);
-            let by_form = matches!(bound.certificate.proof(), geolip::certificate::Proof::Multipliers(_));
+            let by_form = matches!(bound.certificate.proof(), Proof::Multipliers(_));
             prop_assert!(!by_form || fgl.below <= bound.upper(), "brute force {:e} exceeds {:e}", fgl.below, bound.upper());
             prop_assert!(bound.pattern_lower <= fgl.above && bound.pattern_lower <= bound.upper());
             prop_assert!(bound.witness.lower <= bound.pattern_lower);
@@ -265,5 +265,108 @@ fn splitting_converges_and_is_checked() {
         let mut false_claim = file;
         false_claim.bounds[0].upper *= 0.9;
         assert!(check_file(&network, &false_claim).is_err());
+    }
+}
+
+/// What a tree of cuts is made of, in the order of its walk.
+#[derive(Clone, Debug)]
+enum CutPlan {
+    /// The middle of an input.
+    Input(usize),
+    /// A neuron: at zero, or at its pre-activation at a point of the region.
+    Neuron(usize, Option<u64>),
+    Leaf(bool),
+}
+
+fn any_tree() -> impl Strategy<Value = Vec<CutPlan>> {
+    let cut = prop_oneof![
+        1 => any::<usize>().prop_map(CutPlan::Input),
+        2 => (any::<usize>(), prop::option::of(any::<u64>())).prop_map(|(neuron, at)| CutPlan::Neuron(neuron, at)),
+        1 => any::<bool>().prop_map(CutPlan::Leaf),
+    ];
+    prop::collection::vec(cut, 1..40)
+}
+
+/// The tree for a network on a box, all leaves proved by intervals or by patterns.
+fn tree(network: &Network, region: &Region, plan: &[CutPlan]) -> Vec<Cut> {
+    let sizes: Vec<usize> = network.activations().map(|(node, _, _)| network.node(node).len).collect();
+    let neurons: usize = sizes.iter().sum();
+    let mut waiting = vec![region.clone()];
+    let mut tree = Vec::new();
+    let mut plan = plan.iter();
+    while let Some(part) = waiting.pop() {
+        let leaf = CutPlan::Leaf(false);
+        match plan.next().unwrap_or(&leaf) {
+            CutPlan::Input(input) => {
+                let input = input % part.inputs();
+                let middle = 0.5 * part.lower()[input] + 0.5 * part.upper()[input];
+                let (mut below, mut above) = (part.upper().to_vec(), part.lower().to_vec());
+                (below[input], above[input]) = (middle, middle);
+                waiting.push(Region::new_box(above, part.upper().to_vec()).expect("a half"));
+                waiting.push(Region::new_box(part.lower().to_vec(), below).expect("a half"));
+                tree.push(Cut::Cut(input, middle));
+            }
+            CutPlan::Neuron(neuron, seed) if neurons > 0 => {
+                let mut neuron = neuron % neurons;
+                let mut layer = 0;
+                while neuron >= sizes[layer] {
+                    neuron -= sizes[layer];
+                    layer += 1;
+                }
+                let at = seed.map_or(0.0, |seed| {
+                    let x = points(region, 2, seed).pop().expect("a point");
+                    let values = network.evaluate_batch(Matrix::from_vec(x.len(), 1, x));
+                    let (_, parent, _) = network.activations().nth(layer).expect("a layer");
+                    values.of(parent).at(neuron, 0)
+                });
+                waiting.extend([part.clone(), part]);
+                tree.push(Cut::Side(layer, neuron, at));
+            }
+            CutPlan::Neuron(..) => {
+                waiting.push(part);
+            }
+            CutPlan::Leaf(patterns) => {
+                tree.push(Cut::Leaf(Box::new(if *patterns { Proof::Patterns } else { Proof::Intervals })));
+            }
+        }
+    }
+    tree
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    /// However a box is cut, by inputs and by neurons, the checker proves nothing below a gradient of it; and what it proves
+    /// for the whole box it proves for its parts, too.
+    #[test]
+    fn no_tree_of_cuts_proves_less_than_a_gradient(
+        network in network(), plan in any_region(), cuts in any_tree(), norm in any_norm(), seed in any::<u64>(),
+    ) {
+        let region = RegionPlan { norm: RegionNorm::Linf, ..plan }.of(&network);
+        let tree = tree(&network, &region, &cuts);
+        let functional = Functional::Output(0);
+        let exact = GradientBound::new(&network, norm);
+        let mut weights = vec![0.0; network.outputs()];
+        weights[0] = 1.0;
+        let steep = |x: Vec<f64>| exact.lower(&functional, &weights, &derivatives(&network, &x));
+        let steepest = points(&region, 24, seed).into_iter().map(steep).fold(0.0, f64::max);
+        let claim = |upper: f64| CertificateFile {
+            format: CertificateFile::FORMAT.to_owned(),
+            version: CertificateFile::VERSION,
+            network: network.hash(),
+            norm,
+            region: Some(region.clone()),
+            bounds: vec![Claim { output: functional.clone(), upper, proof: Proof::Parts(tree.clone()) }],
+        };
+        if steepest > 0.0 {
+            prop_assert!(check_file(&network, &claim(steepest.next_down())).is_err(), "a gradient reaches {steepest:e}");
+        }
+        let whole = certify_by_intervals(&network.on(region.clone()).expect("a region"), norm, &functional);
+        let patterns = tree.iter().any(|cut| matches!(cut, Cut::Leaf(proof) if **proof == Proof::Patterns));
+        if let Some(whole) = whole.filter(|_| !patterns) {
+            // lines of parts may be chosen worse than those of the whole
+            let checked = check_file(&network, &claim(2.0 * whole.upper() + 1e-9));
+            prop_assert!(checked.is_ok(), "{:?}", checked.err());
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::signs::{self, SignProof};
 use super::support::proved_bound;
 use crate::network::{Network, Slope};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
-use crate::region::{Region, RegionError};
+use crate::region::{Knife, Part, Region, RegionError};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
@@ -36,7 +36,7 @@ use std::cell::LazyCell;
 pub struct Certificate {
     norm: InputNorm,
     /// Where it holds; none for everywhere.
-    region: Option<Region>,
+    part: Option<Part>,
     claim: Claim,
 }
 
@@ -53,7 +53,12 @@ impl Certificate {
 
     /// Where it holds: on this region, or everywhere.
     pub fn region(&self) -> Option<&Region> {
-        self.region.as_ref()
+        self.part.as_ref().map(Part::region)
+    }
+
+    /// The part of that region, where it is one.
+    pub(crate) fn part(&self) -> Option<&Part> {
+        self.part.as_ref()
     }
 
     /// What is measured of the output.
@@ -85,9 +90,9 @@ impl Certificate {
     /// something else.
     pub fn of_largest_output(network: &Network, outputs: &[Self]) -> Option<Self> {
         let norm = outputs.first()?.norm;
-        let region = network.region();
+        let part = network.part();
         let fits =
-            |(i, c): (usize, &Self)| c.norm == norm && c.region() == region && *c.functional() == Functional::Output(i);
+            |(i, c): (usize, &Self)| c.norm == norm && c.part() == part && *c.functional() == Functional::Output(i);
         if outputs.len() != network.outputs() || !outputs.iter().enumerate().all(fits) {
             return None;
         }
@@ -95,7 +100,7 @@ impl Certificate {
         let proof = Proof::Outputs(outputs.iter().map(Self::claim).collect());
         Some(Self {
             norm,
-            region: region.cloned(),
+            part: part.cloned(),
             claim: Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof },
         })
     }
@@ -131,31 +136,32 @@ impl Certificate {
             [CheckedCase { proof: CaseProof::Signs(proof), .. }] => Proof::Signs(proof.clone()),
             _ => Proof::Cases(written),
         };
-        let region = network.region();
-        if !cases.iter().all(|case| case.region.as_ref() == region) {
+        let part = network.part();
+        if !cases.iter().all(|case| case.part.as_ref() == part) {
             return None;
         }
-        Some(Self { norm, region: region.cloned(), claim: Claim { output: functional.clone(), upper, proof } })
+        Some(Self { norm, part: part.cloned(), claim: Claim { output: functional.clone(), upper, proof } })
     }
 
     /// The certificate on the region of `network` from certificates of all its parts, in the order of [`super::parts`]; none
     /// if they are not all there are, or are about something else.
-    pub fn of_parts(network: &Network, tree: &[CheckedCut<'_>]) -> Option<Self> {
+    pub(crate) fn of_parts(network: &Network, tree: &[CheckedCut<'_>]) -> Option<Self> {
         let leaves = tree.iter().filter_map(|node| match node {
-            CheckedCut::Cut(..) => None,
+            CheckedCut::Cut(_) => None,
             CheckedCut::Leaf(certificate) => Some(*certificate),
         });
         let certificates: Vec<&Self> = leaves.collect();
         let (norm, output) = certificates.first().map(|c| (c.norm, c.claim.output.clone()))?;
         let written = tree.iter().map(|node| match node {
-            CheckedCut::Cut(input, at) => Cut::Cut(*input, *at),
+            CheckedCut::Cut(Knife::Input(input, at)) => Cut::Cut(*input, *at),
+            CheckedCut::Cut(Knife::Neuron(layer, neuron, at)) => Cut::Side(*layer, *neuron, *at),
             CheckedCut::Leaf(certificate) => Cut::Leaf(Box::new(certificate.claim.proof.clone())),
         });
         let written: Vec<Cut> = written.collect();
         let region = network.region()?;
-        let parts = parts(region, &written).ok()?;
-        let fits = |(certificate, (part, _)): (&&Self, &(Region, &Proof))| {
-            certificate.norm == norm && certificate.claim.output == output && certificate.region() == Some(part)
+        let parts = parts(region, &layers(network), &written).ok()?;
+        let fits = |(certificate, (part, _)): (&&Self, &(Part, &Proof))| {
+            certificate.norm == norm && certificate.claim.output == output && certificate.part() == Some(part)
         };
         if !certificates.iter().zip(&parts).all(fits) {
             return None;
@@ -165,15 +171,15 @@ impl Certificate {
             [certificate] => certificate.claim.proof.clone(),
             _ => Proof::Parts(written),
         };
-        Some(Self { norm, region: Some(region.clone()), claim: Claim { output, upper, proof } })
+        Some(Self { norm, part: network.part().cloned(), claim: Claim { output, upper, proof } })
     }
 }
 
 /// A node of a tree of certificates for the parts of a region, in the order of [`super::parts`].
 #[derive(Clone, Copy, Debug)]
-pub enum CheckedCut<'a> {
-    /// (input, at)
-    Cut(usize, f64),
+pub(crate) enum CheckedCut<'a> {
+    /// Into the part at most, and the part at least.
+    Cut(Knife),
     /// The bound of a part.
     Leaf(&'a Certificate),
 }
@@ -183,7 +189,7 @@ pub enum CheckedCut<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckedCase {
     norm: InputNorm,
-    region: Option<Region>,
+    part: Option<Part>,
     functional: Functional,
     fixings: Vec<Fixing>,
     upper: f64,
@@ -223,8 +229,8 @@ pub fn check_case(
         Some(_) => Err("a case is proved outright, not by a random test".to_owned()),
         None => form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect)),
     })?;
-    let (region, proof) = (form.network().region().cloned(), CaseProof::Multipliers(proof));
-    Ok(CheckedCase { norm, region, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
+    let (part, proof) = (form.network().part().cloned(), CaseProof::Multipliers(proof));
+    Ok(CheckedCase { norm, part, functional: functional.clone(), fixings: form.fixings().to_vec(), upper, proof })
 }
 
 /// Checks the bound of one case of a network with one hidden layer by a proof with cuts.
@@ -238,8 +244,8 @@ pub(crate) fn check_sign_case(
     let claim = Claim { output: functional.clone(), upper, proof: Proof::Signs(proof.clone()) };
     let slopes = restricted(layer.network(), fixings).ok_or_else(|| unfit(&claim, "it is about unknown neurons"))?;
     check_signs(layer, norm, &claim, slopes.first().map_or(&[], Vec::as_slice))?;
-    let (region, proof) = (layer.network().region().cloned(), CaseProof::Signs(proof));
-    Ok(CheckedCase { norm, region, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
+    let (part, proof) = (layer.network().part().cloned(), CaseProof::Signs(proof));
+    Ok(CheckedCase { norm, part, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
 }
 
 /// Checks one claim that is to be proved on signs, with these slope intervals.
@@ -404,7 +410,7 @@ fn check_form(
 /// The certificate, if what is proved is what is claimed.
 fn accept(network: &Network, norm: InputNorm, claim: &Claim, proved: f64) -> Result<Certificate, Rejection> {
     if claim.upper >= proved && claim.upper.is_finite() {
-        Ok(Certificate { norm, region: network.region().cloned(), claim: claim.clone() })
+        Ok(Certificate { norm, part: network.part().cloned(), claim: claim.clone() })
     } else {
         Err(Rejection::Claim { output: claim.output.to_string(), proved, claimed: claim.upper })
     }
@@ -498,7 +504,7 @@ fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch
             check_sign_case(layer, norm, &claim.output, &path, (claim.upper, proof.clone())).map(|_| ())
         }
     })?;
-    Ok(Certificate { norm, region: network.region().cloned(), claim: claim.clone() })
+    Ok(Certificate { norm, part: network.part().cloned(), claim: claim.clone() })
 }
 
 /// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), or by patterns
@@ -506,7 +512,7 @@ fn check_cases(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Branch
 pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     match claim.proof {
-        Proof::Intervals => accept(network, norm, claim, entrywise_bound(network, norm, &claim.output)),
+        Proof::Intervals => accept(network, norm, claim, bound_by_intervals(network, norm, &claim.output)),
         Proof::Patterns => match patterns_bound(network, norm, &claim.output) {
             Some(proved) => accept(network, norm, claim, proved),
             None => Err(unfit(claim, "too many neurons have no fixed slope to look at all their patterns")),
@@ -515,10 +521,20 @@ pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Res
     }
 }
 
+/// [`entrywise_bound`]; nothing on a part in which no input lies.
+fn bound_by_intervals(network: &Network, norm: InputNorm, functional: &Functional) -> f64 {
+    if network.is_empty() { 0.0 } else { entrywise_bound(network, norm, functional) }
+}
+
+/// Neurons per activation layer.
+fn layers(network: &Network) -> Vec<usize> {
+    network.activations().map(|(node, _, _)| network.node(node).len).collect()
+}
+
 /// The certificate that intervals alone make; none where they overflow, or the functional is none of this network.
 pub fn certify_by_intervals(network: &Network, norm: InputNorm, functional: &Functional) -> Option<Certificate> {
     functional.fits(network).ok()?;
-    let upper = entrywise_bound(network, norm, functional);
+    let upper = bound_by_intervals(network, norm, functional);
     let claim = Claim { output: functional.clone(), upper, proof: Proof::Intervals };
     accept(network, norm, &claim, upper).ok()
 }
@@ -536,7 +552,7 @@ pub fn certify_by_patterns(network: &Network, norm: InputNorm, functional: &Func
 fn check_parts(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Cut]) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     let region = network.region().ok_or_else(|| unfit(claim, "it has parts, but no region"))?;
-    let parts = parts(region, tree).map_err(|reason| unfit(claim, reason))?;
+    let parts = parts(region, &layers(network), tree).map_err(|reason| unfit(claim, reason))?;
     parts.into_par_iter().try_for_each(|(part, proof)| {
         let local = network.on_part(part).map_err(|error| unfit(claim, &error.to_string()))?;
         let own = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
@@ -555,7 +571,7 @@ fn check_parts(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Cut]) 
         }
         .map(|_| ())
     })?;
-    Ok(Certificate { norm, region: Some(region.clone()), claim: claim.clone() })
+    Ok(Certificate { norm, part: network.part().cloned(), claim: claim.clone() })
 }
 
 /// Checks claims in ℓ1, a verdict for each: the inputs listed by their multipliers, on the network with that input alone,

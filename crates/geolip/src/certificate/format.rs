@@ -22,7 +22,7 @@
 //! | `signs` | one output (or margin, or vector) of a network with one hidden layer, in ℓ∞ or ℓ2 | `gamma`, `delta` and `cuts` of [`super::signs`]; a cut is a list of variables, the signs between them, and its weight |
 //! | `intervals` | any claim | nothing: the checker computes intervals for every entry of the gradient by itself |
 //! | `patterns` | any claim | nothing: the checker does so for every pattern of the few neurons whose slope is not fixed |
-//! | `parts` | any claim on a region without a ball | a tree of cuts as a list: `{"cut":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`, or `{"leaf":…}` with a proof (one of the others) of the same bound on that part |
+//! | `parts` | any claim on a region without a ball | a tree of cuts as a list: `{"cut":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`; or `{"side":[layer,neuron,at]}`, likewise for a pre-activation; or `{"leaf":…}` with a proof (one of the others) of the same bound on that part |
 //! | `cases` | any claim | a tree of splits ([`super::cases`]) as a list: `{"split":[layer,neuron]}`, followed by the case of its lower slope and that of its upper slope, or `{"leaf":{"multipliers":…}}` or `{"leaf":{"signs":…}}` with what proves the case, in which the multipliers of the neurons fixed play no part |
 //!
 //! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
@@ -94,6 +94,8 @@ pub enum Proof {
 pub enum Cut {
     /// (input, at): at most that in the first child, at least that in the second.
     Cut(usize, f64),
+    /// (activation layer, neuron, at): its pre-activation is at most that in the first child, at least that in the second.
+    Side(usize, usize, f64),
     /// A part that is proved like a region of its own.
     Leaf(Box<Proof>),
 }

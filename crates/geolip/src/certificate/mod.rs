@@ -40,11 +40,11 @@ pub mod signs;
 pub mod support;
 
 pub use cases::{End, Fixing};
-pub(crate) use check::check_sign_case;
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, CheckedCut, Rejection, certify_by_intervals, certify_by_patterns, check,
-    check_case, check_file, check_inputs, check_intervals, check_probabilistic,
+    Certificate, CheckedBranch, CheckedCase, Rejection, certify_by_intervals, certify_by_patterns, check, check_case,
+    check_file, check_inputs, check_intervals, check_probabilistic,
 };
+pub(crate) use check::{CheckedCut, check_sign_case};
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{Branch, CaseProof, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};
 pub(crate) use operator::{Scaled, Vector};

@@ -187,7 +187,7 @@ pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -
     let label = options.label.unwrap_or(predicted);
     let rivals: Vec<usize> = (0..outputs).filter(|j| *j != label).collect();
     let rows: Vec<Vec<(usize, f64)>> = rivals.iter().map(|j| vec![(label, 1.0), (*j, -1.0)]).collect();
-    let margins = Enclosure::new(&network, &point, Effort::Plain).least(&network, &point, &rows);
+    let margins = Enclosure::new(&network, &point.clone().into(), Effort::Plain).least(&network, &point, &rows);
     let margin = margins.iter().copied().fold(f64::INFINITY, f64::min);
     let closest = (0..rivals.len()).min_by(|a, b| margins[*a].total_cmp(&margins[*b])).map(|j| rivals[j]);
     let mut found = CertifiedRadius { predicted, label, margin, radius: 0.0, rival: closest, tries: 0 };
@@ -254,7 +254,7 @@ impl Search<'_> {
 
     /// Where the smallest margin would end if the network were linear.
     fn guess(&self, point: &Region) -> f64 {
-        let Ok(local) = self.network.on_part(point.clone()) else { return 1.0 };
+        let Ok(local) = self.network.on_part(point.clone().into()) else { return 1.0 };
         let options = self.bound_options();
         let ratio = |(j, margin): (&usize, &f64)| {
             let slope = quick(&local, &options, &Functional::margin(self.label, *j), Instant::now());
@@ -268,7 +268,8 @@ impl Search<'_> {
     fn open_rivals(&self, radius: f64) -> Vec<usize> {
         let all = (0..self.rivals.len()).collect();
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
-        let least = Enclosure::new(self.network, &region, Effort::Plain).least(self.network, &region, self.rows);
+        let least =
+            Enclosure::new(self.network, &region.clone().into(), Effort::Plain).least(self.network, &region, self.rows);
         let mut open: Vec<usize> = all.into_iter().filter(|j| least[*j] <= 0.0).collect();
         open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
         open
@@ -282,7 +283,7 @@ impl Search<'_> {
             return None;
         }
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
-        let Ok(local) = self.network.on_part(region) else { return first };
+        let Ok(local) = self.network.on_part(region.into()) else { return first };
         open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 

@@ -1,10 +1,15 @@
 //! Splitting a region: the largest bound of its parts is a bound, and in few dimensions it converges to the local Lipschitz
 //! constant itself.
 //!
-//! Best first, anytime: the part with the largest bound is cut in two along the input that moves its undecided neurons most;
-//! each half gets slope intervals of its own, and the better of two bounds: intervals for the gradient's entries (a
-//! millisecond), for the patterns of a few undecided neurons one by one, and, where that pays, the relaxation. A part whose bound is no more than the best gradient
-//! found (to the tolerance) is left alone. Every part's centre is a sample for the bound from below.
+//! Best first, anytime: the part with the largest bound is cut in two, along the input that moves its undecided neurons most,
+//! or, where these are few, at the kink of the one that matters most: then neurons with a fixed sign are half-spaces of inputs,
+//! within which later pre-activations are bounded, and patterns that no input has fall away. Each half gets slope intervals of its
+//! own, and the better of two bounds: intervals for the gradient's entries (a millisecond), for the patterns of a few undecided
+//! neurons one by one, and, where that pays, the relaxation. A part whose bound is no more than the best gradient found (to the
+//! tolerance) is left alone. A point inside every part is a sample for the bound from below.
+//!
+//! What does not converge: parts whose sides meet in a set without interior (kinks through one point), which cannot be told from
+//! empty ones in floating point.
 //!
 //! Where there are too many inputs to cut, cases of undecided neurons ([`crate::exact`]) are what is split: they converge to the
 //! formal local constant.
@@ -16,11 +21,12 @@ use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
 use crate::exact::{self, Means};
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::matrix::Matrix;
-use crate::network::Network;
+use crate::network::{Activation, Network};
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm};
-use crate::region::Region;
+use crate::region::ranges::linear_pieces;
+use crate::region::{Knife, Part, Region};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use rayon::prelude::*;
@@ -37,6 +43,9 @@ const MOST_PARTS: usize = 400_000;
 /// Undecided neurons up to which parts get their relaxation in any case: where gradients turn, intervals add up entries of
 /// different patterns, and no cut helps.
 const FEW: usize = 14;
+/// Undecided neurons, per input, up to which parts are cut at a neuron's kink: it settles one for good, but the part hardly
+/// shrinks; with more of them, half an input settles more.
+const FEW_PER_INPUT: usize = 5;
 /// Beyond, the relaxation is tried on every so many parts, to find out whether it pays.
 const TRY: usize = 32;
 /// Where a relaxation costs at most so many times the bound by intervals, it is also tried on a half whose bound is not this part
@@ -45,8 +54,9 @@ const CHEAP: f64 = 25.0;
 const WORTH: f64 = 0.98;
 /// How much of the running averages a round keeps.
 const MEMORY: f64 = 0.9;
-/// The tolerance of relaxations of parts, relative to the gap that is left.
-const PART_TOL: f64 = 1e-3;
+/// The tolerance of relaxations of parts, relative to the gap that is left, and at most.
+const PART_TOL: f64 = 0.03;
+const MOST_TOL: f64 = 0.1;
 /// The part of the tolerance that parts may use.
 const TARGET: f64 = 0.9;
 
@@ -135,44 +145,61 @@ struct Measured {
     cut: f64,
 }
 
-/// A part of the region.
-struct Part {
+/// A part of the region with its bounds.
+struct Bounded {
     /// The bound by intervals.
     plain: f64,
     measured: Measured,
     certificate: Certificate,
     /// The bound by the relaxation over that by intervals, here or where it was last tried.
     gain: f64,
-    /// Where to cut it.
-    cut: Option<(usize, f64)>,
+    /// Where to cut it: one of these.
+    knives: Vec<Knife>,
+    /// Neurons whose slope is not fixed.
+    undecided: usize,
     /// The gradient at its centre.
     witness: Witness,
     pattern: Pattern,
 }
 
+/// A part with its bound by intervals.
+struct Half {
+    local: Network,
+    plain: Certificate,
+}
+
 enum Node {
-    Cut(usize, f64, [usize; 2]),
-    Leaf(Box<Part>),
+    Cut(Knife, [usize; 2]),
+    Leaf(Box<Bounded>),
 }
 
 /// A part to be cut, with what the bounds of its halves begin with.
 struct Job {
     id: usize,
-    cut: (usize, f64),
+    knives: Vec<Knife>,
+    undecided: usize,
     gain: f64,
     plain: f64,
     /// The bound of the whole part.
     upper: f64,
-    region: Region,
+    part: Part,
 }
 
 impl Node {
     /// What there is to do with a part; nothing for one that is cut, or cannot be.
     fn job(&self, id: usize) -> Option<Job> {
-        let Self::Leaf(part) = self else { return None };
-        let region = part.certificate.region()?.clone();
-        let upper = part.certificate.upper();
-        Some(Job { id, cut: part.cut?, gain: part.gain, plain: part.plain, upper, region })
+        let Self::Leaf(bounded) = self else { return None };
+        let part = bounded.certificate.part()?.clone();
+        let (knives, upper) = (bounded.knives.clone(), bounded.certificate.upper());
+        (!knives.is_empty()).then_some(Job {
+            id,
+            knives,
+            undecided: bounded.undecided,
+            gain: bounded.gain,
+            plain: bounded.plain,
+            upper,
+            part,
+        })
     }
 }
 
@@ -186,12 +213,21 @@ impl Splitter<'_> {
         let functional = bound.functional.clone();
         let exact = GradientBound::new(self.network, self.options.norm);
         let (witness, pattern) = (bound.witness.clone(), bound.pattern.clone());
-        let cut = self.where_to_cut(self.network, region, &functional);
+        let knives = where_to_cut(self.network, region, &functional);
         let plain =
             certify_by_intervals(self.network, self.options.norm, &functional).map_or(f64::INFINITY, |c| c.upper());
         let measured = Measured { intervals: 0.0, relaxation: None, cut: 0.0 };
         let gain = bound.upper() / plain;
-        let root = Part { plain, measured, certificate: bound.certificate.clone(), gain, cut, witness, pattern };
+        let root = Bounded {
+            plain,
+            measured,
+            certificate: bound.certificate.clone(),
+            gain,
+            knives,
+            undecided: usize::MAX,
+            witness,
+            pattern,
+        };
         let mut costs = Costs { intervals: 1e-3, relaxation: 2e-2, cut: -0.1 };
         let mut nodes = vec![Node::Leaf(Box::new(root))];
         let mut queue = BinaryHeap::from([Entry { value: bound.upper(), id: 0 }]);
@@ -215,10 +251,9 @@ impl Splitter<'_> {
                 stop = Stop::Stalled; // parts too small to be cut
                 break;
             }
-            let halves: Vec<(Job, Vec<Part>)> = jobs
+            let halves: Vec<(Job, Option<(Knife, [Bounded; 2])>)> = jobs
                 .into_par_iter()
                 .map(|job| {
-                    let (below, above) = job.region.cut(job.cut.0, job.cut.1);
                     let relaxes = costs.relaxation_pays(job.gain) || (round + job.id).is_multiple_of(TRY);
                     let cheap = costs.relaxation < CHEAP * costs.intervals;
                     let aim = if relaxes {
@@ -228,15 +263,16 @@ impl Splitter<'_> {
                     } else {
                         f64::INFINITY
                     };
-                    let known = (job.gain, job.plain, aim);
-                    let part = |half| self.part(half, &functional, &exact, lower * close, known);
-                    let parts = [below, above].into_iter().filter_map(part).collect();
-                    (job, parts)
+                    let known = (job.gain, job.plain, job.upper, aim);
+                    let halves = self.halves(&job, &functional).map(|(knife, halves, time)| {
+                        (knife, halves.map(|half| self.bounded(half, time, &functional, &exact, lower * close, known)))
+                    });
+                    (job, halves)
                 })
                 .collect();
             let mut measured = Vec::new();
-            for (Job { id, cut: (input, at), .. }, parts) in halves {
-                let Ok(parts) = <[Part; 2]>::try_from(parts) else { continue };
+            for (Job { id, .. }, halves) in halves {
+                let Some((knife, parts)) = halves else { continue };
                 measured.extend(parts.iter().map(|part| part.measured));
                 for part in &parts {
                     if part.witness.lower > bound.witness.lower {
@@ -252,7 +288,7 @@ impl Splitter<'_> {
                     nodes.push(Node::Leaf(Box::new(part)));
                     nodes.len() - 1
                 });
-                nodes[id] = Node::Cut(input, at, ids);
+                nodes[id] = Node::Cut(knife, ids);
             }
             costs.learn(&measured);
             round += 1;
@@ -269,8 +305,8 @@ impl Splitter<'_> {
         let (mut waiting, mut tree, mut parts) = (vec![0], Vec::new(), 0);
         while let Some(id) = waiting.pop() {
             match &nodes[id] {
-                Node::Cut(input, at, [below, above]) => {
-                    tree.push(CheckedCut::Cut(*input, *at));
+                Node::Cut(knife, [below, above]) => {
+                    tree.push(CheckedCut::Cut(*knife));
                     waiting.extend([*above, *below]);
                 }
                 Node::Leaf(part) => {
@@ -293,23 +329,40 @@ impl Splitter<'_> {
         }
     }
 
-    /// A part with its bounds; none if not even intervals bound it.
-    fn part(
+    /// Both halves of a part with their bounds by intervals, and the seconds that one took; none if not even intervals bound
+    /// them.
+    fn halves(&self, job: &Job, functional: &Functional) -> Option<(Knife, [Half; 2], f64)> {
+        let begun = Instant::now();
+        let half = |part: Part| {
+            let local = self.network.on_part(part).ok()?;
+            let plain = certify_by_intervals(&local, self.options.norm, functional)?;
+            Some(Half { local, plain })
+        };
+        let few = job.undecided <= FEW_PER_INPUT * job.part.region().inputs();
+        let wanted = |knife: &&Knife| job.knives.len() == 1 || few == matches!(knife, Knife::Neuron(..));
+        let knife = *job.knives.iter().find(wanted)?;
+        let (below, above) = job.part.cut(knife);
+        let halves = [half(below)?, half(above)?];
+        Some((knife, halves, 0.5 * begun.elapsed().as_secs_f64()))
+    }
+
+    /// A half with its better bounds.
+    fn bounded(
         &self,
-        region: Region,
+        Half { local, plain: mut certificate }: Half,
+        time: f64,
         functional: &Functional,
         exact: &GradientBound<'_>,
         enough: f64,
-        (gain, plain_before, aim): (f64, f64, f64),
-    ) -> Option<Part> {
+        (gain, plain_before, upper_before, aim): (f64, f64, f64, f64),
+    ) -> Bounded {
         let begun = Instant::now();
         let norm = self.options.norm;
-        let local = self.network.on_part(region).ok()?;
-        let region = local.region()?;
-        let mut certificate = certify_by_intervals(&local, norm, functional)?;
-        let (witness, pattern) = witness_at(&local, norm, exact, functional, &region.centre());
+        // in the whole region: its slopes hold at every input of it
+        let inside = local.inside().unwrap_or_default();
+        let (witness, pattern) = witness_at(self.network, norm, exact, functional, inside);
         let (mut gain, plain) = (gain, certificate.upper());
-        let intervals = begun.elapsed().as_secs_f64();
+        let intervals = time + begun.elapsed().as_secs_f64();
         let cut = (plain / plain_before).ln().min(0.0);
         let mut measured = Measured { intervals, relaxation: None, cut };
         let enough = enough.max(witness.lower);
@@ -318,45 +371,64 @@ impl Splitter<'_> {
             certificate = by_patterns(&local, norm, functional, certificate);
         } else if certificate.upper() > enough && (certificate.upper() > aim || undecided <= FEW) {
             let begun = Instant::now();
-            let tol = self.options.tol.max(PART_TOL);
-            let options = Options { tol, effort: 0.0, sweep_limit: 400, ..self.options.clone() };
-            let wanted = std::slice::from_ref(functional);
-            let found = bound::solve(&local, &options, wanted, &crate::Silent, Instant::now());
-            if let Some(found) = found.ok().and_then(|mut bounds| bounds.pop()) {
+            let tol = (PART_TOL * (upper_before / enough - 1.0)).clamp(TARGET * self.options.tol, MOST_TOL);
+            let options = Options { tol, sweep_limit: 400, time_limit: None, ..self.options.clone() };
+            if let Some(found) = bound::certificate(&local, &options, functional) {
                 gain = found.upper() / certificate.upper();
                 if found.upper() < certificate.upper() {
-                    certificate = found.certificate;
+                    certificate = found;
                 }
             }
             measured.relaxation = Some(begun.elapsed().as_secs_f64());
         }
-        let cut = (certificate.upper() > enough).then(|| self.where_to_cut(&local, region, functional)).flatten();
-        Some(Part { plain, measured, certificate, gain, cut, witness, pattern })
+        let knives = match (local.region(), certificate.upper() > enough) {
+            (Some(region), true) => where_to_cut(&local, region, functional),
+            _ => Vec::new(),
+        };
+        Bounded { plain, measured, certificate, gain, knives, undecided, witness, pattern }
     }
+}
 
-    /// The input along which a half moves the undecided neurons most, weighted by what they matter, and its middle.
-    ///
-    /// With r the half-widths of slopes, G bounds of the gradients and H those of how far input i moves a pre-activation,
-    /// Σ r G H is what intervals lose to input i; the largest is cut.
-    fn where_to_cut(&self, local: &Network, region: &Region, functional: &Functional) -> Option<(usize, f64)> {
-        let n = region.inputs();
-        let width = |i: usize| region.upper()[i] - region.lower()[i];
-        let moves = Matrix::from_fn(n, n, |i, j| if i == j { width(i) } else { 0.0 });
-        let moved = local.abs_forward(&moves);
-        let mut seed = Matrix::zeros(local.outputs(), 1);
-        functional.rows(local.outputs()).iter().flatten().for_each(|(i, u)| *seed.at_mut(*i, 0) += u.abs());
-        let matter = local.abs_adjoint(&seed);
-        let mut scores: Vec<f64> = vec![0.0; n];
-        for ((node, parent, _), slopes) in local.activations().zip(local.slopes()) {
-            for (j, slope) in slopes.iter().enumerate().filter(|(_, slope)| !slope.is_fixed()) {
-                let weight = slope.radius() * matter.of(node).at(j, 0);
-                scores.iter_mut().zip(moved.of(parent).row(j)).for_each(|(score, h)| *score += weight * h);
+/// Where a part is cut: in the middle of the input that moves its undecided neurons most, weighted by what they matter; or at
+/// the kink of the undecided neuron whose slope does most to the gradient.
+///
+/// With r the half-widths of slopes, G bounds of the gradients and H those of how far input i moves a pre-activation,
+/// Σ r G H is what intervals lose to input i, and to a neuron; the largest is cut.
+fn where_to_cut(local: &Network, region: &Region, functional: &Functional) -> Vec<Knife> {
+    let n = region.inputs();
+    let unit = Matrix::from_fn(n, n, |i, j| f64::from(i == j));
+    let moved = local.abs_forward(&unit);
+    let mut seed = Matrix::zeros(local.outputs(), 1);
+    functional.rows(local.outputs()).iter().flatten().for_each(|(i, u)| *seed.at_mut(*i, 0) += u.abs());
+    let matter = local.abs_adjoint(&seed);
+    let mut scores: Vec<f64> = vec![0.0; n];
+    let mut neuron: (f64, Option<Knife>) = (0.0, None);
+    for (layer, ((node, parent, activation), slopes)) in local.activations().zip(local.slopes()).enumerate() {
+        for (j, slope) in slopes.iter().enumerate().filter(|(_, slope)| !slope.is_fixed()) {
+            let weight = slope.radius() * matter.of(node).at(j, 0);
+            let moves = moved.of(parent).row(j);
+            scores.iter_mut().zip(moves).for_each(|(score, h)| *score += weight * h);
+            let score = weight * moves.iter().sum::<f64>();
+            if score > neuron.0
+                && let Some(at) = only_kink(activation, j)
+            {
+                neuron = (score, Some(Knife::Neuron(layer, j, at)));
             }
         }
-        let middle = |i: usize| 0.5 * region.lower()[i] + 0.5 * region.upper()[i];
-        let can = |i: &usize| region.lower()[*i] < middle(*i) && middle(*i) < region.upper()[*i];
-        let best = (0..n).filter(can).max_by(|a, b| scores[*a].total_cmp(&scores[*b]))?;
-        Some((best, middle(best)))
+    }
+    let middle = |i: usize| 0.5 * region.lower()[i] + 0.5 * region.upper()[i];
+    let can = |i: &usize| region.lower()[*i] < middle(*i) && middle(*i) < region.upper()[*i];
+    let width = |i: usize| scores[i] * (region.upper()[i] - region.lower()[i]);
+    let input = (0..n).filter(can).max_by(|a, b| width(*a).total_cmp(&width(*b)));
+    input.map(|i| Knife::Input(i, middle(i))).into_iter().chain(neuron.1.filter(|_| region.ball().is_none())).collect()
+}
+
+/// The kink of an activation that is linear on both sides of it.
+fn only_kink(activation: &Activation, index: usize) -> Option<f64> {
+    let pieces = linear_pieces(activation, index).filter(|pieces| pieces.exact)?;
+    match pieces.kinks.as_slice() {
+        [kink] => Some(*kink),
+        _ => None,
     }
 }
 

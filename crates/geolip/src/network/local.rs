@@ -2,13 +2,17 @@
 
 use super::{Network, Slope};
 use crate::region::enclosure::{Effort, Enclosure};
-use crate::region::{Region, RegionError};
+use crate::region::{Part, Region, RegionError};
 use std::sync::Arc;
 
 /// A region, and the slope intervals that are proved there, per activation layer in topological order.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Local {
-    region: Region,
+    part: Part,
+    /// Whether it is known to be empty.
+    empty: bool,
+    /// A point of it, as far as one is found.
+    inside: Vec<f64>,
     /// As they are proved.
     tight: Vec<Vec<Slope>>,
     /// Intervals of some width, or none at all.
@@ -37,17 +41,18 @@ impl Network {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn on(&self, region: Region) -> Result<Self, RegionError> {
-        self.restricted(region, Effort::Refined)
+        self.restricted(region.into(), Effort::Refined)
     }
 
     /// As [`Self::on`], for one of many parts of a region.
-    pub(crate) fn on_part(&self, region: Region) -> Result<Self, RegionError> {
-        self.restricted(region, Effort::Plain)
+    pub(crate) fn on_part(&self, part: Part) -> Result<Self, RegionError> {
+        self.restricted(part, Effort::Plain)
     }
 
-    fn restricted(&self, region: Region, effort: Effort) -> Result<Self, RegionError> {
-        region.fits(self)?;
-        let tight = Enclosure::new(self, &region, effort).slopes;
+    fn restricted(&self, part: Part, effort: Effort) -> Result<Self, RegionError> {
+        part.region().fits(self)?;
+        let enclosure = Enclosure::new(self, &part, effort);
+        let (inside, empty, tight) = (enclosure.inside(&part), enclosure.empty, enclosure.slopes);
         let widened = |slope: &Slope| {
             let more = 0.5 * (LEAST_WIDTH - (slope.upper - slope.lower));
             match more > 0.0 && !slope.is_fixed() {
@@ -56,7 +61,7 @@ impl Network {
             }
         };
         let slopes = tight.iter().map(|layer| layer.iter().map(widened).collect()).collect();
-        Ok(Self { local: Some(Arc::new(Local { region, tight, slopes })), ..self.clone() })
+        Ok(Self { local: Some(Arc::new(Local { part, empty, inside, tight, slopes })), ..self.clone() })
     }
 
     /// As [`Network::slopes`], without widening narrow intervals for the sake of a semidefinite proof.
@@ -71,7 +76,22 @@ impl Network {
 
     /// The region it is restricted to, if any.
     pub fn region(&self) -> Option<&Region> {
-        self.local.as_ref().map(|local| &local.region)
+        self.part().map(Part::region)
+    }
+
+    /// The part of it.
+    pub(crate) fn part(&self) -> Option<&Part> {
+        self.local.as_ref().map(|local| &local.part)
+    }
+
+    /// A point of that part, as far as one is found; one of its region in any case.
+    pub(crate) fn inside(&self) -> Option<&[f64]> {
+        self.local.as_ref().map(|local| local.inside.as_slice())
+    }
+
+    /// Whether it is restricted to a part in which no input lies.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| local.empty)
     }
 
     /// The slope intervals there.

@@ -16,6 +16,7 @@
 use super::Region;
 use super::enclosure::Interval;
 use super::lines::Lines;
+use super::program::{HalfSpace, Outcome, multipliers};
 use crate::certificate::rounding::{UNIT, gamma_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, NodeId, Op};
@@ -42,6 +43,8 @@ pub(super) struct Backward<'a> {
     pub region: &'a Region,
     pub nodes: &'a [Interval],
     pub fixed: &'a [Fixed],
+    /// What all inputs of the part of a box satisfy.
+    pub half_spaces: &'a [HalfSpace],
 }
 
 /// Neurons carried back together.
@@ -84,6 +87,18 @@ impl Backward<'_> {
         start: Matrix,
         slopes: Option<&[Option<Matrix>]>,
     ) -> (Vec<f64>, Vec<Option<Matrix>>) {
+        let k = start.cols();
+        let (total, met) = self.carry(node, start, slopes);
+        let least = match &met[0] {
+            Some(own) => self.least(own),
+            None => vec![(0.0, 0.0); k],
+        };
+        ((0..k).map(|j| total.lower(j, least[j])).collect(), met)
+    }
+
+    /// Linear functions of the input below those of the node: the coefficients that every node was met with, the input's at
+    /// last, and the constants.
+    fn carry(&self, node: NodeId, start: Matrix, slopes: Option<&[Option<Matrix>]>) -> (Total, Vec<Option<Matrix>>) {
         let k = start.cols();
         let mut coefficients: Vec<Option<Matrix>> = vec![None; node.index() + 1];
         let mut met: Vec<Option<Matrix>> = vec![None; node.index() + 1];
@@ -130,17 +145,35 @@ impl Backward<'_> {
                 }
                 // `fixed` follows the network node by node
                 (Op::Input | Op::Affine { .. } | Op::Activate { .. }, _) => {
-                    return (vec![f64::NEG_INFINITY; k], met);
+                    total.value.fill(f64::NEG_INFINITY);
+                    return (total, met);
                 }
             }
             met[index] = Some(own);
         }
-        let least = match &coefficients[0] {
-            Some(own) => self.least(own),
-            None => vec![(0.0, 0.0); k],
-        };
         met[0] = coefficients[0].take();
-        ((0..k).map(|j| total.lower(j, least[j])).collect(), met)
+        (total, met)
+    }
+
+    /// A half-space in which all inputs of the region lie at which entry `row` of a node is at least `at` (`above`), or at most;
+    /// none where there is no bound.
+    ///
+    /// From ±h ≥ gᵀx + d on the region and ∓at ≤ ∓h: gᵀx + (d ∓ at) ≤ 0, the constant rounded down.
+    pub fn half_space(&self, node: NodeId, row: usize, at: f64, above: bool) -> Option<HalfSpace> {
+        let sign = if above { -1.0 } else { 1.0 };
+        let mut start = Matrix::zeros(self.network.node(node).len, 1);
+        *start.at_mut(row, 0) = sign;
+        let (total, met) = self.carry(node, start, None);
+        let offset = (total.lower(0, (0.0, 0.0)) - sign * at).next_down();
+        let normal = met[0].as_ref().map_or_else(|| vec![0.0; self.region.inputs()], |g| g.column(0));
+        let finite = offset.is_finite() && normal.iter().all(|g| g.is_finite());
+        finite.then_some(HalfSpace { normal, offset })
+    }
+
+    /// Whether the half-spaces are found to leave nothing of the box.
+    pub fn is_empty(&self) -> bool {
+        let nothing = Matrix::zeros(self.region.inputs(), 1);
+        !self.half_spaces.is_empty() && self.least(&nothing)[0].0 > 0.0
     }
 
     /// Adds coefficients to those that other readers of the node have left there.
@@ -170,7 +203,12 @@ impl Backward<'_> {
             }
         }
         let on_box = |j: usize| (sum[j], gamma * size[j] * INFLATE + n as f64 * f64::MIN_POSITIVE);
-        let Some(ball) = self.region.ball() else { return (0..k).map(on_box).collect() };
+        let Some(ball) = self.region.ball() else {
+            return match self.half_spaces {
+                [] => (0..k).map(on_box).collect(),
+                _ => (0..k).map(|j| self.least_of_part(&a.column(j), on_box(j))).collect(),
+            };
+        };
         let (mut sum, mut size, mut largest) = (vec![0.0; k], vec![0.0; k], vec![0.0_f64; k]);
         for (i, c) in ball.centre.iter().enumerate() {
             for (j, a) in a.row(i).iter().enumerate() {
@@ -196,6 +234,45 @@ impl Backward<'_> {
             if b.0 - b.1 > a.0 - a.1 { b } else { a }
         };
         (0..k).map(better).collect()
+    }
+}
+
+impl Backward<'_> {
+    /// As [`Self::least`] for one column, with the half-spaces; infinite where they are found to leave nothing.
+    ///
+    /// For β ≥ 0 and every x of the part aᵀx ≥ (a + Σ βₖgₖ)ᵀx + Σ βₖdₖ, whose minimum over the box is in closed form. Whatever β is
+    /// taken, what is computed in the place of a + Σ βₖgₖ is off by at most γ(|a| + Σ βₖ|gₖ|).
+    fn least_of_part(&self, a: &[f64], on_box: (f64, f64)) -> (f64, f64) {
+        let (lower, upper) = (self.region.lower(), self.region.upper());
+        let bound = |a: Option<&[f64]>, multipliers: &[f64]| {
+            let (mut sum, mut size) = (0.0, 0.0);
+            for i in 0..lower.len() {
+                let start = a.map_or(0.0, |a| a[i]);
+                let (mut total, mut total_size) = (start, start.abs());
+                for (h, b) in self.half_spaces.iter().zip(multipliers).filter(|(_, b)| **b > 0.0) {
+                    total += b * h.normal[i];
+                    total_size += b * h.normal[i].abs();
+                }
+                sum += total * if total >= 0.0 { lower[i] } else { upper[i] };
+                size += total_size * lower[i].abs().max(upper[i].abs());
+            }
+            for (h, b) in self.half_spaces.iter().zip(multipliers) {
+                sum += b * h.offset;
+                size += b * h.offset.abs();
+            }
+            let terms = lower.len() + self.half_spaces.len() + 16;
+            (sum, gamma_up(terms) * size * INFLATE + terms as f64 * f64::MIN_POSITIVE)
+        };
+        match multipliers(a, (lower, upper), self.half_spaces) {
+            Outcome::Best(multipliers, _) => {
+                let better = bound(Some(a), &multipliers);
+                if better.0 - better.1 > on_box.0 - on_box.1 { better } else { on_box }
+            }
+            Outcome::Empty(ray) => {
+                let (least, error) = bound(None, &ray);
+                if least - error > 0.0 { (f64::INFINITY, 0.0) } else { on_box }
+            }
+        }
     }
 }
 

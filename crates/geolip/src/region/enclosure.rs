@@ -10,7 +10,9 @@
 use super::Region;
 use super::backward::{Backward, Fixed};
 use super::lines::{Lines, lines};
-use super::ranges::{Ends, derivative_range};
+use super::part::{Part, Side, inside};
+use super::program::HalfSpace;
+use super::ranges::{Ends, derivative_range, linear_pieces};
 use crate::certificate::rounding::{UNIT, gamma_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Activation, Network, NodeId, Op, Slope, Term};
@@ -36,6 +38,10 @@ pub(crate) struct Enclosure {
     fixed: Vec<Fixed>,
     /// By activation layer, in topological order.
     pub slopes: Vec<Vec<Slope>>,
+    /// What every input of a part satisfies that is given by sides of pre-activations.
+    half_spaces: Vec<HalfSpace>,
+    /// Whether the sides of a part are found to contradict each other.
+    pub empty: bool,
 }
 
 /// How much goes into intervals.
@@ -52,12 +58,15 @@ const STEPS: usize = 10;
 const MOST_WORK: f64 = 2e9;
 
 impl Enclosure {
-    /// Everything about a network (as it is globally) on a region that fits it.
-    pub fn new(network: &Network, region: &Region, effort: Effort) -> Self {
+    /// Everything about a network (as it is globally) on a part of a region that fits it.
+    pub fn new(network: &Network, part: &Part, effort: Effort) -> Self {
+        let region = part.region();
         let input = Interval { lower: region.lower().to_vec(), upper: region.upper().to_vec() };
         let mut nodes: Vec<Interval> = Vec::with_capacity(network.nodes().len());
         let mut fixed: Vec<Fixed> = Vec::with_capacity(network.nodes().len());
         let mut slopes = Vec::new();
+        let mut half_spaces: Vec<HalfSpace> = Vec::new();
+        let mut empty = false;
         let last_activation = network.activations().last().map_or(NodeId::INPUT, |(id, _, _)| id);
         for id in network.ids() {
             let (interval, known) = match &network.node(id).op {
@@ -67,25 +76,38 @@ impl Enclosure {
                     (interval, Fixed::Affine { magnitudes })
                 }
                 Op::Activate { parent, activation } => {
-                    if needs_backward(network, region, *parent) {
+                    let sides: Vec<&Side> = part.sides_of(slopes.len()).collect();
+                    for side in &sides {
+                        let backward =
+                            Backward { network, region, nodes: &nodes, fixed: &fixed, half_spaces: &half_spaces };
+                        half_spaces.extend(backward.half_space(*parent, side.neuron, side.at, side.above));
+                        empty |= clip(&mut nodes[parent.index()], side);
+                    }
+                    if !half_spaces.is_empty() || needs_backward(network, region, *parent) {
                         let last = id == last_activation;
                         let rows = worth_bounding(activation, &nodes[parent.index()], last);
-                        let backward = Backward { network, region, nodes: &nodes, fixed: &fixed };
+                        let backward =
+                            Backward { network, region, nodes: &nodes, fixed: &fixed, half_spaces: &half_spaces };
+                        empty |= !sides.is_empty() && backward.is_empty();
                         let bounds = backward.bounds(*parent, &rows, 0);
                         let again = (effort == Effort::Refined)
                             .then(|| still_free(activation, &nodes[parent.index()], &rows, &bounds))
                             .filter(|rows| affordable(network, *parent, rows.len()));
                         let refined = again.map(|again| (backward.bounds(*parent, &again, STEPS), again));
-                        tighten(&mut nodes[parent.index()], &rows, &bounds);
+                        let mut missed = tighten(&mut nodes[parent.index()], &rows, &bounds);
                         if let Some((bounds, again)) = refined {
-                            tighten(&mut nodes[parent.index()], &again, &bounds);
+                            missed |= tighten(&mut nodes[parent.index()], &again, &bounds);
                         }
+                        empty |= missed && !half_spaces.is_empty();
                     }
                     let before = &nodes[parent.index()];
                     let neuron = |i: usize| (before.lower[i], before.upper[i]);
                     let own = 0..before.lower.len();
-                    slopes
-                        .push(own.clone().map(|i| derivative_range(activation, i, neuron(i), Ends::Closed)).collect());
+                    let ends = |i: usize| match sides.iter().any(|side| side.neuron == i) {
+                        true if linear_pieces(activation, i).is_some_and(|pieces| pieces.exact) => Ends::Open,
+                        _ => Ends::Closed,
+                    };
+                    slopes.push(own.clone().map(|i| derivative_range(activation, i, neuron(i), ends(i))).collect());
                     let lines: Vec<Lines> = own.map(|i| lines(activation, i, neuron(i))).collect();
                     let lower = lines.iter().map(|l| l.range.0).collect();
                     let upper = lines.iter().map(|l| l.range.1).collect();
@@ -96,7 +118,12 @@ impl Enclosure {
             nodes.push(interval);
             fixed.push(known);
         }
-        Self { nodes, fixed, slopes }
+        Self { nodes, fixed, slopes, half_spaces, empty }
+    }
+
+    /// A point of the part, as far as one is found.
+    pub fn inside(&self, part: &Part) -> Vec<f64> {
+        inside(part.region(), &self.half_spaces)
     }
 
     /// At most the minimum of uᵀy over the region, for every u (by its non-zero entries).
@@ -106,7 +133,8 @@ impl Enclosure {
         for (j, u) in functionals.iter().enumerate() {
             u.iter().for_each(|(i, u)| *start.at_mut(*i, j) = *u);
         }
-        Backward { network, region, nodes, fixed: &self.fixed }.minima(output, start)
+        let (fixed, half_spaces) = (&self.fixed[..], &self.half_spaces[..]);
+        Backward { network, region, nodes, fixed, half_spaces }.minima(output, start)
     }
 }
 
@@ -152,14 +180,28 @@ fn affordable(network: &Network, node: NodeId, rows: usize) -> bool {
     rows > 0 && 4.0 * (STEPS + 1) as f64 * rows as f64 * before.sum::<f64>() <= MOST_WORK
 }
 
-/// Takes the tighter ends; where rounding has made both bounds miss each other, the old interval stays.
-fn tighten(interval: &mut Interval, rows: &[usize], bounds: &[(f64, f64)]) {
+/// Takes the tighter ends; where bounds miss each other, the old interval stays: whether there are such.
+fn tighten(interval: &mut Interval, rows: &[usize], bounds: &[(f64, f64)]) -> bool {
+    let mut missed = false;
     for (i, (lower, upper)) in rows.iter().zip(bounds) {
         let (lower, upper) = (lower.max(interval.lower[*i]), upper.min(interval.upper[*i]));
         if lower <= upper {
             (interval.lower[*i], interval.upper[*i]) = (lower, upper);
         }
+        missed |= lower > upper;
     }
+    missed
+}
+
+/// Leaves what is on one side; whether nothing is.
+fn clip(interval: &mut Interval, side: &Side) -> bool {
+    let (lower, upper) = (&mut interval.lower[side.neuron], &mut interval.upper[side.neuron]);
+    let beyond = if side.above { *upper < side.at } else { *lower > side.at };
+    if !beyond {
+        let end = if side.above { &mut *lower } else { &mut *upper };
+        *end = if side.above { end.max(side.at) } else { end.min(side.at) };
+    }
+    beyond
 }
 
 /// Σ A·\[l, u\] + b, and Σ |A|·max(|l|, |u|), which `backward.rs` bounds its rounding with.

@@ -13,6 +13,8 @@
 //! | `enclosure.rs` | **intervals for every node**, forward, and the slope intervals that follow |
 //! | `backward.rs` | **backward linear bounds** (CROWN) of single nodes |
 //! | `refine.rs` | better lines for these (α-CROWN); rigorous whatever they are |
+//! | `part.rs` | **parts of a region**, by inputs and by sides of pre-activations |
+//! | `program.rs` | which half-spaces of a part make a backward bound better; rigorous whatever they are |
 //! | `input.rs` | rows, boxes and VNN-LIB properties from files |
 //! | `samples.rs` | rows as inputs, with their labels |
 //!
@@ -22,11 +24,15 @@ mod backward;
 pub(crate) mod enclosure;
 mod input;
 mod lines;
+mod part;
+mod program;
 pub(crate) mod ranges;
 mod refine;
 mod samples;
 
 pub use input::{RegionFileError, load_box, load_rows};
+pub(crate) use part::Knife;
+pub use part::{Part, Side};
 pub use samples::{Sample, SampleError, one_sample, samples};
 
 use crate::network::Network;

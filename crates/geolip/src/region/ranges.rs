@@ -75,7 +75,7 @@ pub(crate) struct LinearPieces {
     pub kinks: Vec<f64>,
     slopes: Vec<f64>,
     /// Whether the kinks are exactly these numbers.
-    exact: bool,
+    pub exact: bool,
 }
 
 /// The pieces of a piecewise linear activation; none for others.
