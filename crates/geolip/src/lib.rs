@@ -58,6 +58,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod baseline;
+mod best_first;
 mod bound;
 pub mod certificate;
 pub mod dual;

@@ -218,8 +218,12 @@ fn kinks_at_the_centre_are_no_gradients() {
         assert!((least..=1.0).contains(&lower), "radius {radius}: {lower}");
         let split = Some(std::time::Duration::from_millis(300));
         let options = Options { region: Some(region), split, ..Options::default() };
-        let lower = bound(&network, &options, &Silent).expect("a bound").bounds[0].witness.lower;
+        let report = bound(&network, &options, &Silent).expect("a bound");
+        let (lower, upper) = (report.bounds[0].witness.lower, report.upper());
         assert!((least..=1.0).contains(&lower), "radius {radius}, in parts: {lower}");
+        // both kinks are one: a point has no parts, but a box is cut at it
+        assert!(radius == 0.0 || (1.0..1.0 + 1e-6).contains(&upper), "radius {radius}: {upper}");
+        check_file(&network, &report.certificate_file(&network)).expect("its parts are proved");
     }
 }
 

@@ -20,11 +20,12 @@ use super::intervals::{entrywise_bound, input_bounds, patterns_bound};
 use super::one_hidden::OneHidden;
 use super::parts::parts;
 use super::randomised::{MatrixFreeForm, RandomTest};
+use super::rejection::Rejection;
 use super::signs::{self, SignProof};
 use super::support::proved_bound;
-use crate::network::{Network, Slope};
+use crate::network::{Network, Slope, Twins};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
-use crate::region::{Knife, Part, Region, RegionError};
+use crate::region::{Knife, Part, Region};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use std::cell::LazyCell;
@@ -145,7 +146,7 @@ impl Certificate {
 
     /// The certificate on the region of `network` from certificates of all its parts, in the order of [`super::parts`]; none
     /// if they are not all there are, or are about something else.
-    pub(crate) fn of_parts(network: &Network, tree: &[CheckedCut<'_>]) -> Option<Self> {
+    pub(crate) fn of_parts(network: &Network, twins: &Twins, tree: &[CheckedCut<'_>]) -> Option<Self> {
         let leaves = tree.iter().filter_map(|node| match node {
             CheckedCut::Cut(_) => None,
             CheckedCut::Leaf(certificate) => Some(*certificate),
@@ -159,7 +160,7 @@ impl Certificate {
         });
         let written: Vec<Cut> = written.collect();
         let region = network.region()?;
-        let parts = parts(region, &layers(network), &written).ok()?;
+        let parts = parts(region, (&layers(network), twins), &written).ok()?;
         let fits = |(certificate, (part, _)): (&&Self, &(Part, &Proof))| {
             certificate.norm == norm && certificate.claim.output == output && certificate.part() == Some(part)
         };
@@ -275,84 +276,6 @@ fn failure_probability(proof: &Proof) -> f64 {
         // the checker refuses random tests there
         Proof::Signs(_) | Proof::Cases(_) | Proof::Intervals | Proof::Patterns | Proof::Parts(_) => 0.0,
     }
-}
-
-/// Why a certificate is rejected.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Rejection {
-    /// Another format or version.
-    #[error("the file says format '{format}' version {version}; this checker reads 'geolip-certificate' version 2")]
-    Format {
-        /// The format it names.
-        format: String,
-        /// The version it names.
-        version: u32,
-    },
-    /// It was made for another network.
-    #[error(
-        "the certificate is for the network {expected:.16}…, but this one is {found:.16}…; check it with its own network"
-    )]
-    Network {
-        /// The hash in the file.
-        expected: String,
-        /// The hash of the network at hand.
-        found: String,
-    },
-    /// Its region is none of this network.
-    #[error(transparent)]
-    Region(#[from] RegionError),
-    /// It claims nothing.
-    #[error("the certificate holds no bounds; nothing is claimed")]
-    Nothing,
-    /// An output that the network does not have.
-    #[error("output '{output}': {reason}")]
-    Output {
-        /// What the claim names.
-        output: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A list is too short or too long.
-    #[error("output '{output}': {what} has {found} numbers, but this network needs {expected}")]
-    Shape {
-        /// The claim.
-        output: String,
-        /// Which list.
-        what: String,
-        /// Its length.
-        found: usize,
-        /// The length that fits.
-        expected: usize,
-    },
-    /// NaN, infinite or negative.
-    #[error("output '{output}': {what} holds {value}; multipliers and bounds are finite and not negative")]
-    Number {
-        /// The claim.
-        output: String,
-        /// Which number.
-        what: String,
-        /// Its value.
-        value: f64,
-    },
-    /// The form is not proved non-negative.
-    #[error("output '{output}': the multipliers prove no bound: {reason}")]
-    NotProved {
-        /// The claim.
-        output: String,
-        /// Where the proof fails.
-        reason: String,
-    },
-    /// The multipliers prove a larger bound only.
-    #[error("output '{output}': the multipliers prove {proved}, which is more than the {claimed} claimed")]
-    Claim {
-        /// The claim.
-        output: String,
-        /// What follows from the multipliers.
-        proved: f64,
-        /// What was claimed.
-        claimed: f64,
-    },
 }
 
 /// Checks one claim that is to be proved outright by one form.
@@ -552,7 +475,7 @@ pub fn certify_by_patterns(network: &Network, norm: InputNorm, functional: &Func
 fn check_parts(network: &Network, norm: InputNorm, claim: &Claim, tree: &[Cut]) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     let region = network.region().ok_or_else(|| unfit(claim, "it has parts, but no region"))?;
-    let parts = parts(region, &layers(network), tree).map_err(|reason| unfit(claim, reason))?;
+    let parts = parts(region, (&layers(network), &Twins::new(network)), tree).map_err(|reason| unfit(claim, reason))?;
     parts.into_par_iter().try_for_each(|(part, proof)| {
         let local = network.on_part(part).map_err(|error| unfit(claim, &error.to_string()))?;
         let own = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };

@@ -8,7 +8,7 @@
 //! two dense matrices come from [`crate::matrix`]; all others are accumulated row by row here.
 
 use super::rounding::gamma_up;
-use crate::matrix::{Matrix, Store, multiply};
+use crate::matrix::{Matrix, product};
 use crate::network::{LinearMap, Network, Op, Slope};
 use crate::sparse::Sparse;
 use std::borrow::Cow;
@@ -218,14 +218,14 @@ fn multiply_dense<'a>(w: &'a Matrix, part: &Part<'a>) -> Part<'a> {
             Coefficient::Dense { values: Cow::Borrowed(w), error: None }
         }
         Coefficient::Dense { values: inner, error } => {
-            let carried = error.as_ref().map(|e| product(&w.abs(), e));
-            let rounded = product(&w.abs(), &inner.abs());
-            let stands = product(&indicator(w, None), &indicator(inner, error.as_ref()));
+            let carried = error.as_ref().map(|e| product(w.abs().view(), e.view()));
+            let rounded = product(w.abs().view(), inner.abs().view());
+            let stands = product(indicator(w, None).view(), indicator(inner, error.as_ref()).view());
             let error = Matrix::from_fn(w.rows(), inner.cols(), |i, j| match stands.at(i, j) == 0.0 {
                 true => 0.0,
                 false => bound(carried.as_ref().map_or(0.0, |c| c.at(i, j)), Some(rounded.at(i, j)), w.cols()),
             });
-            Coefficient::Dense { values: Cow::Owned(product(w, inner)), error: Some(error) }
+            Coefficient::Dense { values: Cow::Owned(product(w.view(), inner.view())), error: Some(error) }
         }
         Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => {
             let row = |i: usize| w.row(i).iter().copied().enumerate().filter(|(_, v)| *v != 0.0);
@@ -366,12 +366,6 @@ fn indicator(values: &Matrix, error: Option<&Matrix>) -> Matrix {
         let stands = values.at(i, j) != 0.0 || error.is_some_and(|e| e.at(i, j) != 0.0);
         if stands { 1.0 } else { 0.0 }
     })
-}
-
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
-    let mut result = Matrix::zeros(a.rows(), b.cols());
-    multiply(&mut result, Store::Replace, 1.0, a.view(), b.view());
-    result
 }
 
 /// sum ← sum + part. Adding to entries that are already there rounds once.

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `format.rs` | the certificate file: data, unchecked |
 //! | `check.rs` | the checker, and the only constructor of [`Certificate`] |
+//! | `rejection.rs` | why a certificate is rejected |
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
 //! | `cases.rs` | **a bound case by case**: which cases a tree of splits has |
@@ -35,19 +36,21 @@ mod partition;
 pub mod parts;
 pub mod randomised;
 pub mod rank;
+mod rejection;
 pub mod rounding;
 pub mod signs;
 pub mod support;
 
 pub use cases::{End, Fixing};
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, Rejection, certify_by_intervals, certify_by_patterns, check, check_case,
-    check_file, check_inputs, check_intervals, check_probabilistic,
+    Certificate, CheckedBranch, CheckedCase, certify_by_intervals, certify_by_patterns, check, check_case, check_file,
+    check_inputs, check_intervals, check_probabilistic,
 };
 pub(crate) use check::{CheckedCut, check_sign_case};
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{Branch, CaseProof, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
+pub use rejection::Rejection;
 pub use signs::{SignCut, SignProof};
 pub use support::proved_bound;

@@ -13,13 +13,14 @@
 //! at least that.
 
 use super::format::{Cut, Proof};
+use crate::network::Twins;
 use crate::region::{Knife, Part, Region};
 
-/// The parts of a region, each with its proof, for a network with so many neurons in each activation layer; an error if the
-/// list is no whole tree of cuts of it.
+/// The parts of a region, each with its proof, for a network with so many neurons in each activation layer, and these twins;
+/// an error if the list is no whole tree of cuts of it.
 pub(super) fn parts<'a>(
     region: &Region,
-    layers: &[usize],
+    (layers, twins): (&[usize], &Twins),
     tree: &'a [Cut],
 ) -> Result<Vec<(Part, &'a Proof)>, &'static str> {
     let mut waiting = vec![Part::from(region.clone())];
@@ -34,24 +35,24 @@ pub(super) fn parts<'a>(
                 if !inside {
                     return Err("its tree cuts outside a part");
                 }
-                cut(&mut waiting, &part, Knife::Input(input, at))?;
+                cut(&mut waiting, &part, Knife::Input(input, at), twins)?;
             }
             &Cut::Side(layer, neuron, at) => {
                 if layers.get(layer).is_none_or(|neurons| neuron >= *neurons) || !at.is_finite() {
                     return Err("its tree cuts at an unknown neuron");
                 }
-                cut(&mut waiting, &part, Knife::Neuron(layer, neuron, at))?;
+                cut(&mut waiting, &part, Knife::Neuron(layer, neuron, at), twins)?;
             }
         }
     }
     if waiting.is_empty() { Ok(parts) } else { Err("its tree lacks parts") }
 }
 
-fn cut(waiting: &mut Vec<Part>, part: &Part, knife: Knife) -> Result<(), &'static str> {
+fn cut(waiting: &mut Vec<Part>, part: &Part, knife: Knife, twins: &Twins) -> Result<(), &'static str> {
     if part.region().ball().is_some() {
         return Err("its tree cuts a ball; boxes are cut");
     }
-    let (below, above) = part.cut(knife);
+    let (below, above) = part.cut(knife, twins);
     waiting.push(above);
     waiting.push(below);
     Ok(())
@@ -65,7 +66,8 @@ mod tests {
     fn only_whole_trees_inside_the_region_have_parts() {
         let region = Region::new_box(vec![0.0, 0.0], vec![1.0, 2.0]).expect("a box");
         let leaf = || Cut::Leaf(Box::new(Proof::Intervals));
-        let read = |tree: &[Cut]| parts(&region, &[3, 2], tree).map(|parts| parts.len());
+        let twins = Twins::none();
+        let read = |tree: &[Cut]| parts(&region, (&[3, 2], &twins), tree).map(|parts| parts.len());
         assert_eq!(read(&[leaf()]), Ok(1));
         assert_eq!(read(&[Cut::Cut(0, 0.5), Cut::Cut(1, 1.0), leaf(), leaf(), leaf()]), Ok(3));
         assert_eq!(read(&[Cut::Side(1, 1, 0.5), Cut::Cut(1, 1.0), leaf(), leaf(), leaf()]), Ok(3));

@@ -4,6 +4,7 @@ use super::Means;
 use super::case::{Problem, Relaxed, Solved, Start, Verdict};
 use super::checkpoint::{Checkpoint, Saved};
 use super::tree::{Neuron, Open, State, Tree};
+use crate::best_first::{Entry, Turn, in_turn};
 use crate::bound::BoundError;
 use crate::certificate::{CaseProof, Certificate, CheckedCase, End, Fixing, Proof};
 use crate::dual::Recovery;
@@ -14,7 +15,6 @@ use crate::options::Options;
 use crate::relaxation::{Pattern, VectorNetwork};
 use crate::report::{Bound, Method, Stop};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,27 +41,18 @@ pub(crate) fn close(
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<Vec<Bound>, BoundError> {
-    let mut reached = if largest { bounds.iter().map(|b| b.pattern_lower).fold(0.0, f64::max) } else { 0.0 };
-    let mut order: Vec<usize> = (0..bounds.len()).collect();
-    if largest {
-        order.sort_by(|a, b| bounds[*b].upper().total_cmp(&bounds[*a].upper()));
-    }
-    let mut bounds: Vec<Option<Bound>> = bounds.into_iter().map(Some).collect();
-    for (done, index) in order.iter().enumerate() {
-        let Some(bound) = bounds[*index].take() else { continue };
-        let limit = options.time_limit.map(|limit| {
-            let left = limit.saturating_sub(started.elapsed());
-            Instant::now() + left / u32::try_from(order.len() - done).unwrap_or(u32::MAX)
-        });
-        let searcher = Searcher { network, options, means, observer, index: *index, limit };
-        let mut bound = searcher.improve(bound, reached, checkpoint.as_mut())?;
-        bound.time = started.elapsed();
-        if largest {
-            reached = reached.max(bound.pattern_lower);
-        }
-        bounds[*index] = Some(bound);
-    }
-    Ok(bounds.into_iter().flatten().collect())
+    let limit = (started, options.time_limit);
+    in_turn(
+        (bounds, largest),
+        limit,
+        |bound| bound.pattern_lower,
+        |bound, Turn { index, reached, deadline }| {
+            let searcher = Searcher { network, options, means, observer, index, limit: deadline };
+            let mut bound = searcher.improve(bound, reached, checkpoint.as_mut())?;
+            bound.time = started.elapsed();
+            Ok(bound)
+        },
+    )
 }
 
 /// One search.
@@ -412,29 +403,3 @@ impl Progress {
         }
     }
 }
-
-/// A case in the queue: the largest value first, and of equal ones the oldest.
-struct Entry {
-    value: f64,
-    id: usize,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.value.total_cmp(&other.value).then_with(|| other.id.cmp(&self.id))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}

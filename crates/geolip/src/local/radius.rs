@@ -254,7 +254,7 @@ impl Search<'_> {
 
     /// Where the smallest margin would end if the network were linear.
     fn guess(&self, point: &Region) -> f64 {
-        let Ok(local) = self.network.on_part(point.clone().into()) else { return 1.0 };
+        let Ok(local) = self.network.on_roughly(point.clone()) else { return 1.0 };
         let options = self.bound_options();
         let ratio = |(j, margin): (&usize, &f64)| {
             let slope = quick(&local, &options, &Functional::margin(self.label, *j), Instant::now());
@@ -283,7 +283,7 @@ impl Search<'_> {
             return None;
         }
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
-        let Ok(local) = self.network.on_part(region.into()) else { return first };
+        let Ok(local) = self.network.on_roughly(region) else { return first };
         open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 

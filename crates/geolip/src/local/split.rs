@@ -15,13 +15,14 @@
 //! formal local constant.
 
 use super::by_patterns;
+use crate::best_first::{Entry, Turn, in_turn};
 use crate::bound::{self, BoundError};
 use crate::certificate::intervals::MOST_UNDECIDED;
 use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
 use crate::exact::{self, Means};
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network};
+use crate::network::{Activation, Network, Twins};
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm};
@@ -30,7 +31,6 @@ use crate::region::{Knife, Part, Region};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use rayon::prelude::*;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
@@ -71,41 +71,37 @@ pub(crate) fn split(
 ) -> Result<Vec<Bound>, BoundError> {
     let begun = Instant::now();
     let Some(region) = network.region() else { return Ok(bounds) };
-    if region.inputs() > MOST_INPUTS {
+    if region.inputs() > MOST_INPUTS || region.ball().is_some() {
         let options = Options { time_limit: Some(limit), ..options.clone() };
         if options.norm == InputNorm::L1 {
             return Err(OptionsError::SplitL1 { most: MOST_INPUTS }.into());
         }
         return exact::close(network, &options, Means::Search, (bounds, largest), None, observer, begun);
     }
-    let mut reached = if largest { bounds.iter().map(|b| b.witness.lower).fold(0.0, f64::max) } else { 0.0 };
-    let mut order: Vec<usize> = (0..bounds.len()).collect();
-    if largest {
-        order.sort_by(|a, b| bounds[*b].upper().total_cmp(&bounds[*a].upper()));
-    }
-    let mut bounds: Vec<Option<Bound>> = bounds.into_iter().map(Some).collect();
-    for (done, index) in order.iter().enumerate() {
-        let Some(bound) = bounds[*index].take() else { continue };
-        let share = limit.saturating_sub(begun.elapsed()) / u32::try_from(order.len() - done).unwrap_or(u32::MAX);
-        let splitter = Splitter { network, options, observer, index: *index, deadline: Instant::now() + share };
-        let before = bound.time;
-        let mut bound = splitter.improve(bound, region, reached);
-        bound.time = before + begun.elapsed();
-        if largest {
-            reached = reached.max(bound.witness.lower);
-        }
-        bounds[*index] = Some(bound);
-    }
-    Ok(bounds.into_iter().flatten().collect())
+    let twins = Twins::new(network);
+    let limit = (begun, Some(limit));
+    in_turn(
+        (bounds, largest),
+        limit,
+        |bound| bound.witness.lower,
+        |bound, Turn { index, reached, deadline }| {
+            let splitter = Splitter { network, twins: &twins, options, observer, index, deadline };
+            let before = bound.time;
+            let mut bound = splitter.improve(bound, region, reached);
+            bound.time = before + begun.elapsed();
+            Ok(bound)
+        },
+    )
 }
 
 struct Splitter<'a> {
     /// On the whole region.
     network: &'a Network,
+    twins: &'a Twins,
     options: &'a Options,
     observer: &'a dyn Observer,
     index: usize,
-    deadline: Instant,
+    deadline: Option<Instant>,
 }
 
 /// What bounds cost and bring, averaged over the rounds.
@@ -241,7 +237,7 @@ impl Splitter<'_> {
                 stop = Stop::Interrupted;
                 break;
             }
-            if Instant::now() >= self.deadline || nodes.len() > MOST_PARTS {
+            if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) || nodes.len() > MOST_PARTS {
                 stop = if nodes.len() > MOST_PARTS { Stop::CaseLimit } else { Stop::TimeLimit };
                 break;
             }
@@ -317,7 +313,7 @@ impl Splitter<'_> {
         }
         bound.stop = stop;
         bound.pattern_lower = bound.pattern.value.max(bound.witness.lower);
-        if let Some(certificate) = Certificate::of_parts(self.network, &tree)
+        if let Some(certificate) = Certificate::of_parts(self.network, self.twins, &tree)
             && certificate.upper() < bound.upper()
         {
             // formal constants of parts are smaller: patterns of the whole region may exceed them
@@ -341,7 +337,7 @@ impl Splitter<'_> {
         let few = job.undecided <= FEW_PER_INPUT * job.part.region().inputs();
         let wanted = |knife: &&Knife| job.knives.len() == 1 || few == matches!(knife, Knife::Neuron(..));
         let knife = *job.knives.iter().find(wanted)?;
-        let (below, above) = job.part.cut(knife);
+        let (below, above) = job.part.cut(knife, self.twins);
         let halves = [half(below)?, half(above)?];
         Some((knife, halves, 0.5 * begun.elapsed().as_secs_f64()))
     }
@@ -396,8 +392,7 @@ impl Splitter<'_> {
 /// Σ r G H is what intervals lose to input i, and to a neuron; the largest is cut.
 fn where_to_cut(local: &Network, region: &Region, functional: &Functional) -> Vec<Knife> {
     let n = region.inputs();
-    let unit = Matrix::from_fn(n, n, |i, j| f64::from(i == j));
-    let moved = local.abs_forward(&unit);
+    let moved = local.abs_forward(&Matrix::identity(n));
     let mut seed = Matrix::zeros(local.outputs(), 1);
     functional.rows(local.outputs()).iter().flatten().for_each(|(i, u)| *seed.at_mut(*i, 0) += u.abs());
     let matter = local.abs_adjoint(&seed);
@@ -431,29 +426,3 @@ fn only_kink(activation: &Activation, index: usize) -> Option<f64> {
         _ => None,
     }
 }
-
-/// A part in the queue: the largest bound first, and of equal ones the oldest.
-struct Entry {
-    value: f64,
-    id: usize,
-}
-
-impl Ord for Entry {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.value.total_cmp(&other.value).then_with(|| other.id.cmp(&self.id))
-    }
-}
-
-impl PartialOrd for Entry {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Entry {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Entry {}

@@ -44,9 +44,14 @@ impl Network {
         self.restricted(region.into(), Effort::Refined)
     }
 
-    /// As [`Self::on`], for one of many parts of a region.
+    /// As [`Self::on`], by plain intervals: for many regions of one network.
+    pub(crate) fn on_roughly(&self, region: Region) -> Result<Self, RegionError> {
+        self.restricted(region.into(), Effort::Plain)
+    }
+
+    /// As [`Self::on`], for a part of a region.
     pub(crate) fn on_part(&self, part: Part) -> Result<Self, RegionError> {
-        self.restricted(part, Effort::Plain)
+        self.restricted(part, Effort::Refined)
     }
 
     fn restricted(&self, part: Part, effort: Effort) -> Result<Self, RegionError> {

@@ -23,6 +23,7 @@ mod hash;
 mod linear;
 mod linearised;
 mod local;
+mod twins;
 
 pub use activation::{Activation, Slope};
 pub use builder::{NetworkBuilder, NetworkError};
@@ -32,6 +33,7 @@ pub use gather::Gather;
 pub use linear::LinearMap;
 use local::Local;
 use std::sync::Arc;
+pub(crate) use twins::Twins;
 
 /// Names a node of one [`Network`]: its place in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,6 +2,7 @@
 
 use super::Region;
 use super::program::{HalfSpace, innermost};
+use crate::network::Twins;
 
 /// Inputs of a region at which every pre-activation named lies on its side.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,8 +55,9 @@ impl Part {
         self.sides.iter().filter(move |side| side.layer == layer)
     }
 
-    /// Both parts on either side of a cut: at most the number, at least the number.
-    pub(crate) fn cut(&self, knife: Knife) -> (Self, Self) {
+    /// Both parts on either side of a cut: at most the number, at least the number. What that says of a neuron's twins, it says of
+    /// them, too.
+    pub(crate) fn cut(&self, knife: Knife, twins: &Twins) -> (Self, Self) {
         match knife {
             Knife::Input(input, at) => {
                 let (below, above) = self.region.cut(input, at);
@@ -66,6 +68,10 @@ impl Part {
                 let with = |above| {
                     let mut part = self.clone();
                     part.sides.push(Side { layer, neuron, at, above });
+                    for (twin, opposite) in twins.of(layer, neuron) {
+                        let at = if *opposite { -at } else { at };
+                        part.sides.push(Side { layer, neuron: *twin, at, above: above != *opposite });
+                    }
                     part
                 };
                 (with(false), with(true))
