@@ -114,6 +114,18 @@ impl Matrix {
         self.data.fill(value);
     }
 
+    /// The Euclidean length of every row.
+    pub fn row_lengths(&self) -> Vec<f64> {
+        (0..self.rows()).map(|i| self.row(i).iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
+    }
+
+    /// Rows divided by their lengths; rows of zeros stay.
+    pub fn normalise_rows(&mut self) {
+        for (i, length) in self.row_lengths().into_iter().enumerate().filter(|(_, length)| *length > 0.0) {
+            self.row_mut(i).iter_mut().for_each(|v| *v /= length);
+        }
+    }
+
     /// The transpose as a view to multiply by.
     pub fn t(&self) -> View<'_> {
         View { transposed: true, ..self.view() }
@@ -206,6 +218,13 @@ const ROW_BLOCK: usize = 96;
 pub fn multiply(target: &mut Matrix, into: Store, alpha: f64, a: View<'_>, b: View<'_>) {
     let (rows, cols) = (target.rows, target.cols);
     multiply_block(target, (0..rows, 0..cols), into, alpha, a, b);
+}
+
+/// A·B.
+pub fn product(a: View<'_>, b: View<'_>) -> Matrix {
+    let mut product = Matrix::zeros(a.rows(), b.cols());
+    multiply(&mut product, Store::Replace, 1.0, a, b);
+    product
 }
 
 /// As [`multiply`], for the given rows and columns of the target alone.

@@ -2,25 +2,9 @@
 
 mod support;
 
-use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, NetworkBuilder};
 use geolip::{InputNorm, Matrix, Network, Options, Outputs, Silent, bound};
-use std::path::{Path, PathBuf};
-use support::files::shared;
-
-/// The rows of a table with a header line; lines that start with # are comments.
-fn table(path: PathBuf) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(path).expect("a reference table can be read");
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
-}
-
-/// The network of a file. The matrices of GLipSDP's files are stored in x out.
-fn import(path: &Path) -> Network {
-    let transposed = path.to_string_lossy().contains("glipsdp_mat").then_some(true);
-    let options = ImportOptions { transposed, ..ImportOptions::default() };
-    load(path, &options).unwrap_or_else(|error| panic!("{error}")).network
-}
+use support::files::{import, shared, table};
 
 fn one(network: &Network, norm: InputNorm, output: &str, effort: f64) -> geolip::Bound {
     let outputs = Outputs::One(output.parse().expect("an output"));

@@ -4,27 +4,11 @@
 mod support;
 
 use geolip::certificate::check_file;
-use geolip::import::{ImportOptions, load};
 use geolip::matrix::Matrix;
 use geolip::network::NodeId;
 use geolip::region::{Region, RegionNorm};
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
-use std::path::{Path, PathBuf};
-use support::files::shared;
-
-/// The rows of a table with a header line; lines that start with # are comments.
-fn table(path: PathBuf) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(path).expect("a reference table can be read");
-    let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
-}
-
-/// The network of a file. The matrices of GLipSDP's files are stored in x out.
-fn import(path: &Path) -> Network {
-    let transposed = path.to_string_lossy().contains("glipsdp_mat").then_some(true);
-    let options = ImportOptions { transposed, ..ImportOptions::default() };
-    load(path, &options).unwrap_or_else(|error| panic!("{error}")).network
-}
+use support::files::{import, shared, table};
 
 fn solve(network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
     solve_to(Options::default().tol, network, norm, output)

@@ -53,7 +53,7 @@ fn solve(program: &Program, ball: Ball, tol: f64, seed: u64, clock: Clock<'_>) -
     for k in RANKS {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut at = Matrix::from_fn(a.cols(), k, |_, _| gaussian(&mut rng));
-        normalise_rows(&mut at);
+        at.normalise_rows();
         let mut ahead = at.clone();
         let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
         for sweep in 0..SWEEPS {
@@ -78,7 +78,7 @@ fn solve(program: &Program, ball: Ball, tol: f64, seed: u64, clock: Clock<'_>) -
             let momentum = (pace - 1.0) / next_pace;
             let moved = step.t.data().iter().zip(at.data()).map(|(new, old)| new + momentum * (new - old)).collect();
             ahead = Matrix::from_vec(a.cols(), k, moved);
-            normalise_rows(&mut ahead);
+            ahead.normalise_rows();
             (at, value, pace) = (step.t, step.value, next_pace);
         }
     }
@@ -99,16 +99,16 @@ impl Step {
     fn from(a: &Matrix, ball: Ball, t: &Matrix) -> Self {
         let mut x = Matrix::zeros(a.rows(), t.cols());
         multiply(&mut x, Store::Replace, 1.0, a.view(), t.view());
-        let d = row_norms(&x);
+        let d = x.row_lengths();
         let value = norm_of_rows(ball, &d);
         match ball {
-            Ball::Cube => normalise_rows(&mut x),
+            Ball::Cube => x.normalise_rows(),
             Ball::Round if value > 0.0 => x.data_mut().iter_mut().for_each(|x| *x /= value),
             Ball::Round => {}
         }
         let mut g = Matrix::zeros(a.cols(), t.cols());
         multiply(&mut g, Store::Replace, 1.0, a.t(), x.view());
-        let e = row_norms(&g);
+        let e = g.row_lengths();
         for (j, e) in e.iter().enumerate() {
             if *e > 0.0 {
                 g.row_mut(j).iter_mut().for_each(|g| *g /= e);
@@ -161,18 +161,5 @@ impl Scales {
         let scales: Vec<f64> = d.iter().zip(sums).map(scale).collect();
         let inverse = |s: &f64| if *s > 0.0 { (1.0 / (s * s).next_down()).next_up() } else { 0.0 };
         Self { sum: sum_up(scales.iter().map(inverse)), scales }
-    }
-}
-
-fn row_norms(m: &Matrix) -> Vec<f64> {
-    (0..m.rows()).map(|i| m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
-}
-
-fn normalise_rows(m: &mut Matrix) {
-    for i in 0..m.rows() {
-        let length = m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt();
-        if length > 0.0 {
-            m.row_mut(i).iter_mut().for_each(|v| *v /= length);
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Where the networks lie that whole-file tests read.
 
+use geolip::Network;
+use geolip::import::{ImportOptions, load};
 use std::path::{Path, PathBuf};
 
 /// The root of this checkout.
@@ -21,4 +23,18 @@ pub fn shared() -> Option<PathBuf> {
 /// Its folder of networks.
 pub fn shared_nets() -> Option<PathBuf> {
     shared().map(|folder| folder.join("nets"))
+}
+
+/// The rows of a table with a header line; lines that start with # are comments.
+pub fn table(path: impl AsRef<Path>) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(path).expect("a reference table can be read");
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.skip(1).map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+/// The network of a file. The matrices of GLipSDP's files are stored in x out.
+pub fn import(path: &Path) -> Network {
+    let transposed = path.to_string_lossy().contains("glipsdp_mat").then_some(true);
+    let options = ImportOptions { transposed, ..ImportOptions::default() };
+    load(path, &options).unwrap_or_else(|error| panic!("{error}")).network
 }

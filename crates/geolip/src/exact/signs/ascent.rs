@@ -6,7 +6,7 @@
 //! maximised (the mixing method: Wang, Chang, Kolter, 2017). For ℓ2 values and constants are those of squares.
 
 use super::cuts::{Cuts, Products};
-use crate::matrix::{Matrix, Store, multiply};
+use crate::matrix::{Matrix, product};
 use crate::problem::InputNorm;
 use crate::random::gaussian;
 use rand::SeedableRng;
@@ -39,7 +39,7 @@ impl Objective {
     pub fn new(norm: InputNorm, a: &Matrix, free: Vec<bool>) -> Self {
         let matrix = match norm {
             InputNorm::Linf => a.clone(),
-            _ => product(a.t(), a.view(), a.cols(), a.cols()),
+            _ => product(a.t(), a.view()),
         };
         Self { norm, inputs: a.rows(), matrix, free }
     }
@@ -57,7 +57,7 @@ impl Objective {
     pub fn random(&self, seed: u64) -> Matrix {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut t = Matrix::from_fn(self.signs(), RANK, |_, _| gaussian(&mut rng));
-        normalise_rows(&mut t);
+        t.normalise_rows();
         t
     }
 
@@ -103,9 +103,9 @@ impl Objective {
     pub fn sweep(&self, reduced: &Matrix, t: &mut Matrix) -> Swept {
         match self.norm {
             InputNorm::Linf => {
-                let mut x = product(reduced.view(), t.view(), reduced.rows(), t.cols());
-                normalise_rows(&mut x);
-                let g = product(reduced.t(), x.view(), t.rows(), t.cols());
+                let mut x = product(reduced.view(), t.view());
+                x.normalise_rows();
+                let g = product(reduced.t(), x.view());
                 let value = replace_rows(t, &g);
                 Swept { value, x }
             }
@@ -152,7 +152,7 @@ impl Objective {
                 let momentum = (pace - 1.0) / next;
                 pace = next;
                 ahead.data_mut().iter_mut().zip(before.data()).for_each(|(a, b)| *a += momentum * (*a - b));
-                normalise_rows(&mut ahead);
+                ahead.normalise_rows();
             }
         }
     }
@@ -160,8 +160,8 @@ impl Objective {
     /// The products of a sweep's vectors.
     pub fn products(&self, swept: &Swept, t: &Matrix) -> Products {
         let matrix = match self.norm {
-            InputNorm::Linf => product(t.view(), swept.x.t(), t.rows(), swept.x.rows()),
-            _ => product(t.view(), t.t(), t.rows(), t.rows()),
+            InputNorm::Linf => product(t.view(), swept.x.t()),
+            _ => product(t.view(), t.t()),
         };
         Products { norm: self.norm, inputs: self.inputs, free: self.free.clone(), matrix }
     }
@@ -170,18 +170,18 @@ impl Objective {
     pub fn multipliers(&self, reduced: &Matrix, swept: &Swept, t: &Matrix) -> (Vec<f64>, Vec<f64>) {
         match self.norm {
             InputNorm::Linf => {
-                let g = product(reduced.view(), t.view(), reduced.rows(), t.cols());
-                let h = product(reduced.t(), swept.x.view(), t.rows(), t.cols());
-                (row_lengths(&g), row_lengths(&h))
+                let g = product(reduced.view(), t.view());
+                let h = product(reduced.t(), swept.x.view());
+                (g.row_lengths(), h.row_lengths())
             }
             _ => {
-                let mut g = product(reduced.view(), t.view(), t.rows(), t.cols());
+                let mut g = product(reduced.view(), t.view());
                 let own: Vec<f64> = (0..t.rows()).map(|j| reduced.at(j, j)).collect();
                 for (j, own) in own.iter().enumerate() {
                     let row = t.row(j).to_vec();
                     g.row_mut(j).iter_mut().zip(row).for_each(|(g, t)| *g -= own * t);
                 }
-                (vec![1.0], row_lengths(&g).iter().zip(&own).map(|(length, own)| length + own).collect())
+                (vec![1.0], g.row_lengths().iter().zip(&own).map(|(length, own)| length + own).collect())
             }
         }
     }
@@ -195,7 +195,7 @@ impl Objective {
             InputNorm::Linf => {
                 let scaled =
                     Matrix::from_fn(reduced.rows(), reduced.cols(), |i, j| rows[i] * reduced.at(i, j) * columns[j]);
-                product(scaled.t(), scaled.view(), scaled.cols(), scaled.cols())
+                product(scaled.t(), scaled.view())
             }
             _ => Matrix::from_fn(reduced.rows(), reduced.cols(), |i, j| columns[i] * reduced.at(i, j) * columns[j]),
         };
@@ -213,28 +213,9 @@ fn largest_eigenvalue(gram: &Matrix) -> Option<f64> {
     view.self_adjoint_eigenvalues(faer::Side::Lower).ok()?.last().copied()
 }
 
-fn product(a: crate::matrix::View<'_>, b: crate::matrix::View<'_>, rows: usize, cols: usize) -> Matrix {
-    let mut result = Matrix::zeros(rows, cols);
-    multiply(&mut result, Store::Replace, 1.0, a, b);
-    result
-}
-
-fn row_lengths(m: &Matrix) -> Vec<f64> {
-    (0..m.rows()).map(|i| m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt()).collect()
-}
-
-pub(super) fn normalise_rows(m: &mut Matrix) {
-    for i in 0..m.rows() {
-        let length = m.row(i).iter().map(|v| v * v).sum::<f64>().sqrt();
-        if length > 0.0 {
-            m.row_mut(i).iter_mut().for_each(|v| *v /= length);
-        }
-    }
-}
-
 /// t ← the rows of g, normalised; the sum of their lengths. Rows of zeros leave t as it is.
 fn replace_rows(t: &mut Matrix, g: &Matrix) -> f64 {
-    let lengths = row_lengths(g);
+    let lengths = g.row_lengths();
     for (j, length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0.0) {
         t.row_mut(j).iter_mut().zip(g.row(j)).for_each(|(t, g)| *t = g / length);
     }

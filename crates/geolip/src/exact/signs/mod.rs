@@ -119,6 +119,12 @@ struct Work {
     sweeps: usize,
 }
 
+impl Work {
+    fn new(t: &Matrix, cuts: Cuts) -> Self {
+        Self { t: t.clone(), cuts, step: STEP, sweeps: 0 }
+    }
+}
+
 impl<'a> Relaxed<'a> {
     /// A case; none if its path names neurons that are not there.
     pub fn new(layer: &'a Layer<'a>, problem: &'a Problem<'a>, fixings: &'a [Fixing]) -> Option<Self> {
@@ -135,7 +141,7 @@ impl<'a> Relaxed<'a> {
             let fixing = self.fixings.iter().find(|f| f.neuron == neuron)?;
             Some(if fixing.end == End::Upper { 1.0 } else { -1.0 })
         };
-        Work { t: start.t.clone(), cuts: start.cuts.with_fixed(constant, fixed), step: STEP, sweeps: 0 }
+        Work::new(&start.t, start.cuts.with_fixed(constant, fixed))
     }
 
     /// Steps of the multipliers and a search for new cuts; the value with the constants, about.
@@ -156,13 +162,15 @@ impl<'a> Relaxed<'a> {
         }
         if let Some(products) = products {
             work.cuts.tidy(&products);
-            work.cuts.separate(&products, CUTS * (self.objective.signs() + self.inputs_that_count()));
+            self.search(&mut work.cuts, &products);
         }
         self.objective.bound_of(estimate)
     }
 
-    fn inputs_that_count(&self) -> usize {
-        if self.layer.norm == InputNorm::Linf { self.objective.inputs } else { 0 }
+    /// Adds the cuts that are violated most.
+    fn search(&self, cuts: &mut Cuts, products: &Products) {
+        let inputs = if self.layer.norm == InputNorm::Linf { self.objective.inputs } else { 0 };
+        cuts.separate(products, CUTS * (self.objective.signs() + inputs));
     }
 
     /// Solves at fixed multipliers; the value with the constants.
@@ -177,16 +185,15 @@ impl<'a> Relaxed<'a> {
     /// Solves until the case is closed by a bound of `target`, or is to be split.
     pub fn solve(&self, start: &State, target: f64) -> Solved {
         let mut work = self.begin(start);
-        let (reduced, swept, mut value) = self.settle(&mut work, PLAIN);
+        let (_, swept, mut value) = self.settle(&mut work, PLAIN);
         let products = self.objective.products(&swept, &work.t);
-        work.cuts.separate(&products, CUTS * (self.objective.signs() + self.inputs_that_count()));
-        drop((reduced, products));
+        self.search(&mut work.cuts, &products);
         let mut values = vec![value];
         for round in 0..=ROUNDS {
             if value < target {
                 let (_, _, settled) = self.settle(&mut work, CLOSING);
                 if settled < target
-                    && let Some(case) = self.certify(&mut work, target).filter(|case| case.upper() <= target)
+                    && let Some(case) = self.certify(&work, settled, target).filter(|case| case.upper() <= target)
                 {
                     let verdict = Verdict::Closed(Box::new(case));
                     return Solved { value: settled, start: self.end(work), sweeps: 0, verdict, pattern: None };
@@ -230,9 +237,9 @@ impl<'a> Relaxed<'a> {
 
     /// The bound of a solution, `target` or the best there is.
     pub fn bound(&self, solution: &State, target: f64) -> Option<CheckedCase> {
-        let mut work = Work { t: solution.t.clone(), cuts: solution.cuts.clone(), step: STEP, sweeps: 0 };
+        let mut work = Work::new(&solution.t, solution.cuts.clone());
         let (_, _, value) = self.settle(&mut work, CLOSING);
-        self.certify(&mut work, target.max(value * (1.0 + BOUND_GAP)))
+        self.certify(&work, value, target.max(value * (1.0 + BOUND_GAP)))
     }
 
     /// The proof of a file's case.
@@ -241,16 +248,15 @@ impl<'a> Relaxed<'a> {
         check_sign_case(&self.layer.hidden, self.layer.norm, functional, self.fixings, (upper, proof.clone())).ok()
     }
 
-    /// A bound near that of a solution, of at most `target` if that is within reach; its numbers are rounded to what their
+    /// A bound near `value`, that of a settled solution, of at most `target` if that is within reach; its numbers are rounded to what their
     /// distance from the target needs.
-    fn certify(&self, work: &mut Work, target: f64) -> Option<CheckedCase> {
-        let (_, _, value) = self.settle(work, CLOSING);
+    fn certify(&self, work: &Work, value: f64, target: f64) -> Option<CheckedCase> {
         let gap = (target / value - 1.0).clamp(LEAST_GAP, 1.0);
         let mut best: Option<CheckedCase> = None;
         for (accuracy, spare) in [(ROUNDED * gap, DROPPED * gap), (ROUNDED * gap, 0.0), (LEAST_GAP, 0.0)] {
             let spare = self.objective.weight_worth(spare, value);
             let cuts = work.cuts.simplified(spare, |weight| in_digits(weight, accuracy));
-            let mut own = Work { t: work.t.clone(), cuts, step: STEP, sweeps: 0 };
+            let mut own = Work::new(&work.t, cuts);
             let (reduced, swept, _) = self.settle(&mut own, CLOSING);
             let (gamma, delta) = self.objective.multipliers(&reduced, &swept, &own.t);
             let delta: Vec<f64> =
@@ -282,18 +288,17 @@ impl<'a> Relaxed<'a> {
     }
 
     fn open(&self, mut work: Work) -> Solved {
-        let (_, swept, value) = self.settle(&mut work, LEAVING);
-        let split = self.most_undecided(&swept, &work);
+        let (reduced, swept, value) = self.settle(&mut work, LEAVING);
+        let split = self.most_undecided(&reduced, &swept, &work.t);
         let pattern = self.best_pattern(&work.t);
         let sweeps = work.sweeps;
         Solved { value, start: self.end(work), sweeps, verdict: Verdict::Open(split), pattern: Some(pattern) }
     }
 
     /// The neuron of the largest (1 − |⟨t, e⟩|)·δ.
-    fn most_undecided(&self, swept: &Swept, work: &Work) -> Option<Neuron> {
-        let (t, constant) = (&work.t, self.slopes.len());
-        let reduced = self.objective.reduced(&work.cuts);
-        let (_, delta) = self.objective.multipliers(&reduced, swept, t);
+    fn most_undecided(&self, reduced: &Matrix, swept: &Swept, t: &Matrix) -> Option<Neuron> {
+        let constant = self.slopes.len();
+        let (_, delta) = self.objective.multipliers(reduced, swept, t);
         let cosine = |j: usize| t.row(j).iter().zip(t.row(constant)).map(|(a, b)| a * b).sum::<f64>().abs();
         let score = |j: &usize| ((1.0 - cosine(*j)).max(0.0) * delta[*j], delta[*j]);
         let neurons = (0..constant).filter(|j| self.objective.free[*j]);
