@@ -164,6 +164,9 @@ struct Half {
     plain: Certificate,
 }
 
+/// A part cut in two.
+type Cut = (Knife, [Bounded; 2]);
+
 enum Node {
     Cut(Knife, [usize; 2]),
     Leaf(Box<Bounded>),
@@ -247,7 +250,7 @@ impl Splitter<'_> {
                 stop = Stop::Stalled; // parts too small to be cut
                 break;
             }
-            let halves: Vec<(Job, Option<(Knife, [Bounded; 2])>)> = jobs
+            let halves: Vec<(Job, Option<Cut>)> = jobs
                 .into_par_iter()
                 .map(|job| {
                     let relaxes = costs.relaxation_pays(job.gain) || (round + job.id).is_multiple_of(TRY);
@@ -293,6 +296,9 @@ impl Splitter<'_> {
             self.observer.event(Event::Searched { index: self.index, cases: nodes.len(), open, gap });
         }
         self.finish(&mut bound, &nodes, stop);
+        if stop == Stop::Converged && bound.upper() > lower * close {
+            bound.stop = Stop::Stalled; // what is left cannot be cut
+        }
         bound
     }
 
