@@ -217,7 +217,7 @@ pub(crate) fn certificate(network: &Network, options: &Options, functional: &Fun
             bounds.ok()?.pop().map(|bound| bound.certificate)
         }
         InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => {
-            let outcomes = |_: &VectorNetwork<'_>, outcomes: Vec<Outcome>| Ok(outcomes);
+            let outcomes = |_: &Context<'_>, outcomes: Vec<Outcome>| Ok(outcomes);
             let outcomes = relaxations(network, options, functionals, (&crate::Silent, started), outcomes);
             outcomes.ok()?.pop()?.certificate
         }
@@ -234,8 +234,8 @@ pub(crate) fn relax(
 ) -> Result<Vec<Bound>, BoundError> {
     let exact = GradientBound::new(network, options.norm);
     let realiser = Realiser::new(network);
-    relaxations(network, options, functionals, (observer, started), |vector_network, outcomes| {
-        complete(vector_network, &exact, realiser.as_ref(), options, outcomes)
+    relaxations(network, options, functionals, (observer, started), |context, outcomes| {
+        complete(context, &exact, realiser.as_ref(), outcomes)
     })
 }
 
@@ -245,7 +245,7 @@ fn relaxations<T: Send>(
     options: &Options,
     functionals: &[Functional],
     (observer, started): (&dyn Observer, Instant),
-    complete: impl Fn(&VectorNetwork<'_>, Vec<Outcome>) -> Result<Vec<T>, BoundError> + Sync,
+    complete: impl Fn(&Context<'_>, Vec<Outcome>) -> Result<Vec<T>, BoundError> + Sync,
 ) -> Result<Vec<T>, BoundError> {
     let vector_network = VectorNetwork::new(network, options.norm);
     let rows = functionals.iter().map(|f| f.row_count(network.outputs())).max().unwrap_or(1);
@@ -278,7 +278,7 @@ fn relaxations<T: Send>(
             let outcomes = context.solve(batch);
             let indices = outcomes.iter().map(|(index, _)| *index).collect::<Vec<_>>();
             let outcomes = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-            Ok(indices.into_iter().zip(complete(&vector_network, outcomes)?).collect())
+            Ok(indices.into_iter().zip(complete(&context, outcomes)?).collect())
         })
         .collect();
     let mut all: Vec<(usize, T)> = found?.into_iter().flatten().collect();
@@ -288,23 +288,33 @@ fn relaxations<T: Send>(
 
 /// Evaluations per neuron that the bounds from below of small networks are worth.
 const REPEATS: f64 = 300.0;
+/// Bounds from below get as many multiply–adds as the ascent took, up to this many; beyond, their number grows like its cube root.
+const MUCH: f64 = 1e9;
+/// Multiply–adds per second of a time limit that are asked for: kicks that help take ten times as many.
+const PACE: f64 = 5e7;
 /// Work on real inputs, in units of that on patterns.
 const INPUTS: f64 = 2.0;
 
 /// Adds what is known from below to what was found from above.
 fn complete(
-    network: &VectorNetwork<'_>,
+    context: &Context<'_>,
     exact: &GradientBound<'_>,
     realiser: Option<&Realiser>,
-    options: &Options,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Bound>, BoundError> {
     if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
         return Err(BoundError::Overflow { output: outcome.functional.to_string() });
     }
-    let spent = outcomes.iter().map(|o| (o.iterations * o.solution.k) as f64).sum::<f64>() / outcomes.len() as f64;
+    let (network, options) = (context.network, context.options);
     let (one, neurons) = (network.network().multiply_adds() as f64, network.network().neurons() as f64);
-    let work = options.effort * (PatternRules::DEFAULT.work.min(REPEATS * one * neurons) + spent * one);
+    let spent =
+        outcomes.iter().map(|o| (o.iterations * o.solution.k) as f64).sum::<f64>() / outcomes.len() as f64 * one;
+    let spent = if spent > MUCH { MUCH * (spent / MUCH).cbrt() } else { spent };
+    let wanted = options.effort * (PatternRules::DEFAULT.work.min(REPEATS * one * neurons) + spent);
+    let work = match context.time_left() {
+        Some(left) => wanted.min(PACE * left.as_secs_f64()),
+        None => wanted,
+    };
     let rules = PatternRules { seed: options.seed, work, ..PatternRules::DEFAULT };
     let functionals: Vec<Functional> = outcomes.iter().map(|o| o.functional.clone()).collect();
     let solutions: Vec<&Point> = outcomes.iter().map(|o| &o.solution).collect();

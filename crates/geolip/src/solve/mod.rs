@@ -248,6 +248,13 @@ impl Context<'_> {
         Instant::now().checked_add(left / u32::try_from(rounds).unwrap_or(u32::MAX))
     }
 
+    /// What is left of the time limit for a batch that is solved, if those still to come get as much.
+    pub fn time_left(&self) -> Option<Duration> {
+        let rounds = (self.batches - self.begun.load(Ordering::Relaxed)).div_ceil(rayon::current_num_threads());
+        let left = self.options.time_limit?.saturating_sub(self.started.elapsed());
+        Some(left / u32::try_from(1 + rounds).unwrap_or(u32::MAX))
+    }
+
     fn stopped(&self, deadline: Option<Instant>) -> Option<Stop> {
         if self.observer.cancelled() {
             Some(Stop::Interrupted)
