@@ -1,0 +1,133 @@
+"""Our own program, as a user runs it: whole processes of the release binary."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from reproduce import measure, rows
+from reproduce.job import Job, Sink
+
+RUNS = 3
+
+
+class Failed(Exception):
+    """The program ended with an error."""
+
+
+def call(job: Job, *arguments: str) -> tuple[Any, measure.Run]:
+    """Runs `geolip bound … --json` on the job's network."""
+    command = [job.geolip, "bound", job.file, "--json", *arguments]
+    run = measure.run(command, timeout=job.cap)
+    if run.timed_out:
+        raise Failed(f"stopped after {job.cap:.0f} s")
+    if run.code != 0:
+        raise Failed(run.errors.strip().splitlines()[-1] if run.errors.strip() else f"exit code {run.code}")
+    return json.loads(run.output), run
+
+
+def bound(job: Job, sink: Sink) -> None:
+    """All outputs with default options; times are the median of three runs."""
+    for norm, _ in job.rows:
+        runs = sorted((call(job, "--norm", norm) for _ in range(RUNS)), key=lambda pair: pair[1].seconds)
+        report, run = runs[RUNS // 2]
+        worst = max(report["bounds"], key=lambda b: float(b["upper"]))
+        details: dict[str, float | str | bool] = {
+            "stop": " ".join(sorted({b["stop"] for b in report["bounds"]})),
+            "iterations": max(b["iterations"] for b in report["bounds"]),
+            "rank": max(b["rank"] for b in report["bounds"]),
+            "relaxation": worst["relaxation"],
+            "factor": worst["factor"] or math.inf,
+            "lip_is_fgl": all(b["lip_is_fgl"] for b in report["bounds"]),
+        }
+        parts = (("geolip", "upper", rows.CERTIFIED), ("pattern", "pattern_lower", rows.PATTERN), ("witness", "lower", rows.ATTAINED))
+        for method, name, guarantee in parts:
+            own = details if method == "geolip" else {}
+            for b in report["bounds"]:
+                sink.value(norm, method, guarantee, b["output"], b[name], report["seconds"])
+            sink.done(norm, method, process_seconds=run.seconds, peak_mib=run.peak_mib, details=own)
+
+
+def exact(job: Job, sink: Sink) -> None:
+    """Branch and bound: the FGL of every output that is finished within the limit."""
+    limit = job.options["limit"]
+    for norm, method in job.rows:
+        report, run = call(job, "--norm", norm, "--exact", "--time-limit", str(limit))
+        closed = [b for b in report["bounds"] if b["exact"]]
+        for b in closed:
+            sink.value(norm, method, rows.EXACT, b["output"], b["pattern_lower"], report["seconds"])
+        upper = {f"upper {b['output']}": float(b["upper"]) for b in report["bounds"]}
+        note = f"{len(closed)} of {len(report['bounds'])} outputs within {limit} s"
+        sink.done(
+            norm,
+            method,
+            rows.OK if len(closed) == len(report["bounds"]) else rows.TIMEOUT,
+            process_seconds=run.seconds,
+            peak_mib=run.peak_mib,
+            note=note,
+            details={**upper, "cases": sum(b["cases"] or 0 for b in report["bounds"])},
+        )
+
+
+def local(job: Job, sink: Sink) -> None:
+    """One output near one input."""
+    with tempfile.TemporaryDirectory() as folder:
+        centre = Path(folder) / "centre.txt"
+        centre.write_text(str(job.options["centre"]))
+        for norm, method in job.rows:
+            radius, output = str(job.options["radius"]), str(job.options["output"])
+            report, run = call(job, "--norm", norm, "--center", str(centre), "--radius", radius, "--output", output)
+            for b in report["bounds"]:
+                name, guarantee = ("lower", rows.ATTAINED) if method == "witness" else ("upper", rows.CERTIFIED)
+                sink.value(norm, method, guarantee, b["output"], b[name], report["seconds"])
+            sink.done(norm, method, process_seconds=run.seconds, peak_mib=run.peak_mib)
+
+
+def growth(job: Job, sink: Sink) -> None:
+    """One output of a network of a growth series, with a time limit of its own."""
+    limit = str(job.options["limit"])
+    for norm in dict.fromkeys(norm for norm, _ in job.rows):
+        report, run = call(job, "--norm", norm, "--output", "0", "--time-limit", limit)
+        (b,) = report["bounds"]
+        details = {name: b[name] for name in ("stop", "iterations", "rank", "relaxation")}
+        parts = (("geolip", "upper", rows.CERTIFIED), ("pattern", "pattern_lower", rows.PATTERN), ("witness", "lower", rows.ATTAINED))
+        for method, name, guarantee in parts:
+            sink.value(norm, method, guarantee, b["output"], b[name], report["seconds"])
+            sink.done(
+                norm,
+                method,
+                process_seconds=run.seconds,
+                peak_mib=run.peak_mib,
+                details=details if method == "geolip" else {},
+            )
+
+
+def sweeps(job: Job, sink: Sink) -> None:
+    """Seconds per sweep: what more sweeps cost, by two runs of one seed that end at different times.
+
+    Both runs stop well before they converge, at one rank, so that what they do besides sweeping is the same.
+    """
+    norm, method = job.rows[0]
+    short, long = float(job.options["short"]), float(job.options["long"])
+    found = []
+    for limit in (short, long):
+        arguments = ("--norm", norm, "--output", "0", "--effort", "0", "--threads", "1", "--tol", "1e-13")
+        report, run = call(job, *arguments, "--time-limit", str(limit))
+        (b,) = report["bounds"]
+        found.append((b["iterations"], limit, b["rank"], b["stop"], run))
+    (few, _, low, _, _), (many, _, high, stop, run) = found
+    usable = stop == "time_limit" and low == high and many > few > 0
+    seconds = (long - short) / (many - few) if usable else math.nan
+    sink.value(norm, method, "", "0", seconds, seconds)
+    note = "" if usable else f"{few} sweeps at rank {low}, then {many} at rank {high}, stop {stop}: no common rate"
+    sink.done(
+        norm,
+        method,
+        rows.OK if usable else rows.FAILED,
+        note=note,
+        peak_mib=run.peak_mib,
+        details={"rank": high, "sweeps": many},
+    )
