@@ -29,15 +29,15 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
         description="Repeat the paper's experiments: every method on every network, tables, figures, checks.",
         epilog="reproduce/run train --help trains the networks; reproduce/run page RESULTS writes docs/reproduction.md",
     )
-    parser.add_argument("--quick", action="store_true", help="small networks only, in three minutes; results in target/")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="MNIST's idx files: train on them first (default: digits)")
+    parser.add_argument("--quick", action="store_true", help="small networks only, three minutes; results in target/")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="MNIST's idx files, to train on (default: digits)")
     parser.add_argument("--only", metavar="PATTERN", help="only jobs whose name matches this regular expression")
     parser.add_argument(
         "--results", type=Path, metavar="DIR", help="folder of the results; rows that are there are not run again"
     )
     parser.add_argument("--geolip", type=Path, metavar="PATH", help="the program (default: target/release/geolip)")
     parser.add_argument("--list", action="store_true", help="print the jobs and stop")
-    parser.add_argument("--minutes", type=float, default=BUDGET / 60, help="stop after this long (default: %(default)g)")
+    parser.add_argument("--minutes", type=float, default=BUDGET / 60, help="stop after these (default: %(default)g)")
     chosen = parser.parse_args(given)
     if chosen.data is not None and not chosen.data.is_dir():
         parser.error(f"--data {chosen.data}: no such folder")
@@ -116,7 +116,10 @@ def say(line: str) -> None:
 
 
 def main(given: Sequence[str]) -> int:
-    """Runs, tabulates, draws, checks. Exit code 0: all well; 1: a check failed; 2: usage; 3: out of time; 130: stopped."""
+    """Runs, tabulates, draws, checks.
+
+    Exit code 0: all well; 1: a check failed; 2: usage; 3: out of time; 130: stopped.
+    """
     if given and given[0] == "train":
         from reproduce import train
 
@@ -134,7 +137,8 @@ def main(given: Sequence[str]) -> int:
         networks = scratch / "mnist"
         networks.mkdir(parents=True, exist_ok=True)
         train_missing(networks, chosen.data)
-    settings = plan.Settings(str(program), chosen.quick, networks, chosen.data is not None, scratch, centre(chosen.data))
+    mnist, image = chosen.data is not None, centre(chosen.data)
+    settings = plan.Settings(str(program), chosen.quick, networks, mnist, scratch, image)
     jobs = [job for job in plan.jobs(settings) if not chosen.only or re.search(chosen.only, job.key)]
     if chosen.list:
         for job in jobs:

@@ -37,7 +37,8 @@ def mark_peers(table: list[Row]) -> None:
             lower, method = best.get((row.network, row.norm, output), (-math.inf, ""))
             if value < lower * (1 - 5e-7):
                 row.status = rows.BELOW
-                row.note = f"output {output}: {value:.6g} < {lower:.6g} of {method}" + (f"; {row.note}" if row.note else "")
+                verdict = f"output {output}: {value:.6g} < {lower:.6g} of {method}"
+                row.note = f"{verdict}; {row.note}" if row.note else verdict
                 break
 
 

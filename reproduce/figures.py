@@ -9,13 +9,13 @@ from typing import Any
 import matplotlib
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator  # noqa: E402
+import matplotlib.pyplot as plt
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from reproduce import tables  # noqa: E402
-from reproduce.fit import exponent  # noqa: E402
-from reproduce.networks import ARCHITECTURES, TRAININGS  # noqa: E402
-from reproduce.rows import OK, TIMEOUT, Row  # noqa: E402
+from reproduce import tables
+from reproduce.fit import exponent
+from reproduce.networks import ARCHITECTURES, TRAININGS
+from reproduce.rows import OK, TIMEOUT, Row
 
 # by the table that they stand below: file name and caption
 FIGURES = {
@@ -117,17 +117,30 @@ def times(table: list[Row]) -> Any:
         for place, network in enumerate(networks):
             ours = tables.own(table, network, norm, "geolip")
             if ours:
-                axis.plot(ours.process_seconds, place, "o", color="#0072B2", ms=7, label="geolip, certified" if place == 0 else None)
+                axis.plot(
+                    ours.process_seconds,
+                    place,
+                    "o",
+                    color="#0072B2",
+                    ms=7,
+                    label="geolip, certified" if place == 0 else None,
+                )
         for solver, (colour, marker) in PEERS.items():
             for place, network in enumerate(networks):
-                group = [r for r in table if r.network == network and r.norm == norm and tables.is_solver(r) and r.method.endswith(solver)]
+                group = [
+                    r
+                    for r in table
+                    if r.network == network and r.norm == norm and tables.is_solver(r) and r.method.endswith(solver)
+                ]
                 done = [r.ten for r in group if r.outputs and (r.status == OK or not solver.endswith("SCS"))]
                 if done:
                     axis.plot(min(done), place, marker, color=colour, ms=6)
                 elif any(r.status == TIMEOUT for r in group):
                     least = 10 * min(r.process_seconds for r in group if r.status == TIMEOUT)
                     axis.plot(least, place, marker, color=colour, ms=6, mfc="none")
-                    axis.annotate("", (least * 2.2, place), (least, place), arrowprops={"arrowstyle": "->", "color": colour})
+                    axis.annotate(
+                        "", (least * 2.2, place), (least, place), arrowprops={"arrowstyle": "->", "color": colour}
+                    )
             axis.plot([], [], marker, color=colour, label=solver)
         axis.set_xscale("log")
         axis.set_title("ℓ∞" if norm == "linf" else "ℓ2 (programs reduced for the solvers)", fontsize=10)
@@ -144,7 +157,11 @@ def times(table: list[Row]) -> Any:
 
 def ratios(table: list[Row]) -> Any:
     """Upper over exact, one point per output, below the constants that are proved."""
-    networks = [n for n in tables.trained_networks(table) if tables.own(table, n, "linf", "exact") or tables.own(table, n, "l2", "exact")]
+    networks = [
+        n
+        for n in tables.trained_networks(table)
+        if tables.own(table, n, "linf", "exact") or tables.own(table, n, "l2", "exact")
+    ]
     if not networks:
         return None
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 0.9 + 0.32 * len(networks)), sharey=True)
@@ -171,7 +188,9 @@ def ratios(table: list[Row]) -> Any:
 
 def training(table: list[Row]) -> Any:
     """Normal against adversarial training, both norms: intervals from the pattern to our bound."""
-    shown = [a.name for a in ARCHITECTURES if all(tables.own(table, f"{a.name} {t}", "linf", "geolip") for t in TRAININGS)]
+    shown = [
+        a.name for a in ARCHITECTURES if all(tables.own(table, f"{a.name} {t}", "linf", "geolip") for t in TRAININGS)
+    ]
     if not shown:
         return None
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 0.9 + 0.36 * len(shown)), sharey=True)
@@ -182,7 +201,14 @@ def training(table: list[Row]) -> Any:
                 if upper and lower:
                     axis.plot([lower.value, upper.value], [place + shift] * 2, color=colour, lw=2)
                     axis.plot(upper.value, place + shift, marker, color=colour, ms=6)
-            axis.plot([], [], marker, ls="-", color=colour, label="normal" if training == "normal" else "adversarial (ℓ∞, ε = 0.1)")
+            axis.plot(
+                [],
+                [],
+                marker,
+                ls="-",
+                color=colour,
+                label="normal" if training == "normal" else "adversarial (ℓ∞, ε = 0.1)",
+            )
         axis.set_xscale("log")
         low, high = axis.get_xlim()
         ticks = [m * 10**e for e in range(-2, 6) for m in (1, 2, 5) if low <= m * 10**e <= high]
@@ -203,7 +229,10 @@ def depth(table: list[Row]) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.8))
     trained = [(len(a.hidden), f"{a.name} normal") for a in ARCHITECTURES if set(a.hidden) == {64}]
     random = [(size, f"depth {size}") for size in tables.sizes(table, "depth")]
-    for axis, group, title in ((axes[0], trained, "trained, width 64, ten outputs"), (axes[1], random, "random weights, width 64, one output")):
+    for axis, group, title in (
+        (axes[0], trained, "trained, width 64, ten outputs"),
+        (axes[1], random, "random weights, width 64, one output"),
+    ):
         for method, colour, marker, label in (
             ("norm product", "#D55E00", "v", "norm product"),
             ("geolip", "#0072B2", "o", "geolip, certified"),
@@ -215,7 +244,9 @@ def depth(table: list[Row]) -> Any:
             if points:
                 x, y = zip(*points, strict=True)
                 axis.plot(x, y, marker + "-", color=colour, ms=5, lw=1.2)
-                axis.annotate(label, (x[-1], y[-1]), xytext=(7, 0), textcoords="offset points", color=colour, va="center")
+                axis.annotate(
+                    label, (x[-1], y[-1]), xytext=(7, 0), textcoords="offset points", color=colour, va="center"
+                )
         axis.set_yscale("log")
         axis.set_xscale("log")
         places = [d for d, _ in group]
@@ -233,7 +264,17 @@ def growth(table: list[Row]) -> Any:
     """Time against size on log axes, with fitted exponents."""
     figure, axes = plt.subplots(2, 2, figsize=(9.2, 7.2))
     panels = (
-        (axes[0, 0], "width", "neurons in one hidden layer", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o"), ("natural, DSDP", "linf", "DSDP, ℓ∞", "#D55E00", "v"), ("geolip", "l2", "geolip, ℓ2", "#56B4E9", "x"), ("natural, CSDP", "l2", "CSDP, ℓ2", "#E69F00", "^")]),
+        (
+            axes[0, 0],
+            "width",
+            "neurons in one hidden layer",
+            [
+                ("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o"),
+                ("natural, DSDP", "linf", "DSDP, ℓ∞", "#D55E00", "v"),
+                ("geolip", "l2", "geolip, ℓ2", "#56B4E9", "x"),
+                ("natural, CSDP", "l2", "CSDP, ℓ2", "#E69F00", "^"),
+            ],
+        ),
         (axes[0, 1], "depth", "hidden layers of 64", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
         (axes[1, 0], "convolutions", "3 × 3 convolutions", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
     )
@@ -254,8 +295,8 @@ def growth(table: list[Row]) -> Any:
             axis.annotate(text, (x, y), xytext=(-4, 8), textcoords="offset points", color=colour, ha="right")
         axis.set_xlabel(label)
         axis.set_ylabel("seconds, one output")
-    points = tables.sweep_points(table)
-    if points:
+    timed = tables.sweep_points(table)
+    if timed:
         axis = axes[1, 1]
         for series, colour, marker in (("width", "#0072B2", "o"), ("depth", "#D55E00", "v")):
             own = tables.sweep_points([r for r in table if r.network.startswith(series)])
@@ -263,7 +304,7 @@ def growth(table: list[Row]) -> Any:
                 axis.plot(*zip(*sorted(own), strict=True), marker, color=colour, ms=6, label=f"{series} series")
         axis.set_xlabel("multiply–adds of a sweep")
         axis.set_ylabel("seconds per sweep, one thread")
-        axis.set_title(f"all together: power {exponent(points):.2f}", fontsize=10)
+        axis.set_title(f"all together: power {exponent(timed):.2f}", fontsize=10)
         axis.legend(frameon=False)
     else:
         axes[1, 1].set_visible(False)

@@ -1,7 +1,7 @@
 """One job: one method (or one program that runs several) on one network, in a process of its own.
 
-`python -m reproduce.job SPEC` runs it and prints what it finds as it finds it, one JSON object a line, so that a job that is
-stopped at its limit leaves the outputs it has done. The specification is a `Job` as JSON.
+`python -m reproduce.job SPEC` runs it and prints what it finds as it finds it, one JSON object a line, so that a job
+that is stopped at its limit leaves the outputs it has done. The specification is a `Job` as JSON.
 """
 
 from __future__ import annotations

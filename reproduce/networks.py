@@ -1,12 +1,14 @@
 """Which networks are bounded: the paper's architectures, and growth series with random weights.
 
-Trained networks are ONNX files. Random ones are made at run time from fixed seeds: fully connected ones as weight lists,
-convolutional ones as ONNX.
+Trained networks are ONNX files. Random ones are made at run time from fixed seeds: fully connected ones as weight
+lists, convolutional ones as ONNX.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +76,7 @@ def _initialisers(path: Path) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _chain(arrays: dict[str, npt.NDArray[np.generic]], letter: str) -> list[Array]:
-    found = []
+    found: list[Array] = []
     while f"{letter}{len(found) + 1}" in arrays:
         found.append(arrays[f"{letter}{len(found) + 1}"].astype(np.float64))
     return found
@@ -84,7 +86,7 @@ def dense(sizes: tuple[int, ...], path: Path) -> None:
     """Writes a random chain: normal weights of variance 2/fan-in, no biases."""
     rng = np.random.default_rng(0)
     arrays: dict[str, Array] = {}
-    for layer, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False), start=1):
+    for layer, (before, after) in enumerate(pairwise(sizes), start=1):
         arrays[f"W{layer}"] = rng.normal(0, np.sqrt(2 / before), (after, before))
         arrays[f"b{layer}"] = np.zeros(after)
     np.savez(path, **arrays)  # type: ignore[arg-type]
@@ -136,7 +138,7 @@ def series_file(series: str, size: int, folder: Path) -> Path:
     path = folder / f"{series}-{size}.{suffix}"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        new = path.with_name(f"new-{path.name}")
+        new = path.with_name(f"new-{os.getpid()}-{path.name}")
         if series == "width":
             dense((INPUTS, size, OUTPUTS), new)
         elif series == "depth":

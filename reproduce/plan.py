@@ -62,15 +62,28 @@ def trained(settings: Settings) -> list[Job]:
                 **options: float | int | str,
             ) -> Job:
                 own = {"geolip": settings.geolip, **options}
-                return Job(f"{name} {kind} {'+'.join(sorted({n for n, _ in rows}))}", kind, name, file, tuple(rows), cap, own, estimate)
+                return Job(
+                    f"{name} {kind} {'+'.join(sorted({n for n, _ in rows}))}",
+                    kind,
+                    name,
+                    file,
+                    tuple(rows),
+                    cap,
+                    own,
+                    estimate,
+                )
 
             ours = ("geolip", "pattern", "witness")
             found.append(job("bound", [(n, m) for n in NORMS for m in ours], 120, 4 if deep else 2))
             methods = list(METHODS.values())
             found.append(job("compare", [("linf", m) for m in methods], 200, 3 if deep else architecture.hidden[0] / 5))
-            found.append(job("compare", [("l2", m) for m in methods], 100, 3 if deep else 10, limit=3 if settings.quick else 10))
+            found.append(
+                job("compare", [("l2", m) for m in methods], 100, 3 if deep else 10, limit=3 if settings.quick else 10)
+            )
             samples = 20_000 if settings.quick else 200_000
-            found.append(job("sampling", [(n, "sampling") for n in NORMS], 120, 3 if settings.quick else 15, samples=samples))
+            found.append(
+                job("sampling", [(n, "sampling") for n in NORMS], 120, 3 if settings.quick else 15, samples=samples)
+            )
             if not deep:
                 limit = EXACT[architecture.hidden[0]]
                 found.extend(job("exact", [(n, "exact")], 6 * limit + 30, limit / 2, limit=limit) for n in NORMS)
@@ -82,8 +95,8 @@ def trained(settings: Settings) -> list[Job]:
 def peers(settings: Settings) -> list[Job]:
     """General solvers on the same programs, on the normally trained networks.
 
-    In linf the programs keep all 784 inputs, and a solver gets what its cap allows: one output where it is hopeless, all where
-    it is fast. Clarabel's and SCS's rows in linf show that they are no way there, and are tried on few networks.
+    In linf the programs keep all 784 inputs, and a solver gets what its cap allows: often one output. Clarabel's and SCS's
+    rows in linf show how far they get, and are tried on few networks.
     """
     found = []
     for architecture in ARCHITECTURES:
@@ -169,15 +182,22 @@ def growing(settings: Settings) -> list[Job]:
             options: dict[str, float | int | str] = {"geolip": settings.geolip, "limit": limit, "size": size}
             found.append(Job(f"{network} growth", "growth", network, file, rows_in("linf"), 4 * limit, options, 3))
             if not settings.quick and ((kind == "width" and size >= 512) or (kind == "depth" and size >= 16)):
-                sweeps = {"geolip": settings.geolip, "short": 1.0, "long": 3.0, "size": size}
+                sweeps: dict[str, float | int | str] = {
+                    "geolip": settings.geolip,
+                    "short": 1.0,
+                    "long": 3.0,
+                    "size": size,
+                }
                 found.append(Job(f"{network} sweeps", "sweeps", network, file, (("linf", "sweep"),), 60, sweeps, 5))
-            peer = {"solver": "dsdp", "form": "natural", "first": 0, "outputs": 1}
+            peer: dict[str, float | int | str] = {"solver": "dsdp", "form": "natural", "first": 0, "outputs": 1}
             if not settings.quick and kind == "width" and size <= 256:
                 found.append(Job(f"{network} dsdp", "sdpa", network, file, (("linf", "natural, DSDP"),), 60, peer, 20))
             if kind == "width" and size <= 512:
-                small = {**peer, "solver": "csdp"}
+                small: dict[str, float | int | str] = {**peer, "solver": "csdp"}
                 cap = 10 if settings.quick else 30
-                found.append(Job(f"{network} csdp l2", "sdpa", network, file, (("l2", "natural, CSDP"),), cap, small, 5))
+                found.append(
+                    Job(f"{network} csdp l2", "sdpa", network, file, (("l2", "natural, CSDP"),), cap, small, 5)
+                )
                 found.append(Job(f"{network} l2", "growth", network, file, rows_in("l2"), 4 * limit, options, 3))
     return found
 

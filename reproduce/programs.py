@@ -1,15 +1,16 @@
 """The paper's semidefinite programs of ReLU chains, as data for any solver.
 
 Every program is  minimise c'x  such that  S(x) = sum of x_i F_i - F_0  is positive semidefinite, and its dual
-maximise <F_0, Y>  such that  <F_i, Y> = c_i, Y positive semidefinite  (the pair of the SDPA format). The value is that optimum
-times `factor`, or its square root where `root` is set.
+maximise <F_0, Y>  such that  <F_i, Y> = c_i, Y positive semidefinite  (the pair of the SDPA format). The value is that
+optimum times `factor`, or its square root where `root` is set.
 
-* natural: the FGL of one hidden layer is max x'A(t, 1) over signs t, and over signs x (linf) or unit vectors x (l2), with
-  A = [W'diag(u), W'u] / 2; unit vectors take the place of signs. In linf Y has n + h + 1 rows. In l2 the best x is known, and
-  Y has h + 1: max of the square root of <A'A, Y>.
-* dual: least (zeta + sum of gamma) / 2 such that zeta t^2 + sum gamma_i x_i^2 + sum lambda_j z_j (z_j - h_j) - 2 t u'W z >= 0, at any
-  depth. In l2 there is one gamma, and this is LipSDP-Neuron; as only W_1 W_1' counts then, W_1 is replaced by its triangular
-  factor, which is as wide as the layer and not as the input. LipSDP does not do so: it makes the peers faster here.
+* natural: the FGL of one hidden layer is max x'A(t, 1) over signs t, and over signs x (linf) or unit vectors x (l2),
+  with A = [W'diag(u), W'u] / 2; unit vectors take the place of signs. In linf Y has n + h + 1 rows. In l2 the best x is
+  known, and Y has h + 1: the square root of max <A'A, Y>.
+* dual: the least (zeta + sum of gamma) / 2 such that, for all t, x, z,
+  zeta t^2 + sum gamma_i x_i^2 + sum lambda_j z_j (z_j - h_j) - 2 t u'W z >= 0, at any depth. In l2 there is one gamma,
+  and this is LipSDP-Neuron; as only W_1 W_1' counts then, W_1 is replaced by its triangular factor, which is as wide as
+  the layer and not as the input. LipSDP does not do so: it makes the peers faster here.
 """
 
 from __future__ import annotations
@@ -91,16 +92,17 @@ def dual(weights: list[Array], u: Array, norm: str) -> Program:
     """The dual form, or LipSDP-Neuron in l2, of a chain."""
     hidden, last = list(weights[:-1]), weights[-1]
     if norm == "l2" and hidden[0].shape[0] < hidden[0].shape[1]:
-        hidden[0] = np.linalg.qr(hidden[0].T, mode="r").T
+        hidden[0] = np.transpose(np.linalg.qr(hidden[0].T)[1])
     inputs = hidden[0].shape[1]
     build = _Builder()
     build.add(1, 0, 0, 1.0)  # zeta
     x = 1 + np.arange(inputs)
     gammas = 1 if norm == "l2" else inputs
     build.add(2 + (np.zeros(inputs, int) if norm == "l2" else np.arange(inputs)), x, x, 1.0)
-    variable, before = 2 + gammas, x
+    variable: int = 2 + gammas
+    before: Indices = x
     for w in hidden:
-        z = before[-1] + 1 + np.arange(len(w))
+        z = int(before[-1]) + 1 + np.arange(len(w))
         multiplier = variable + np.arange(len(w))
         build.add(multiplier, z, z, 1.0)
         build.add(multiplier[:, None], before[None, :], z[:, None], -0.5 * w)

@@ -9,9 +9,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-# What a value is worth. Lower bounds of Lip, lower bounds of the FGL, its value, upper bounds proved, and upper bounds as far
-# as a solver can be believed.
+# What a value is worth. Lower bounds of Lip, lower bounds of the FGL, its value, upper bounds proved, and upper bounds as
+# far as a solver can be believed.
 ATTAINED, PATTERN, EXACT, CERTIFIED, NUMERICAL = "attained", "pattern", "exact", "certified", "numerical"
 LOWER = (ATTAINED, PATTERN)
 UPPER = (CERTIFIED, NUMERICAL)
@@ -59,7 +60,9 @@ def append(path: Path, rows: list[Row]) -> None:
     """Adds the rows of one job; the file is begun if it is not there."""
     new = not path.exists()
     with path.open("a", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\", quotechar=None)
+        writer = csv.writer(
+            file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\", quotechar=None
+        )
         if new:
             writer.writerow(COLUMNS)
         for row in rows:
@@ -76,7 +79,8 @@ def _read(path: Path) -> Iterator[Row]:
         for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\", quotechar=None):
             if line.get(COLUMNS[-1]) is None:
                 continue  # cut short while it was written
-            yield Row(**{name: _value(name, line[name]) for name in COLUMNS})
+            fields: dict[str, Any] = {name: _value(name, line[name]) for name in COLUMNS}
+            yield Row(**fields)
 
 
 def _text(name: str, value: object) -> str:

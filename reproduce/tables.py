@@ -106,7 +106,19 @@ def everything(table: list[Row], norm: str) -> Table:
                     row.note,
                 ]
             )
-    header = ["network", "method", "value", "/ geolip", "outputs", "own s", "process s", "MiB", "guarantee", "status", "note"]
+    header = [
+        "network",
+        "method",
+        "value",
+        "/ geolip",
+        "outputs",
+        "own s",
+        "process s",
+        "MiB",
+        "guarantee",
+        "status",
+        "note",
+    ]
     return Table(f"all-{norm}", f"Every method, {norm}", header, lines)
 
 
@@ -220,7 +232,15 @@ def speed(table: list[Row]) -> Table:
                     sign + f"{ratio:,.0f}",
                 ]
             )
-    header = ["norm", "network", "geolip, whole process, s", "fastest peer", "outputs measured", "ten outputs, s", "ratio"]
+    header = [
+        "norm",
+        "network",
+        "geolip, whole process, s",
+        "fastest peer",
+        "outputs measured",
+        "ten outputs, s",
+        "ratio",
+    ]
     return Table("speed", "Time for ten outputs beside the fastest peer", header, lines)
 
 
@@ -274,7 +294,16 @@ def depth(table: list[Row]) -> Table:
                 str(ours.details.get("stop", "")),
             ]
         )
-    header = ["network", "Lip at least", "FGL at least", "geolip", "geolip / FGL", "geolip / Lip", "product / geolip", "stop"]
+    header = [
+        "network",
+        "Lip at least",
+        "FGL at least",
+        "geolip",
+        "geolip / FGL",
+        "geolip / Lip",
+        "product / geolip",
+        "stop",
+    ]
     return Table("depth", "Bound against lower bounds, linf", header, lines)
 
 
@@ -319,7 +348,19 @@ def growth(table: list[Row]) -> Table:
                     rank = str(row.details.get("rank", "-"))
                     figures = [number(row.value, 6), time(seconds), f"{row.peak_mib:,.0f}", sweeps, rank, stop]
                     lines.append([series, f"{size:.0f}", norm, method, work, *figures])
-    header = ["series", "size", "norm", "method", "multiply-adds", "value", "process s", "MiB", "sweeps", "rank", "stop"]
+    header = [
+        "series",
+        "size",
+        "norm",
+        "method",
+        "multiply-adds",
+        "value",
+        "process s",
+        "MiB",
+        "sweeps",
+        "rank",
+        "stop",
+    ]
     return Table("growth", "Growth series, one output", header, lines)
 
 
@@ -347,10 +388,22 @@ def exponents(table: list[Row]) -> Table:
 
     line("time per sweep, in multiply-adds", sweep_points(table), "0.9 to 1.1")
     line("whole bound, linf, in width, from 64", finished(width, 64), "at most 1.5")
-    line("whole bound, linf, in width, 64 to the number of inputs", [p for p in finished(width, 64) if p[0] <= INPUTS], "")
+    line(
+        "whole bound, linf, in width, 64 to the number of inputs",
+        [p for p in finished(width, 64) if p[0] <= INPUTS],
+        "",
+    )
     line("whole bound, l2, in width, from 64", finished(growth_points(table, "width", "geolip", "l2"), 64), "")
-    line("natural form with DSDP, linf, in width, from 64", finished(growth_points(table, "width", "natural, DSDP", "linf"), 64), "")
-    line("natural form with CSDP, l2, in width, from 64", finished(growth_points(table, "width", "natural, CSDP", "l2"), 64), "")
+    line(
+        "natural form with DSDP, linf, in width, from 64",
+        finished(growth_points(table, "width", "natural, DSDP", "linf"), 64),
+        "",
+    )
+    line(
+        "natural form with CSDP, l2, in width, from 64",
+        finished(growth_points(table, "width", "natural, CSDP", "l2"), 64),
+        "",
+    )
     line("whole bound, linf, in depth", finished(growth_points(table, "depth", "geolip", "linf")), "")
     line("whole bound, linf, in convolutions", finished(growth_points(table, "convolutions", "geolip", "linf")), "")
     return Table("exponents", "Exponents of growth", ["what", "points", "range", "exponent", "asked for"], lines)

@@ -2,14 +2,15 @@
 
 reproduce/run train [--data DIR] [--out DIR] [--only NAME ...]
 
-Without --data on scikit-learn's digits resized to 784 pixels, with --data DIR on MNIST, whose idx files lie in DIR. The optimiser,
-the data and the ONNX writer are those of models/train.py; this file adds the adversary: projected gradient steps on the
-cross-entropy in l-infinity, from a random start, clipped to [0, 1]. Every random draw has a fixed seed.
+Without --data on scikit-learn's digits resized to 784 pixels, with --data DIR on MNIST, whose idx files lie in DIR. The
+optimiser, the digits and the ONNX writer are those of models/train.py; this file adds the adversary: projected gradient
+steps on the cross-entropy in l-infinity, from a random start, clipped to [0, 1]. Every random draw has a fixed seed.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import itertools
 import sys
 import time
@@ -23,7 +24,7 @@ from reproduce import idx
 from reproduce.networks import ARCHITECTURES, ROOT, TRAININGS, Architecture
 
 sys.path.insert(0, str(ROOT / "models"))
-import train as examples  # noqa: E402
+examples: Any = importlib.import_module("train")  # models/train.py, which has no types
 
 EPSILON = 0.1
 PGD_STEPS = 40
@@ -31,7 +32,7 @@ STEP = 2.5 / PGD_STEPS  # in units of epsilon: reaches every point of the ball f
 SEED = 0
 MNIST_EPOCHS = {"normal": 5, "pgd": 2}
 
-Images = Any  # float32 rows of 784 numbers in [0, 1]; the example's code has no types
+Images = Any  # float32 rows of 784 numbers in [0, 1]
 Parameters = Any  # [(weight, bias)], each weight out x in
 
 

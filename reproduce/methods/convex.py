@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def run(job: Job, sink: Sink) -> None:
     sink.done(norm, method, rows.INACCURATE if words else rows.OK, note="; ".join(sorted(words)))
 
 
-def as_cvxpy(program: Program):  # type: ignore[no-untyped-def] # noqa: ANN201 (CVXPY has no types)
+def as_cvxpy(program: Program) -> Any:
     """Minimise c'x subject to sum of x_i F_i - F_0 positive semidefinite."""
     import cvxpy
     from scipy import sparse

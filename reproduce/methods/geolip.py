@@ -43,7 +43,11 @@ def bound(job: Job, sink: Sink) -> None:
             "factor": worst["factor"] or math.inf,
             "lip_is_fgl": all(b["lip_is_fgl"] for b in report["bounds"]),
         }
-        parts = (("geolip", "upper", rows.CERTIFIED), ("pattern", "pattern_lower", rows.PATTERN), ("witness", "lower", rows.ATTAINED))
+        parts = (
+            ("geolip", "upper", rows.CERTIFIED),
+            ("pattern", "pattern_lower", rows.PATTERN),
+            ("witness", "lower", rows.ATTAINED),
+        )
         for method, name, guarantee in parts:
             own = details if method == "geolip" else {}
             for b in report["bounds"]:
@@ -93,7 +97,11 @@ def growth(job: Job, sink: Sink) -> None:
         report, run = call(job, "--norm", norm, "--output", "0", "--time-limit", limit)
         (b,) = report["bounds"]
         details = {name: b[name] for name in ("stop", "iterations", "rank", "relaxation")}
-        parts = (("geolip", "upper", rows.CERTIFIED), ("pattern", "pattern_lower", rows.PATTERN), ("witness", "lower", rows.ATTAINED))
+        parts = (
+            ("geolip", "upper", rows.CERTIFIED),
+            ("pattern", "pattern_lower", rows.PATTERN),
+            ("witness", "lower", rows.ATTAINED),
+        )
         for method, name, guarantee in parts:
             sink.value(norm, method, guarantee, b["output"], b[name], report["seconds"])
             sink.done(

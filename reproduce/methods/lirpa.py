@@ -19,7 +19,9 @@ def run(job: Job, sink: Sink) -> None:
         from auto_LiRPA.jacobian import JacobianOP
         from auto_LiRPA.perturbations import PerturbationLpNorm
     except ImportError as error:
-        raise Unavailable(f"{error} (bounds of Jacobians need auto_LiRPA 0.4 or newer, the registry has 0.3)") from error
+        raise Unavailable(
+            f"{error} (bounds of Jacobians need auto_LiRPA 0.4 or newer, the registry has 0.3)"
+        ) from error
     ((norm, method),) = job.rows
     layers: list[torch.nn.Module] = []
     for w, b in zip(read_weights(job.path), read_biases(job.path), strict=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def run(job: Job, sink: Sink) -> None:
     """Searches in single precision; the best input of every output is evaluated again in double precision."""
     started = time.perf_counter()
     weights, biases = read_weights(job.path), read_biases(job.path)
-    single = [w.astype(np.float32) for w in weights], [b.astype(np.float32) for b in biases]
+    single: Any = ([w.astype(np.float32) for w in weights], [b.astype(np.float32) for b in biases])
     rng = np.random.default_rng(0)
     outputs = len(weights[-1])
     norms = [norm for norm, _ in job.rows]
@@ -27,11 +28,11 @@ def run(job: Job, sink: Sink) -> None:
     where = {norm: np.zeros((outputs, INPUTS)) for norm in norms}
     for batch in range(int(job.options["samples"]) // BATCH):
         x = inputs(rng, batch)
-        jacobian = jacobians(*single, x)  # batch x outputs x inputs
+        jacobian = jacobians(single[0], single[1], x)  # batch x outputs x inputs
         for norm in norms:
             length = np.abs(jacobian).sum(axis=2) if norm == "linf" else np.sqrt((jacobian**2).sum(axis=2))
             steepest = length.argmax(axis=0)
-            for output in np.flatnonzero(length.max(axis=0) > best[norm]):
+            for output in np.flatnonzero(length.max(axis=0) > best[norm]).tolist():
                 best[norm][output] = length[steepest[output], output]
                 where[norm][output] = x[steepest[output]]
     for norm, method in job.rows:
