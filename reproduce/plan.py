@@ -95,8 +95,8 @@ def trained(settings: Settings) -> list[Job]:
 def peers(settings: Settings) -> list[Job]:
     """General solvers on the same programs, on the normally trained networks.
 
-    In linf the programs keep all 784 inputs, and a solver gets what its cap allows: often one output. Clarabel's and SCS's
-    rows in linf show how far they get, and are tried on few networks.
+    In linf the programs keep all 784 inputs, and a solver gets what its cap allows: often one output. Clarabel's and
+    SCS's rows in linf show how far they get, and are tried on few networks.
     """
     found = []
     for architecture in ARCHITECTURES:

@@ -81,8 +81,7 @@ def natural(weights: list[Array], u: Array, norm: str) -> Program:
         size = signs
     else:
         size = inputs + signs
-        i, j = np.indices(a.shape)
-        build.add(0, i, inputs + j, 0.5 * a)
+        build.add(0, np.arange(inputs)[:, None], inputs + np.arange(signs)[None, :], 0.5 * a)
     diagonal = np.arange(size)
     build.add(1 + diagonal, diagonal, diagonal, 1.0)
     return Program(size, np.ones(size), build.entries(), root=norm == "l2")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# What a value is worth. Lower bounds of Lip, lower bounds of the FGL, its value, upper bounds proved, and upper bounds as
-# far as a solver can be believed.
+# What a value is worth: lower bounds of Lip, lower bounds of the FGL, its value, upper bounds proved, and upper bounds
+# as far as a solver can be believed.
 ATTAINED, PATTERN, EXACT, CERTIFIED, NUMERICAL = "attained", "pattern", "exact", "certified", "numerical"
 LOWER = (ATTAINED, PATTERN)
 UPPER = (CERTIFIED, NUMERICAL)
@@ -57,8 +57,10 @@ OBJECTS = {"values", "details"}
 
 
 def append(path: Path, rows: list[Row]) -> None:
-    """Adds the rows of one job; the file is begun if it is not there."""
+    """Adds the rows of one job; the file is begun if it is not there, and mended if it was cut short."""
     new = not path.exists()
+    if not new:
+        _mend(path)
     with path.open("a", newline="") as file:
         writer = csv.writer(
             file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_NONE, escapechar="\\", quotechar=None
@@ -71,14 +73,25 @@ def append(path: Path, rows: list[Row]) -> None:
 
 def read(path: Path) -> list[Row]:
     """All rows written so far."""
-    return list(_read(path)) if path.exists() else []
+    if not path.exists():
+        return []
+    _mend(path)
+    return list(_read(path))
+
+
+def _mend(path: Path) -> None:
+    """Takes off a last line that was cut short while it was written, with the other rows of its job."""
+    lines = path.read_text().splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        job = lines.pop().split("\t")[0]
+        while len(lines) > 1 and lines[-1].split("\t")[0].startswith(job):
+            lines.pop()
+        path.write_text("".join(lines))
 
 
 def _read(path: Path) -> Iterator[Row]:
     with path.open(newline="") as file:
         for line in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\", quotechar=None):
-            if line.get(COLUMNS[-1]) is None:
-                continue  # cut short while it was written
             fields: dict[str, Any] = {name: _value(name, line[name]) for name in COLUMNS}
             yield Row(**fields)
 
