@@ -139,7 +139,7 @@ def share(name: str, hidden: tuple[int, ...], norm: str, form: str, solver: str)
     if solver in ("clarabel", "scs"):
         if name == "784-256-10" and form == "natural":
             return 60, 1
-        return (20, 1) if name == "784-8-10" and form == "natural" else (0, 0)
+        return (45, 1) if name == "784-8-10" and form == "natural" else (0, 0)
     if name == "784-256-10":
         return (150, 10) if solver == "dsdp" and form == "natural" else (60, 1)
     if name == "784-7x64-10":
