@@ -106,6 +106,7 @@ def kinds() -> dict[str, Callable[[Job, Sink], None]]:
 
     return {
         "bound": geolip.bound,
+        "upper-only": geolip.upper_only,
         "exact": geolip.exact,
         "local": geolip.local,
         "growth": geolip.growth,

@@ -28,7 +28,7 @@ NOTES = {
         "Upper bounds; in brackets what is certain of the ratio of the FGLs, from upper and lower bounds together. Both networks "
         "of a pair have the same architecture, start and optimiser."
     ),
-    "depth": "Trained networks, and a series with random weights (width 64, one output; 40 s each, after which a bound is cut short).",
+    "depth": "Trained networks, and a series with random weights (width 64, one output; 30 s each, after which a bound is cut short).",
     "exponents": (
         "Least squares on log axes; bounds cut short by the time limit are left out. A sweep is one forward and one backward pass "
         "of all columns."

@@ -12,7 +12,7 @@ from reproduce.networks import ARCHITECTURES, CONVOLUTIONS, DEPTHS, TRAININGS, W
 NORMS = ("linf", "l2")
 OUTPUT = 8  # where a method is given one output only
 BRUTE_FORCE = 16  # hidden neurons
-EXACT = {8: 20, 16: 20, 64: 40, 128: 40, 256: 20}  # seconds for ten outputs
+EXACT = {8: 20, 16: 20, 64: 30, 128: 30, 256: 15}  # seconds for ten outputs
 RADII = (0.01, 0.1)
 LOCAL = "784-64-64-10"
 
@@ -33,8 +33,8 @@ def jobs(settings: Settings) -> list[Job]:
     """All jobs of a run, those that the claims rest on first."""
     return [
         *trained(settings),
-        *peers(settings),
         *near_an_input(settings),
+        *sorted(peers(settings), key=priority),
         *growing(settings),
     ]
 
@@ -75,6 +75,7 @@ def trained(settings: Settings) -> list[Job]:
 
             ours = ("geolip", "pattern", "witness")
             found.append(job("bound", [(n, m) for n in NORMS for m in ours], 120, 4 if deep else 2))
+            found.append(job("upper-only", [(n, "geolip, upper only") for n in NORMS], 120, 2))
             methods = list(METHODS.values())
             found.append(job("compare", [("linf", m) for m in methods], 200, 3 if deep else architecture.hidden[0] / 5))
             found.append(
@@ -87,7 +88,7 @@ def trained(settings: Settings) -> list[Job]:
             if not deep:
                 limit = EXACT[architecture.hidden[0]]
                 found.extend(job("exact", [(n, "exact")], 6 * limit + 30, limit / 2, limit=limit) for n in NORMS)
-            if not settings.quick:
+            if not settings.quick and training == "normal":
                 found.append(job("eclipse", [("l2", "ECLipsE-Fast, package")], 60, 5))
     return found
 
@@ -132,23 +133,26 @@ LABELS = {"dsdp": "DSDP", "csdp": "CSDP", "clarabel": "CVXPY with Clarabel", "sc
 
 def share(name: str, hidden: tuple[int, ...], norm: str, form: str, solver: str) -> tuple[float, int]:
     """(Cap in seconds, outputs) of one peer on one network; (0, 0) if it is not tried."""
+    convex = solver in ("clarabel", "scs")
     if norm == "l2":
         if sum(hidden) <= 64:
-            return 30, 2 if solver in ("clarabel", "scs") else 10
-        return (30, 1) if solver in ("clarabel", "scs") else (20, 1)
-    if solver in ("clarabel", "scs"):
-        if name == "784-256-10" and form == "natural":
-            return 60, 1
-        return (45, 1) if name == "784-8-10" and form == "natural" else (0, 0)
-    if name == "784-256-10":
-        return (150, 10) if solver == "dsdp" and form == "natural" else (60, 1)
+            return 20, 2 if convex else 10
+        return 15, 1
+    if convex:
+        return {"784-8-10": (40, 1), "784-256-10": (40, 1)}.get(name, (0, 0)) if form == "natural" else (0, 0)
+    if name == "784-256-10" and form == "natural":
+        return (150, 10) if solver == "dsdp" else (60, 1)
     if name == "784-7x64-10":
-        return 240 if solver == "dsdp" else 120, 1
-    if len(hidden) > 1:
-        return (45, 1) if solver == "dsdp" else (0, 0)
-    if form == "dual" and solver == "csdp":
+        return (150, 1) if solver == "dsdp" else (60, 1)
+    if solver == "csdp" and (form == "dual" or name == "784-128-10"):
         return 0, 0
-    return 30, 1
+    return (45, 1) if name != "784-6x64-10" else (0, 0)
+
+
+def priority(job: Job) -> int:
+    """Those that the claims rest on first."""
+    name, norm = job.network, job.rows[0][0]
+    return 2 * (norm == "l2") + (not name.startswith(("784-256-10", "784-7x64-10")))
 
 
 def near_an_input(settings: Settings) -> list[Job]:
@@ -172,7 +176,7 @@ def growing(settings: Settings) -> list[Job]:
     """The growth series: whole bounds of one output, time per sweep, and two peers."""
     found = []
     series = (("width", WIDTHS), ("depth", DEPTHS), ("convolutions", CONVOLUTIONS))
-    limit = 5 if settings.quick else 40
+    limit = 5 if settings.quick else 30
     for kind, sizes in series:
         for size in sizes:
             if settings.quick and size > (128 if kind == "width" else 4):

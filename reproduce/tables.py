@@ -208,6 +208,7 @@ def speed(table: list[Row]) -> Table:
             ours = own(table, network, norm, "geolip")
             if ours is None:
                 continue
+            bare = own(table, network, norm, "geolip, upper only")
             peers = [r for r in table if r.network == network and r.norm == norm and is_solver(r)]
             solved = [r for r in peers if r.outputs and r.status in (rows.OK, rows.INACCURATE, rows.TIMEOUT)]
             solved = [r for r in solved if not r.method.endswith("SCS") or r.status == rows.OK]
@@ -226,22 +227,31 @@ def speed(table: list[Row]) -> Table:
                     norm,
                     network,
                     time(ours.process_seconds),
+                    time(bare.process_seconds) if bare else "-",
                     best.method,
                     str(best.outputs),
                     sign + time(seconds),
-                    sign + f"{ratio:,.0f}",
+                    sign + figure(ratio),
+                    sign + figure(seconds / bare.process_seconds) if bare else "-",
                 ]
             )
     header = [
         "norm",
         "network",
-        "geolip, whole process, s",
+        "geolip, s",
+        "upper only, s",
         "fastest peer",
         "outputs measured",
         "ten outputs, s",
         "ratio",
+        "ratio, upper only",
     ]
     return Table("speed", "Time for ten outputs beside the fastest peer", header, lines)
+
+
+def figure(ratio: float) -> str:
+    """A ratio with two digits or more."""
+    return f"{ratio:,.0f}" if ratio >= 10 else f"{ratio:.2g}"
 
 
 def is_solver(row: Row) -> bool:

@@ -15,7 +15,24 @@ from reproduce.networks import read_weights
 PROGRAMS = {"csdp": "csdp", "dsdp": "dsdp5"}
 PACKAGES = {"csdp": "coinor-csdp", "dsdp": "dsdp"}
 SOLVE_TIME = {"csdp": r"Total time:\s*(\S+)", "dsdp": r"DSDP Preparation and Solve Time:\s*(\S+)"}
-TOLERANCE = "1e-7"
+TOLERANCE = "1e-6"  # relative gap, as geolip's own
+CSDP_PARAMETERS = """axtol=1.0e-8
+atytol=1.0e-8
+objtol=1.0e-6
+pinftol=1.0e8
+dinftol=1.0e8
+maxiter=100
+minstepfrac=0.90
+maxstepfrac=0.97
+minstepp=1.0e-8
+minstepd=1.0e-8
+usexzgap=1
+tweakgap=0
+affine=0
+printlevel=1
+perturbobj=1
+fastmode=0
+"""  # its defaults, but for the gap
 
 
 def run(job: Job, sink: Sink) -> None:
@@ -34,6 +51,7 @@ def run(job: Job, sink: Sink) -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program.dat-s"
+        (Path(folder) / "param.csdp").write_text(CSDP_PARAMETERS)
         for output in outputs(job, len(weights[-1])):
             data = build(weights, programs.functional(weights, output), norm)
             sdpa.write(data, path)
