@@ -82,10 +82,22 @@ def names(table: list[Row], training: str) -> list[str]:
     return [n for n in tables.trained_networks(table) if n.endswith(training)]
 
 
+def label_ends(axis: Any, ends: list[tuple[float, float, str, str]]) -> None:
+    """Labels to the right of the ends (x, y, text, colour) of lines, moved apart where they would overlap."""
+    axis.figure.canvas.draw()
+    unit = 72 / axis.figure.dpi  # points in a pixel
+    places = [(unit * axis.transData.transform((x, y))[1], x, y, text, colour) for x, y, text, colour in ends]
+    last = -math.inf
+    for height, x, y, text, colour in sorted(places):
+        last = max(height, last + 11)
+        shift = (8, last - height)
+        axis.annotate(text, (x, y), xytext=shift, textcoords="offset points", color=colour, va="center")
+
+
 def bounds(table: list[Row]) -> Any:
     """Every method's largest bound, relative to ours, on the normally trained networks."""
     networks = names(table, "normal")
-    figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.2), sharey=True)
+    figure, axes = plt.subplots(1, 2, figsize=(9.2, 0.8 + 0.78 * len(networks)), sharey=True)
     for axis, norm in zip(axes, ("linf", "l2"), strict=True):
         for method, (colour, marker, label) in STYLES.items():
             points = []
@@ -95,16 +107,20 @@ def bounds(table: list[Row]) -> Any:
                     points.append((row.value / ours.value, place))
             if points:
                 x, y = zip(*points, strict=True)
-                shift = {"natural form": 0.0, "exact": 0.0}.get(method, 0.0)
-                axis.plot(x, [v + shift for v in y], marker, color=colour, ms=6, mew=1.4, mfc="none", label=label)
+                shift = (list(STYLES).index(method) - (len(STYLES) - 1) / 2) * 0.1  # those of one place side by side
+                axis.plot(x, [v + shift for v in y], marker, color=colour, ms=5, mew=1.3, mfc="none", label=label)
         axis.set_xscale("log")
         axis.set_title("ℓ∞" if norm == "linf" else "ℓ2", fontsize=10)
         axis.set_xlabel("value / geolip's certified bound")
         axis.axvline(1, color="#0072B2", lw=0.8)
+        axis.yaxis.grid(False)
+        axis.tick_params(axis="y", length=0)
+        for between in range(1, len(networks)):
+            axis.axhline(between - 0.5, color="#999999", lw=0.6)
     axes[0].set_yticks(range(len(networks)), [n.removesuffix(" normal") for n in networks])
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(networks) - 0.5, -0.5)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=5, frameon=False, bbox_to_anchor=(0.5, -0.12))
+    figure.legend(handles, labels, loc="upper center", ncol=5, frameon=False, bbox_to_anchor=(0.5, 0.01))
     figure.tight_layout()
     return figure
 
@@ -150,7 +166,7 @@ def times(table: list[Row]) -> Any:
     handles, labels = axes[0].get_legend_handles_labels()
     handles.append(plt.Line2D([], [], marker="v", mfc="none", ls="", color="#555555"))
     labels.append("no output within the cap: more than")
-    figure.legend(handles, labels, loc="lower center", ncol=3, frameon=False, bbox_to_anchor=(0.5, -0.12))
+    figure.legend(handles, labels, loc="upper center", ncol=3, frameon=False, bbox_to_anchor=(0.5, 0.01))
     figure.tight_layout()
     return figure
 
@@ -177,7 +193,7 @@ def ratios(table: list[Row]) -> Any:
                 largest = max(largest, *x)
                 axis.plot(x, [place] * len(x), "o", color="#0072B2", mfc="none", ms=5)
         axis.axvline(constant, color="#D55E00", ls="--", lw=1.2)
-        axis.text(constant, -0.75, f"{name} = {constant:.4f} ", ha="right", va="center", color="#D55E00")
+        axis.text(constant, -0.75, f"{name} ≈ {constant:.4f} ", ha="right", va="center", color="#D55E00")
         axis.set_xlim(0.99, constant + 0.02)
         axis.set_xlabel(f"geolip / exact FGL, {'ℓ∞' if norm == 'linf' else 'ℓ2'}")
     axes[0].set_yticks(range(len(networks)), networks)
@@ -217,9 +233,9 @@ def training(table: list[Row]) -> Any:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
         axis.set_xlabel(f"FGL in {'ℓ∞' if norm == 'linf' else 'ℓ2'}: from what is attained to what is certified")
     axes[0].set_yticks(range(len(shown)), shown)
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(shown) - 0.5, -0.5)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=2, frameon=False, bbox_to_anchor=(0.5, -0.1))
+    figure.legend(handles, labels, loc="upper center", ncol=2, frameon=False, bbox_to_anchor=(0.5, 0.01))
     figure.tight_layout()
     return figure
 
@@ -229,10 +245,23 @@ def depth(table: list[Row]) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 3.8))
     trained = [(len(a.hidden), f"{a.name} normal") for a in ARCHITECTURES if set(a.hidden) == {64}]
     random = [(size, f"depth {size}") for size in tables.sizes(table, "depth")]
-    for axis, group, title in (
+    panels = (
         (axes[0], trained, "trained, width 64, ten outputs"),
         (axes[1], random, "random weights, width 64, one output"),
-    ):
+    )
+    for axis, group, title in panels:
+        axis.set_yscale("log")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(FixedLocator([d for d, _ in group]))
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axis.set_xlabel("hidden layers")
+        axis.set_title(title, fontsize=10)
+        axis.set_ylabel("ℓ∞ constant")
+    figure.tight_layout(w_pad=9)
+    figure.subplots_adjust(right=0.88)
+    for axis, group, _ in panels:
+        ends: list[tuple[float, float, str, str]] = []
         for method, colour, marker, label in (
             ("norm product", "#D55E00", "v", "norm product"),
             ("geolip", "#0072B2", "o", "geolip, certified"),
@@ -242,21 +271,9 @@ def depth(table: list[Row]) -> Any:
             found = [(d, tables.own(table, n, "linf", method)) for d, n in group]
             points = [(d, row.value) for d, row in found if row and row.value > 0]
             if points:
-                x, y = zip(*points, strict=True)
-                axis.plot(x, y, marker + "-", color=colour, ms=5, lw=1.2)
-                axis.annotate(
-                    label, (x[-1], y[-1]), xytext=(7, 0), textcoords="offset points", color=colour, va="center"
-                )
-        axis.set_yscale("log")
-        axis.set_xscale("log")
-        places = [d for d, _ in group]
-        axis.xaxis.set_major_locator(FixedLocator(places))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
-        axis.set_xlabel("hidden layers")
-        axis.set_title(title, fontsize=10)
-        axis.set_ylabel("ℓ∞ constant")
-    figure.tight_layout(w_pad=9)
+                axis.plot(*zip(*points, strict=True), marker + "-", color=colour, ms=5, lw=1.2)
+                ends.append((*points[-1], label, colour))
+        label_ends(axis, ends)
     return figure
 
 
@@ -278,6 +295,10 @@ def growth(table: list[Row]) -> Any:
         (axes[0, 1], "depth", "hidden layers of 64", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
         (axes[1, 0], "convolutions", "3 × 3 convolutions", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
     )
+    for axis in axes.flat:
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     for axis, series, label, methods in panels:
         for method, norm, name, colour, marker in methods:
             points = tables.growth_points(table, series, method, norm)
@@ -285,16 +306,17 @@ def growth(table: list[Row]) -> Any:
                 continue
             done = tables.finished(points)
             cut = [(x, y) for x, y, _ in points if (x, y) not in done]
-            fitted = tables.finished(points, 64) if series == "width" else done
-            axis.plot(*zip(*done, strict=True), marker + "-", color=colour, ms=5, lw=1.2) if done else None
+            power = exponent(tables.finished(points, 64 if series == "width" else 0))
+            text = name if math.isnan(power) else f"{name}: power {power:.2f}"
+            axis.plot(*zip(*(done or cut), strict=True), marker + "-", color=colour, ms=5, lw=1.2, label=text)
             if cut:
                 axis.plot(*zip(*cut, strict=True), marker, color=colour, ms=7, mfc="none")
-            x, y = (done or cut)[-1]
-            power = exponent(fitted)
-            text = name if math.isnan(power) else f"{name}, power {power:.2f}"
-            axis.annotate(text, (x, y), xytext=(-4, 8), textcoords="offset points", color=colour, ha="right")
         axis.set_xlabel(label)
         axis.set_ylabel("seconds, one output")
+        axis.legend(frameon=False, loc="upper left")
+        axis.margins(0.08, 0.08)
+        low, high = axis.get_ylim()
+        axis.set_ylim(low, high * (high / low) ** (0.08 + 0.07 * len(methods)))  # room for the legend
     timed = tables.sweep_points(table)
     if timed:
         axis = axes[1, 1]
@@ -308,10 +330,5 @@ def growth(table: list[Row]) -> Any:
         axis.legend(frameon=False)
     else:
         axes[1, 1].set_visible(False)
-    for axis in axes.flat:
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.margins(0.1)
     figure.tight_layout()
     return figure

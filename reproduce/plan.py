@@ -139,7 +139,9 @@ def share(name: str, hidden: tuple[int, ...], norm: str, form: str, solver: str)
             return 20, 2 if convex else 10
         return 15, 1
     if convex:
-        return {"784-8-10": (40, 1), "784-256-10": (40, 1)}.get(name, (0, 0)) if form == "natural" else (0, 0)
+        if form != "natural" or name not in ("784-8-10", "784-256-10"):
+            return 0, 0
+        return (60 if solver == "scs" and name == "784-256-10" else 30), 1
     if name == "784-256-10" and form == "natural":
         return (150, 10) if solver == "dsdp" else (60, 1)
     if name == "784-7x64-10":

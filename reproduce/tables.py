@@ -173,7 +173,7 @@ def ratios(table: list[Row]) -> Table:
                     f"{measured[0]:.4f}",
                     f"{measured[len(measured) // 2]:.4f}",
                     f"{measured[-1]:.4f}",
-                    f"{constant:.4f}",
+                    f"{math.ceil(constant * 1e4) / 1e4:.4f}",
                 ]
             )
     header = ["norm", "network", "outputs", "least", "median", "largest", "proved at most"]
