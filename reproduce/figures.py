@@ -97,6 +97,8 @@ def label_ends(axis: Any, ends: list[tuple[float, float, str, str]]) -> None:
 def bounds(table: list[Row]) -> Any:
     """Every method's largest bound, relative to ours, on the normally trained networks."""
     networks = names(table, "normal")
+    if not networks:
+        return None
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 0.8 + 0.78 * len(networks)), sharey=True)
     for axis, norm in zip(axes, ("linf", "l2"), strict=True):
         for method, (colour, marker, label) in STYLES.items():
@@ -128,6 +130,8 @@ def bounds(table: list[Row]) -> Any:
 def times(table: list[Row]) -> Any:
     """Seconds for ten outputs: ours and every general solver's."""
     networks = names(table, "normal")
+    if not networks:
+        return None
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 4.2), sharey=True, sharex=True)
     for axis, norm in zip(axes, ("linf", "l2"), strict=True):
         for place, network in enumerate(networks):
@@ -313,7 +317,8 @@ def growth(table: list[Row]) -> Any:
                 axis.plot(*zip(*cut, strict=True), marker, color=colour, ms=7, mfc="none")
         axis.set_xlabel(label)
         axis.set_ylabel("seconds, one output")
-        axis.legend(frameon=False, loc="upper left")
+        if axis.lines:
+            axis.legend(frameon=False, loc="upper left")
         axis.margins(0.08, 0.08)
         low, high = axis.get_ylim()
         axis.set_ylim(low, high * (high / low) ** (0.08 + 0.07 * len(methods)))  # room for the legend

@@ -55,6 +55,10 @@ class Unavailable(Exception):
     """A peer that cannot run here, with the reason and what would help."""
 
 
+class Stopped(Exception):
+    """A program that was ended at the job's cap."""
+
+
 class Sink:
     """Where methods put what they find."""
 
@@ -128,6 +132,9 @@ def main(text: str) -> int:
     except Unavailable as reason:
         for norm, method in job.rows:
             sink.done(norm, method, rows.MISSING, note=str(reason))
+    except Stopped:
+        for norm, method in job.rows:
+            sink.done(norm, method, rows.TIMEOUT, note=f"stopped after {job.cap:.0f} s")
     except MemoryError as error:
         for norm, method in job.rows:
             sink.done(norm, method, rows.MEMORY, note=f"out of memory: {error}")

@@ -66,7 +66,7 @@ def text(results: Path, beside: Path) -> str:
         "`reproduce/run page RESULTS` writes this page.",
         "```text\n" + (results / "machine.txt").read_text() + runs(results) + "```",
         "Networks: the paper's architectures, trained on scikit-learn's digits resized to 784 pixels (`reproduce/networks/`), "
-        "not the paper's own, whose weights are not public. Values therefore cannot be compared with the paper's one by one.",
+        "not the paper's own networks; values cannot be compared with the paper's one by one.",
         "Checks: " + ("; ".join(complaints) if complaints else CHECKED),
         "## Discussion",
         DISCUSSION.read_text().strip(),

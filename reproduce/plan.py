@@ -190,8 +190,6 @@ def growing(settings: Settings) -> list[Job]:
             if not settings.quick and ((kind == "width" and size >= 512) or (kind == "depth" and size >= 16)):
                 sweeps: dict[str, float | int | str] = {
                     "geolip": settings.geolip,
-                    "short": 1.0,
-                    "long": 3.0,
                     "size": size,
                 }
                 found.append(Job(f"{network} sweeps", "sweeps", network, file, (("linf", "sweep"),), 60, sweeps, 5))
