@@ -110,6 +110,28 @@ def peers_missing() -> list[str]:
     return lacking + [f"{name} ({how})" for name, how in modules if find_spec(name) is None]
 
 
+def peers_installed() -> list[str]:
+    """Python peers with their versions."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = []
+    for name in ("numpy", "cvxpy", "clarabel", "scs", "eclipse-nn", "auto_LiRPA", "torch"):
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def checkout() -> str:
+    """The commit that is checked out, if this is a clone."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
 def say(line: str) -> None:
     """Progress."""
     print(line, flush=True)
@@ -130,7 +152,6 @@ def main(given: Sequence[str]) -> int:
     program = find_geolip(chosen.geolip)
     default = ROOT / "target" / "reproduce-quick" if chosen.quick else RESULTS / f"{datetime.date.today()}-{machine()}"
     results: Path = (chosen.results or default).resolve()
-    results.mkdir(parents=True, exist_ok=True)
     scratch = ROOT / "target" / "reproduce"
     networks = ROOT / "reproduce" / "networks"
     if chosen.data is not None:
@@ -149,6 +170,7 @@ def main(given: Sequence[str]) -> int:
         return 2
     for name in peers_missing():
         say(f"not installed: {name}")
+    results.mkdir(parents=True, exist_ok=True)
     return run(jobs, results, str(program), chosen.minutes * 60)
 
 
@@ -189,7 +211,8 @@ def describe(results: Path, program: str) -> None:
     lines = [
         f"machine: {machine()}",
         f"system: {platform.system()} {platform.release()}, Python {platform.python_version()}",
-        f"program: {version}",
+        f"program: {version}, checkout {checkout()}",
+        "peers: " + ", ".join(peers_installed()),
         *(f"not installed: {name}" for name in peers_missing()),
     ]
     (results / "machine.txt").write_text("\n".join(lines) + "\n")

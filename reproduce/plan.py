@@ -12,7 +12,13 @@ from reproduce.networks import ARCHITECTURES, CONVOLUTIONS, DEPTHS, TRAININGS, W
 NORMS = ("linf", "l2")
 OUTPUT = 8  # where a method is given one output only
 BRUTE_FORCE = 16  # hidden neurons
-EXACT = {8: 20, 16: 20, 64: 30, 128: 30, 256: 15}  # seconds for ten outputs
+EXACT = {  # by hidden neurons and norm: seconds, which outputs
+    **{(h, norm): (20, "each") for h in (8, 16) for norm in NORMS},
+    **{(64, norm): (30, "each") for norm in NORMS},
+    (128, "linf"): (30, str(OUTPUT)),
+    (128, "l2"): (30, "each"),
+    (256, "l2"): (20, str(OUTPUT)),
+}
 RADII = (0.01, 0.1)
 LOCAL = "784-64-64-10"
 
@@ -85,9 +91,11 @@ def trained(settings: Settings) -> list[Job]:
             found.append(
                 job("sampling", [(n, "sampling") for n in NORMS], 120, 3 if settings.quick else 15, samples=samples)
             )
-            if not deep:
-                limit = EXACT[architecture.hidden[0]]
-                found.extend(job("exact", [(n, "exact")], 6 * limit + 30, limit / 2, limit=limit) for n in NORMS)
+            for norm in () if deep else NORMS:
+                limit, output = EXACT.get((architecture.hidden[0], norm), (0, ""))
+                if limit:
+                    cap = 4 * limit + 30
+                    found.append(job("exact", [(norm, "exact")], cap, limit, limit=limit, output=output))
             if not settings.quick and training == "normal":
                 found.append(job("eclipse", [("l2", "ECLipsE-Fast, package")], 60, 5))
     return found
@@ -186,7 +194,7 @@ def growing(settings: Settings) -> list[Job]:
             network = f"{kind} {size}"
             file = str(series_file(kind, size, settings.scratch))
             options: dict[str, float | int | str] = {"geolip": settings.geolip, "limit": limit, "size": size}
-            found.append(Job(f"{network} growth", "growth", network, file, rows_in("linf"), 4 * limit, options, 3))
+            found.append(Job(f"{network} growth", "growth", network, file, rows_in("linf"), 3 * limit, options, 3))
             if not settings.quick and ((kind == "width" and size >= 512) or (kind == "depth" and size >= 16)):
                 sweeps: dict[str, float | int | str] = {
                     "geolip": settings.geolip,

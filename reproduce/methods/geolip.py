@@ -69,9 +69,9 @@ def upper_only(job: Job, sink: Sink) -> None:
 
 def exact(job: Job, sink: Sink) -> None:
     """Branch and bound: the FGL of every output that is finished within the limit."""
-    limit = job.options["limit"]
+    limit, output = job.options["limit"], str(job.options["output"])
     for norm, method in job.rows:
-        report, run = call(job, "--norm", norm, "--exact", "--time-limit", str(limit))
+        report, run = call(job, "--norm", norm, "--exact", "--time-limit", str(limit), "--output", output)
         closed = [b for b in report["bounds"] if b["exact"]]
         for b in closed:
             sink.value(norm, method, rows.EXACT, b["output"], b["pattern_lower"], report["seconds"])
