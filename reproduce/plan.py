@@ -37,11 +37,13 @@ class Settings:
 
 def jobs(settings: Settings) -> list[Job]:
     """All jobs of a run, those that the claims rest on first."""
+    solvers = sorted(peers(settings), key=priority)
     return [
         *trained(settings),
         *near_an_input(settings),
-        *sorted(peers(settings), key=priority),
+        *(job for job in solvers if job.rows[0][0] == "linf"),
         *growing(settings),
+        *(job for job in solvers if job.rows[0][0] == "l2"),
     ]
 
 
@@ -161,8 +163,7 @@ def share(name: str, hidden: tuple[int, ...], norm: str, form: str, solver: str)
 
 def priority(job: Job) -> int:
     """Those that the claims rest on first."""
-    name, norm = job.network, job.rows[0][0]
-    return 2 * (norm == "l2") + (not name.startswith(("784-256-10", "784-7x64-10")))
+    return not job.network.startswith(("784-256-10", "784-7x64-10"))
 
 
 def near_an_input(settings: Settings) -> list[Job]:
