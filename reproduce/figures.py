@@ -284,20 +284,24 @@ def depth(table: list[Row]) -> Any:
 def growth(table: list[Row]) -> Any:
     """Time against size on log axes, with fitted exponents."""
     figure, axes = plt.subplots(2, 2, figsize=(9.2, 7.2))
+    ours = [
+        ("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o"),
+        ("geolip, upper only", "linf", "geolip, ℓ∞, upper bound only", "#009E73", "s"),
+    ]
     panels = (
         (
             axes[0, 0],
             "width",
             "neurons in one hidden layer",
             [
-                ("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o"),
+                *ours,
                 ("natural, DSDP", "linf", "DSDP, ℓ∞", "#D55E00", "v"),
                 ("geolip", "l2", "geolip, ℓ2", "#56B4E9", "x"),
                 ("natural, CSDP", "l2", "CSDP, ℓ2", "#E69F00", "^"),
             ],
         ),
-        (axes[0, 1], "depth", "hidden layers of 64", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
-        (axes[1, 0], "convolutions", "3 × 3 convolutions", [("geolip", "linf", "geolip, ℓ∞", "#0072B2", "o")]),
+        (axes[0, 1], "depth", "hidden layers of 64", ours),
+        (axes[1, 0], "convolutions", "3 × 3 convolutions", ours),
     )
     for axis in axes.flat:
         axis.set_xscale("log")

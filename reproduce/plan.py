@@ -195,7 +195,9 @@ def growing(settings: Settings) -> list[Job]:
             network = f"{kind} {size}"
             file = str(series_file(kind, size, settings.scratch))
             options: dict[str, float | int | str] = {"geolip": settings.geolip, "limit": limit, "size": size}
-            found.append(Job(f"{network} growth", "growth", network, file, rows_in("linf"), 3 * limit, options, 3))
+            found.append(Job(f"{network} growth", "growth", network, file, rows_in("linf"), 2 * limit, options, 3))
+            upper, bare = (("linf", "geolip, upper only"),), {**options, "effort": 0}
+            found.append(Job(f"{network} upper", "growth", network, file, upper, 2 * limit, bare, 3))
             if not settings.quick and ((kind == "width" and size >= 512) or (kind == "depth" and size >= 16)):
                 sweeps: dict[str, float | int | str] = {
                     "geolip": settings.geolip,
@@ -211,7 +213,7 @@ def growing(settings: Settings) -> list[Job]:
                 found.append(
                     Job(f"{network} csdp l2", "sdpa", network, file, (("l2", "natural, CSDP"),), cap, small, 5)
                 )
-                found.append(Job(f"{network} l2", "growth", network, file, rows_in("l2"), 4 * limit, options, 3))
+                found.append(Job(f"{network} l2", "growth", network, file, rows_in("l2"), 2 * limit, options, 3))
     return found
 
 

@@ -104,25 +104,21 @@ def local(job: Job, sink: Sink) -> None:
 
 def growth(job: Job, sink: Sink) -> None:
     """One output of a network of a growth series, with a time limit of its own."""
-    limit = str(job.options["limit"])
+    limit = ("--time-limit", str(job.options["limit"]), "--effort", str(job.options.get("effort", 1)))
     for norm in dict.fromkeys(norm for norm, _ in job.rows):
-        report, run = call(job, "--norm", norm, "--output", "0", "--time-limit", limit)
+        report, run = call(job, "--norm", norm, "--output", "0", *limit)
         (b,) = report["bounds"]
-        details = {name: b[name] for name in ("stop", "iterations", "rank", "relaxation")}
-        parts = (
-            ("geolip", "upper", rows.CERTIFIED),
-            ("pattern", "pattern_lower", rows.PATTERN),
-            ("witness", "lower", rows.ATTAINED),
-        )
-        for method, name, guarantee in parts:
+        own = {name: b[name] for name in ("stop", "iterations", "rank", "relaxation")}
+        parts = {
+            "geolip": ("upper", rows.CERTIFIED, own),
+            "geolip, upper only": ("upper", rows.CERTIFIED, own),
+            "pattern": ("pattern_lower", rows.PATTERN, {}),
+            "witness": ("lower", rows.ATTAINED, {}),
+        }
+        for method in (m for n, m in job.rows if n == norm):
+            name, guarantee, details = parts[method]
             sink.value(norm, method, guarantee, b["output"], b[name], report["seconds"])
-            sink.done(
-                norm,
-                method,
-                process_seconds=run.seconds,
-                peak_mib=run.peak_mib,
-                details=details if method == "geolip" else {},
-            )
+            sink.done(norm, method, process_seconds=run.seconds, peak_mib=run.peak_mib, details=details)
 
 
 WINDOWS = ((1.0, 3.0), (0.4, 1.2), (0.15, 0.45), (0.05, 0.15))  # seconds
