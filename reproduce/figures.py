@@ -45,6 +45,7 @@ PEERS = {
     "CVXPY with Clarabel": ("#CC79A7", "D"),
     "CVXPY with SCS": ("#009E73", "s"),
 }
+LARGEST = 20.0  # ratio that is drawn at its place; larger ones stand at the edge, with their number
 plt.rcParams.update(
     {
         "font.size": 9,
@@ -82,6 +83,15 @@ def names(table: list[Row], training: str) -> list[str]:
     return [n for n in tables.trained_networks(table) if n.endswith(training)]
 
 
+def plain_ticks(axis: Any) -> None:
+    """1, 2, 5, 10, … on a logarithmic axis of a few decades."""
+    low, high = axis.get_xlim()
+    ticks = [m * 10**e for e in range(-2, 6) for m in (1, 2, 5) if low <= m * 10**e <= high]
+    axis.xaxis.set_major_locator(FixedLocator(ticks))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+
+
 def label_ends(axis: Any, ends: list[tuple[float, float, str, str]]) -> None:
     """Labels to the right of the ends (x, y, text, colour) of lines, moved apart where they would overlap."""
     axis.figure.canvas.draw()
@@ -102,18 +112,30 @@ def bounds(table: list[Row]) -> Any:
     figure, axes = plt.subplots(1, 2, figsize=(9.2, 0.8 + 0.78 * len(networks)), sharey=True)
     for axis, norm in zip(axes, ("linf", "l2"), strict=True):
         for method, (colour, marker, label) in STYLES.items():
-            points = []
+            shift = (list(STYLES).index(method) - (len(STYLES) - 1) / 2) * 0.1  # those of one place side by side
             for place, network in enumerate(networks):
                 ours, row = (tables.own(table, network, norm, m) for m in ("geolip", method))
                 if ours and row and row.outputs == ours.outputs:
-                    points.append((row.value / ours.value, place))
-            if points:
-                x, y = zip(*points, strict=True)
-                shift = (list(STYLES).index(method) - (len(STYLES) - 1) / 2) * 0.1  # those of one place side by side
-                axis.plot(x, [v + shift for v in y], marker, color=colour, ms=5, mew=1.3, mfc="none", label=label)
+                    x, y = row.value / ours.value, place + shift
+                    style = {"color": colour, "ms": 5, "mew": 1.3, "mfc": "none"}
+                    axis.plot(min(x, LARGEST), y, marker, **style)
+                    if x > LARGEST:
+                        text = f"{x:,.0f} "
+                        axis.annotate(
+                            text,
+                            (LARGEST, y),
+                            xytext=(-6, 0),
+                            textcoords="offset points",
+                            ha="right",
+                            va="center",
+                            color=colour,
+                        )
+            axis.plot([], [], marker, color=colour, ms=5, mew=1.3, mfc="none", label=label)
+        axis.set_xlim(0.35, LARGEST * 1.15)
         axis.set_xscale("log")
         axis.set_title("ℓ∞" if norm == "linf" else "ℓ2", fontsize=10)
         axis.set_xlabel("value / geolip's certified bound")
+        plain_ticks(axis)
         axis.axvline(1, color="#0072B2", lw=0.8)
         axis.yaxis.grid(False)
         axis.tick_params(axis="y", length=0)
@@ -230,11 +252,7 @@ def training(table: list[Row]) -> Any:
                 label="normal" if training == "normal" else "adversarial (ℓ∞, ε = 0.1)",
             )
         axis.set_xscale("log")
-        low, high = axis.get_xlim()
-        ticks = [m * 10**e for e in range(-2, 6) for m in (1, 2, 5) if low <= m * 10**e <= high]
-        axis.xaxis.set_major_locator(FixedLocator(ticks))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        plain_ticks(axis)
         axis.set_xlabel(f"FGL in {'ℓ∞' if norm == 'linf' else 'ℓ2'}: from what is attained to what is certified")
     axes[0].set_yticks(range(len(shown)), shown)
     axes[0].set_ylim(len(shown) - 0.5, -0.5)
@@ -332,10 +350,15 @@ def growth(table: list[Row]) -> Any:
         for series, colour, marker in (("width", "#0072B2", "o"), ("depth", "#D55E00", "v")):
             own = tables.sweep_points([r for r in table if r.network.startswith(series)])
             if own:
-                axis.plot(*zip(*sorted(own), strict=True), marker, color=colour, ms=6, label=f"{series} series")
+                axis.plot(
+                    *zip(*sorted(own), strict=True),
+                    marker,
+                    color=colour,
+                    ms=6,
+                    label=f"{series} series: power {exponent(own):.2f}",
+                )
         axis.set_xlabel("multiply–adds of a sweep")
         axis.set_ylabel("seconds per sweep, one thread")
-        axis.set_title(f"all together: power {exponent(timed):.2f}", fontsize=10)
         axis.legend(frameon=False)
     else:
         axes[1, 1].set_visible(False)

@@ -396,7 +396,10 @@ def exponents(table: list[Row]) -> Table:
             span = f"{min(x for x, _ in points):.3g} to {max(x for x, _ in points):.3g}"
             lines.append([what, str(len(points)), span, f"{value:.2f}", asked])
 
-    line("time per sweep, in multiply-adds", sweep_points(table), "0.9 to 1.1")
+    for series in ("width", "depth"):
+        own_points = sweep_points([row for row in table if row.network.startswith(f"{series} ")])
+        line(f"time per sweep, in multiply-adds, {series} series", own_points, "0.9 to 1.1")
+    line("time per sweep, in multiply-adds, both", sweep_points(table), "0.9 to 1.1")
     line("whole bound, linf, in width, from 64", finished(width, 64), "at most 1.5")
     bare = finished(growth_points(table, "width", "geolip, upper only", "linf"), 64)
     line("upper bound only, linf, in width, from 64", bare, "")
