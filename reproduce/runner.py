@@ -16,6 +16,8 @@ from reproduce.networks import ROOT
 from reproduce.rows import Row
 
 MEMORY_GIB = 16.0  # of address space
+# kinds of jobs in which another program does the work: memory is that program's, and not known where it was stopped
+PROGRAMS = ("bound", "upper-only", "exact", "local", "growth", "sweeps", "compare", "sdpa")
 
 
 def run_all(
@@ -72,7 +74,7 @@ def collect(job: Job, process: measure.Run) -> list[Row]:
     found = {(norm, method): Row(job.key, job.network, norm, method, status, note=note) for norm, method in job.rows}
     whole = len(job.rows) == 1  # the process is this method and nothing else
     for row in found.values():
-        row.peak_mib = process.peak_mib
+        row.peak_mib = math.nan if job.kind in PROGRAMS else process.peak_mib
         row.process_seconds = process.seconds if whole else math.nan
     for line in process.output.splitlines():
         try:

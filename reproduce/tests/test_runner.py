@@ -1,5 +1,6 @@
 """Rows are kept, not made twice, and say what became of their method."""
 
+import math
 import sys
 
 import pytest
@@ -95,6 +96,7 @@ VALUE = (
 def test_a_job_that_is_stopped_keeps_its_outputs():
     (row,) = runner.collect(job("j"), Run(-9, VALUE + '{"event": "val', "", 10.0, 7.0, True))
     assert (row.status, row.value, row.outputs, row.seconds) == (rows.TIMEOUT, 2.5, 1, 1.5)
+    assert math.isnan(row.peak_mib)  # of the program that did the work, nothing is known
 
 
 @pytest.mark.parametrize(
