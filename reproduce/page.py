@@ -31,7 +31,8 @@ NOTES = {
     "depth": "Trained networks, and a series with random weights (width 64, one output; 30 s each, after which a bound is cut short).",
     "exponents": (
         "Least squares on log axes; bounds cut short by the time limit are left out. A sweep is one forward and one backward pass "
-        "of all columns."
+        "of all columns. The solvers' program in ℓ∞ has 785 rows more than neurons, so its size hardly grows over these widths. Hollow "
+        "marks in the figure: stopped by the time limit of 30 s, with what was certified by then."
     ),
 }
 

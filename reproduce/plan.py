@@ -147,7 +147,7 @@ def share(name: str, hidden: tuple[int, ...], norm: str, form: str, solver: str)
     if norm == "l2":
         if sum(hidden) <= 64:
             return 20, 2 if convex else 10
-        return 15, 1
+        return (10 if convex else 15), 1
     if convex:
         if form != "natural" or name not in ("784-8-10", "784-256-10"):
             return 0, 0
