@@ -97,8 +97,11 @@ def gradients(params, x, labels):
     return grads[::-1]
 
 
-def train(hidden, x, labels):
-    """AdamW in float32. Returns [(weight, bias)], each weight out x in."""
+def train(hidden, x, labels, epochs=EPOCHS, perturb=None):
+    """AdamW in float32. Returns [(weight, bias)], each weight out x in.
+
+    `perturb(params, x, labels)`, if given, replaces the images of a batch.
+    """
     rng = np.random.default_rng(SEED)
     sizes = [INPUTS, *hidden, CLASSES]
     params = []
@@ -113,15 +116,16 @@ def train(hidden, x, labels):
     mean = [np.zeros_like(p) for p in flat]
     square = [np.zeros_like(p) for p in flat]
     batches = len(x) // BATCH
-    steps = EPOCHS * batches
+    steps = epochs * batches
     for step in range(steps):
         if step % batches == 0:
             order = rng.permutation(len(x))
         start = step % batches * BATCH
         rows = order[start : start + BATCH]
+        images = x[rows] if perturb is None else perturb(params, x[rows], labels[rows])
         rate = LEARNING_RATE * (1 - step / steps)
         fix_mean, fix_square = 1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)
-        for p, g, m, s in zip(flat, gradients(params, x[rows], labels[rows]), mean, square):
+        for p, g, m, s in zip(flat, gradients(params, images, labels[rows]), mean, square):
             m += 0.1 * (g - m)
             s += 0.001 * (g * g - s)
             if p.ndim == 2:

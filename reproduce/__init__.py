@@ -1,0 +1,1 @@
+"""The paper's experiments: networks, methods, runner, checks, tables, figures."""
