@@ -123,7 +123,7 @@ def peers(settings: Settings) -> list[Job]:
                     if cap == 0:
                         continue
                     if settings.quick:
-                        cap, outputs = 20, 2
+                        cap, outputs = 10, 2
                     title = "LipSDP" if norm == "l2" and form == "dual" else form
                     method = f"{title}, {LABELS[solver]}"
                     kind = "convex" if solver in ("clarabel", "scs") else "sdpa"
@@ -190,7 +190,7 @@ def growing(settings: Settings) -> list[Job]:
     limit = 5 if settings.quick else 30
     for kind, sizes in series:
         for size in sizes:
-            if settings.quick and size > (128 if kind == "width" else 4):
+            if settings.quick and size > (128 if kind == "width" else 2):
                 continue
             network = f"{kind} {size}"
             file = str(series_file(kind, size, settings.scratch))
