@@ -119,10 +119,8 @@ pub enum OptionsError {
         "splitting cuts a box into smaller ones; give a region that is a box (a centre and a radius in linf, or two corners)"
     )]
     SplitRegion,
-    /// Splitting many inputs, or a ball, in ℓ1.
-    #[error(
-        "splitting a ball or a region of more than {most} inputs splits cases, which takes linf, l2 or lp with p > 2"
-    )]
+    /// Splitting many inputs in ℓ1.
+    #[error("splitting a region of more than {most} inputs splits cases, which takes linf, l2 or lp with p > 2")]
     SplitL1 {
         /// Inputs up to which regions are cut.
         most: usize,

@@ -71,7 +71,7 @@ pub(crate) fn split(
 ) -> Result<Vec<Bound>, BoundError> {
     let begun = Instant::now();
     let Some(region) = network.region() else { return Ok(bounds) };
-    if region.inputs() > MOST_INPUTS || region.ball().is_some() {
+    if region.inputs() > MOST_INPUTS {
         let options = Options { time_limit: Some(limit), ..options.clone() };
         if options.norm == InputNorm::L1 {
             return Err(OptionsError::SplitL1 { most: MOST_INPUTS }.into());
