@@ -3,19 +3,24 @@
 use std::path::Path;
 use std::process::Command;
 
-#[test]
-fn a_page_shows_the_bounds_and_the_hash_of_their_certificate() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (page, certificate) = (at("page.html"), at("c.json"));
-    let arguments = ["bound", "models/digits-784-64-10.onnx", "--report", &page, "--certificate", &certificate];
+/// The page of a shipped network's bounds, written to a file.
+fn page(file: &str, options: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_geolip"))
-        .args(arguments)
+        .args(["bound", "models/digits-784-64-10.onnx", "--report", file])
+        .args(options)
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
         .output()
         .expect("the binary runs");
     assert!(output.status.success());
-    let html = std::fs::read_to_string(&page).expect("the page is written");
+    std::fs::read_to_string(file).expect("the page is written")
+}
+
+#[test]
+fn a_page_shows_the_bounds_and_the_hash_of_their_certificate() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let certificate = at("c.json");
+    let html = page(&at("page.html"), &["--certificate", &certificate]);
     assert!(html.starts_with("<!DOCTYPE html>") && html.ends_with("</html>\n"));
     for tag in ["table", "svg", "style", "dl", "body", "html"] {
         let count = |text: &str| html.matches(text).count();
@@ -37,17 +42,9 @@ fn a_page_shows_the_bounds_and_the_hash_of_their_certificate() {
 fn a_page_of_local_bounds_claims_nothing_elsewhere() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
-    let (page, centre) = (at("page.html"), at("centre.txt"));
+    let centre = at("centre.txt");
     std::fs::write(&centre, "0.3 ".repeat(784)).expect("a centre");
-    let arguments =
-        ["bound", "models/digits-784-64-10.onnx", "--report", &page, "--center", &centre, "--radius", "0.01"];
-    let output = Command::new(env!("CARGO_BIN_EXE_geolip"))
-        .args(arguments)
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-        .output()
-        .expect("the binary runs");
-    assert!(output.status.success());
-    let html = std::fs::read_to_string(&page).expect("the page is written");
+    let html = page(&at("page.html"), &["--center", &centre, "--radius", "0.01"]);
     assert!(html.contains("For every two inputs of a box of 784 inputs, half-width at most 0.01"), "{html}");
     assert!(html.contains("lower ≤ local Lip ≤ local FGL ≤ upper") && !html.contains("≤ Lip"), "{html}");
 }

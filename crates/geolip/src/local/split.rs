@@ -149,10 +149,8 @@ struct Bounded {
     certificate: Certificate,
     /// The bound by the relaxation over that by intervals, here or where it was last tried.
     gain: f64,
-    /// Where to cut it: one of these.
-    knives: Vec<Knife>,
-    /// Neurons whose slope is not fixed.
-    undecided: usize,
+    /// Where to cut it.
+    knife: Option<Knife>,
     /// The gradient at its centre.
     witness: Witness,
     pattern: Pattern,
@@ -164,9 +162,6 @@ struct Half {
     plain: Certificate,
 }
 
-/// A part cut in two.
-type Cut = (Knife, [Bounded; 2]);
-
 enum Node {
     Cut(Knife, [usize; 2]),
     Leaf(Box<Bounded>),
@@ -175,8 +170,7 @@ enum Node {
 /// A part to be cut, with what the bounds of its halves begin with.
 struct Job {
     id: usize,
-    knives: Vec<Knife>,
-    undecided: usize,
+    knife: Knife,
     gain: f64,
     plain: f64,
     /// The bound of the whole part.
@@ -189,16 +183,8 @@ impl Node {
     fn job(&self, id: usize) -> Option<Job> {
         let Self::Leaf(bounded) = self else { return None };
         let part = bounded.certificate.part()?.clone();
-        let (knives, upper) = (bounded.knives.clone(), bounded.certificate.upper());
-        (!knives.is_empty()).then_some(Job {
-            id,
-            knives,
-            undecided: bounded.undecided,
-            gain: bounded.gain,
-            plain: bounded.plain,
-            upper,
-            part,
-        })
+        let upper = bounded.certificate.upper();
+        Some(Job { id, knife: bounded.knife?, gain: bounded.gain, plain: bounded.plain, upper, part })
     }
 }
 
@@ -212,21 +198,12 @@ impl Splitter<'_> {
         let functional = bound.functional.clone();
         let exact = GradientBound::new(self.network, self.options.norm);
         let (witness, pattern) = (bound.witness.clone(), bound.pattern.clone());
-        let knives = where_to_cut(self.network, region, &functional);
+        let knife = where_to_cut(self.network, region, &functional, false);
         let plain =
             certify_by_intervals(self.network, self.options.norm, &functional).map_or(f64::INFINITY, |c| c.upper());
         let measured = Measured { intervals: 0.0, relaxation: None, cut: 0.0 };
         let gain = bound.upper() / plain;
-        let root = Bounded {
-            plain,
-            measured,
-            certificate: bound.certificate.clone(),
-            gain,
-            knives,
-            undecided: usize::MAX,
-            witness,
-            pattern,
-        };
+        let root = Bounded { plain, measured, certificate: bound.certificate.clone(), gain, knife, witness, pattern };
         let mut costs = Costs { intervals: 1e-3, relaxation: 2e-2, cut: -0.1 };
         let mut nodes = vec![Node::Leaf(Box::new(root))];
         let mut queue = BinaryHeap::from([Entry { value: bound.upper(), id: 0 }]);
@@ -250,7 +227,7 @@ impl Splitter<'_> {
                 stop = Stop::Stalled; // parts too small to be cut
                 break;
             }
-            let halves: Vec<(Job, Option<Cut>)> = jobs
+            let halves: Vec<(Job, Option<[Bounded; 2]>)> = jobs
                 .into_par_iter()
                 .map(|job| {
                     let relaxes = costs.relaxation_pays(job.gain) || (round + job.id).is_multiple_of(TRY);
@@ -263,15 +240,15 @@ impl Splitter<'_> {
                         f64::INFINITY
                     };
                     let known = (job.gain, job.plain, job.upper, aim);
-                    let halves = self.halves(&job, &functional).map(|(knife, halves, time)| {
-                        (knife, halves.map(|half| self.bounded(half, time, &functional, &exact, lower * close, known)))
+                    let halves = self.halves(&job, &functional).map(|(halves, time)| {
+                        halves.map(|half| self.bounded(half, time, &functional, &exact, lower * close, known))
                     });
                     (job, halves)
                 })
                 .collect();
             let mut measured = Vec::new();
-            for (Job { id, .. }, halves) in halves {
-                let Some((knife, parts)) = halves else { continue };
+            for (Job { id, knife, .. }, halves) in halves {
+                let Some(parts) = halves else { continue };
                 measured.extend(parts.iter().map(|part| part.measured));
                 for part in &parts {
                     if part.witness.lower > bound.witness.lower {
@@ -333,19 +310,15 @@ impl Splitter<'_> {
 
     /// Both halves of a part with their bounds by intervals, and the seconds that one took; none if not even intervals bound
     /// them.
-    fn halves(&self, job: &Job, functional: &Functional) -> Option<(Knife, [Half; 2], f64)> {
+    fn halves(&self, job: &Job, functional: &Functional) -> Option<([Half; 2], f64)> {
         let begun = Instant::now();
         let half = |part: Part| {
             let local = self.network.on_part(part).ok()?;
             let plain = certify_by_intervals(&local, self.options.norm, functional)?;
             Some(Half { local, plain })
         };
-        let few = job.undecided <= FEW_PER_INPUT * job.part.region().inputs();
-        let wanted = |knife: &&Knife| job.knives.len() == 1 || few == matches!(knife, Knife::Neuron(..));
-        let knife = *job.knives.iter().find(wanted)?;
-        let (below, above) = job.part.cut(knife, self.twins);
-        let halves = [half(below)?, half(above)?];
-        Some((knife, halves, 0.5 * begun.elapsed().as_secs_f64()))
+        let (below, above) = job.part.cut(job.knife, self.twins);
+        Some(([half(below)?, half(above)?], 0.5 * begun.elapsed().as_secs_f64()))
     }
 
     /// A half with its better bounds.
@@ -383,20 +356,22 @@ impl Splitter<'_> {
             }
             measured.relaxation = Some(begun.elapsed().as_secs_f64());
         }
-        let knives = match (local.region(), certificate.upper() > enough) {
-            (Some(region), true) => where_to_cut(&local, region, functional),
-            _ => Vec::new(),
+        let knife = match (local.region(), certificate.upper() > enough) {
+            (Some(region), true) => {
+                where_to_cut(&local, region, functional, undecided <= FEW_PER_INPUT * region.inputs())
+            }
+            _ => None,
         };
-        Bounded { plain, measured, certificate, gain, knives, undecided, witness, pattern }
+        Bounded { plain, measured, certificate, gain, knife, witness, pattern }
     }
 }
 
 /// Where a part is cut: in the middle of the input that moves its undecided neurons most, weighted by what they matter; or at
-/// the kink of the undecided neuron whose slope does most to the gradient.
+/// the kink of the undecided neuron whose slope does most to the gradient, where `few` are undecided or no input can be cut.
 ///
 /// With r the half-widths of slopes, G bounds of the gradients and H those of how far input i moves a pre-activation,
 /// Σ r G H is what intervals lose to input i, and to a neuron; the largest is cut.
-fn where_to_cut(local: &Network, region: &Region, functional: &Functional) -> Vec<Knife> {
+fn where_to_cut(local: &Network, region: &Region, functional: &Functional, few: bool) -> Option<Knife> {
     let n = region.inputs();
     let moved = local.abs_forward(&Matrix::identity(n));
     let mut seed = Matrix::zeros(local.outputs(), 1);
@@ -421,7 +396,8 @@ fn where_to_cut(local: &Network, region: &Region, functional: &Functional) -> Ve
     let can = |i: &usize| region.lower()[*i] < middle(*i) && middle(*i) < region.upper()[*i];
     let width = |i: usize| scores[i] * (region.upper()[i] - region.lower()[i]);
     let input = (0..n).filter(can).max_by(|a, b| width(*a).total_cmp(&width(*b)));
-    input.map(|i| Knife::Input(i, middle(i))).into_iter().chain(neuron.1.filter(|_| region.ball().is_none())).collect()
+    let input = input.map(|i| Knife::Input(i, middle(i)));
+    if few { neuron.1.or(input) } else { input.or(neuron.1) }
 }
 
 /// The kink of an activation that is linear on both sides of it.
