@@ -7,7 +7,7 @@
 //! An entry *stands* where a product of non-zero weights is behind it; elsewhere the exact coefficient is zero. Products of
 //! two dense matrices come from [`crate::matrix`]; all others are accumulated row by row here.
 
-use super::rounding::gamma_up;
+use super::rounding::{TINY, gamma_up};
 use crate::matrix::{Matrix, product};
 use crate::network::{LinearMap, Network, Op, Slope};
 use crate::sparse::Sparse;
@@ -182,11 +182,9 @@ fn scale_rows<'a>(part: &Part<'a>, s: &[f64]) -> Part<'a> {
             let pairs = values.iter().enumerate();
             let (values, error): (Vec<f64>, Vec<f64>) = pairs
                 .map(|(i, v)| {
-                    if s[i] == 0.0 || *v == 0.0 {
-                        (0.0, 0.0)
-                    } else {
-                        scaled(i, *v, error.as_ref().map_or(0.0, |e| e[i]))
-                    }
+                    // a coefficient that underflowed to zero still carries its error
+                    let error = error.as_ref().map_or(0.0, |e| e[i]);
+                    if s[i] == 0.0 || *v == 0.0 && error == 0.0 { (0.0, 0.0) } else { scaled(i, *v, error) }
                 })
                 .unzip();
             Coefficient::Diagonal { values, error: error.iter().any(|e| *e != 0.0).then_some(error) }
@@ -350,14 +348,15 @@ fn is_trivial(v: f64) -> bool {
 }
 
 /// The error of a sum of `terms` products: carried + γ·rounded, inflated so that the roundings of this very computation
-/// (sums of non-negative terms) are covered too, plus a floor that covers underflow. `rounded` is none where the products
-/// and their sum are exact.
+/// (sums of `terms` non-negative products, and five more operations) are covered too, and underflow by the rule of
+/// [`super::rounding`]: each of the `terms` products of weights, of their sizes and of their errors may have lost η, which is 3·`terms`·η.
+/// `rounded` is none where the products and their sum are exact.
 fn bound(carried: f64, rounded: Option<f64>, terms: usize) -> f64 {
     if carried == 0.0 && rounded.is_none() {
         return 0.0;
     }
     let gamma = gamma_up(terms + 4);
-    (carried + gamma * rounded.unwrap_or(0.0)) * (1.0 + 8.0 * gamma) + terms as f64 * f64::MIN_POSITIVE
+    (carried + gamma * rounded.unwrap_or(0.0)) * (1.0 + 8.0 * gamma) + terms as f64 * TINY
 }
 
 /// 1 where an entry stands, else 0.

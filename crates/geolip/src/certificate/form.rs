@@ -23,15 +23,20 @@
 //!
 //! Rows and columns are scaled by powers of two to a diagonal in \[½, 2). Every computed entry differs from the exact one
 //! by at most a small multiple of itself (or of the sum of absolute values behind it) plus the carried error of composed
-//! weights; `QuadraticForm::assemble` bounds the absolute row sums ε of these differences in floating point (sums of
-//! non-negative terms, inflated by 10⁻⁶, which covers their own rounding). With c from [`super::cholesky`], a positive
-//! elimination of (computed − diag(ε) − diag(c)) proves the exact matrix positive semidefinite.
+//! weights, and of what underflows, by the rule of [`super::rounding`]; `QuadraticForm::assemble` bounds the absolute row sums ε of these
+//! differences in floating point (sums of non-negative terms, inflated by 10⁻⁶, which covers their own rounding: sums of up to
+//! 4·10⁹ terms). With c from [`super::cholesky`], a positive elimination of (computed − diag(ε) − diag(c)) proves the exact
+//! matrix positive semidefinite.
+//!
+//! An entry is a sum of contributions: at most one coupling, one curvature for every neuron that reads both variables, and the
+//! first number of a diagonal. Each is rounded again whenever another is added on top, so the count of additions in `additions`
+//! (the most neurons that read one variable) goes into the error of every contribution.
 
 use super::cases::{Fixing, restricted};
 use super::cholesky::{BlockMatrix, NotPositive, eliminate_last, is_positive};
 use super::coefficients::{LayerForm, Parts, expand};
 use super::partition::Partition;
-use super::rounding::{UNIT, gamma_up, unit_scale};
+use super::rounding::{Ball, TINY, UNIT, gamma_up, unit_scale};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::{Network, Slope};
 use crate::problem::{Functional, InputNorm};
@@ -90,13 +95,13 @@ pub struct QuadraticForm<'a> {
     output: Parts<'a>,
     /// The number of variables per block: x, z_1, …, z_d, and one for w.
     sizes: Vec<usize>,
+    /// At most so many contributions are added up in one entry.
+    additions: usize,
     partition: Partition,
 }
 
-/// Largest scale taken: beyond it, multipliers are too small for the underflow argument in `assemble`.
-const LARGEST_SCALE: f64 = 1.0e120; // < 2^400
-/// Covers every underflow: at most 2⁻¹⁰⁷⁴ per operation before scaling by at most 2^800, fewer than 2^60 operations.
-const UNDERFLOW: f64 = 1.0e-60;
+/// Largest scale taken, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
+const LARGEST_SCALE: f64 = 1.0e120;
 
 impl<'a> QuadraticForm<'a> {
     /// Expands a network.
@@ -113,12 +118,13 @@ impl<'a> QuadraticForm<'a> {
 
     fn with_slopes(network: &'a Network, fixings: Vec<Fixing>, slopes: Vec<Vec<Slope>>) -> Self {
         let (layers, output) = expand(network, slopes);
-        let sizes = std::iter::once(network.inputs())
+        let sizes: Vec<usize> = std::iter::once(network.inputs())
             .chain(layers.iter().map(|l: &LayerForm<'_>| l.free.len()))
             .chain(std::iter::once(1))
             .collect();
+        let additions = additions(&layers, &sizes);
         let partition = Partition::new(network, &layers, &output);
-        Self { network, fixings, layers, output, sizes, partition }
+        Self { network, fixings, layers, output, sizes, additions, partition }
     }
 
     /// The neurons that this form fixes; empty for the form of the network itself.
@@ -210,6 +216,7 @@ impl<'a> QuadraticForm<'a> {
         let rows = functional.row_count(self.network.outputs());
         let weights: Vec<LayerWeights> =
             self.layers.iter().zip(&multipliers.lambda).map(|(l, lambda)| LayerWeights::new(l, lambda)).collect();
+        let per_sum = gamma_up(self.additions + 8);
         let target = self.target(functional);
         let diagonal = self.diagonal(norm, rows, multipliers, &weights);
         let scales = self.scales(&diagonal, &target)?;
@@ -218,23 +225,28 @@ impl<'a> QuadraticForm<'a> {
         let mut matrix = BlockMatrix::zeros(tiles);
         let mut error = vec![Vec::new(); self.sizes.len()];
         for (block, (d, s)) in diagonal.own.iter().zip(&scales).enumerate() {
+            error[block] = Vec::with_capacity(d.len());
             for (index, (d, s)) in d.iter().zip(s).enumerate() {
                 // a variable that is not there (scale 0) stands as an isolated 1
                 let (tile, place) = self.partition.place(block, index);
-                *matrix.diagonal_mut(tile, place) += if *s == 0.0 { 1.0 } else { d * s * s };
+                let entry = if *s == 0.0 { 1.0 } else { d * (s * s) }; // s² is a power of two
+                *matrix.diagonal_mut(tile, place) += entry;
+                // what is left of it is at most 2, so that taking the errors off it rounds by at most 4u
+                error[block].push(per_sum * entry + 8.0 * UNIT + TINY);
             }
-            error[block] = vec![UNDERFLOW + 4.0 * UNIT; d.len()]; // the diagonal's own few roundings
         }
-        let mut sum = Sum { partition: &self.partition, scales: &scales, matrix: &mut matrix, error: &mut error };
+        let mut sum =
+            Sum { partition: &self.partition, scales: &scales, per_sum, matrix: &mut matrix, error: &mut error };
         for (a, (layer, weights)) in self.layers.iter().zip(&weights).enumerate() {
-            sum.add_layer(a + 1, layer, weights, self.layers.len());
+            sum.add_layer(a + 1, layer, weights);
         }
         for (i, entries) in target.iter().enumerate() {
             let own = self.partition.place(last, i);
             for &Entry { block, index, value, error: value_error } in entries {
-                let s = scales[last][i] * scales[block][index];
+                let s = scales[last][i] * scales[block][index]; // a power of two
                 matrix.add(own, self.partition.place(block, index), -value * s);
-                let e = s * (2.0 * UNIT * value.abs() + value_error);
+                // one rounding of the value itself (see `target`), and the product with s underflows or is exact
+                let e = s * (2.0 * UNIT * value.abs() + value_error + TINY) + TINY;
                 error[block][index] += e;
                 error[last][i] += e;
             }
@@ -272,9 +284,9 @@ impl<'a> QuadraticForm<'a> {
                 for &(i, u) in &entries {
                     part.visit_row(i, |j, value, e| {
                         values[j] += u * value;
-                        // (1 + 4γ) covers the roundings of these sums themselves
+                        // (1 + 4γ) covers the roundings of these sums themselves; three products may underflow
                         errors[j] += match rounded {
-                            true => (u.abs() * e + gamma * (u * value).abs() + f64::MIN_POSITIVE) * (1.0 + 4.0 * gamma),
+                            true => (u.abs() * e + gamma * (u * value).abs() + TINY) * (1.0 + 4.0 * gamma),
                             false => e,
                         };
                     });
@@ -298,7 +310,7 @@ impl<'a> QuadraticForm<'a> {
         for (layer, weights) in self.layers.iter().zip(weights) {
             if weights.curved {
                 for part in &layer.h {
-                    for (j, d) in weights.curvature.iter().enumerate().filter(|(_, d)| **d != 0.0) {
+                    for (j, d) in weights.curvature.iter().map(|d| d.value).enumerate().filter(|(_, d)| *d != 0.0) {
                         part.visit_row(j, |k, a, _| total[part.block][k] += d * a * a);
                     }
                 }
@@ -340,7 +352,8 @@ impl<'a> QuadraticForm<'a> {
             let mut scale = Vec::with_capacity(total.len());
             for (index, &v) in total.iter().enumerate() {
                 scale.push(if v > 0.0 && v.is_finite() {
-                    Some(unit_scale(v)).filter(|s| *s <= LARGEST_SCALE).ok_or(Defect::Range { block, index })?
+                    let usable = |s: &f64| (1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(s);
+                    Some(unit_scale(v)).filter(usable).ok_or(Defect::Range { block, index })?
                 } else if v == 0.0 && unused(block, index) {
                     0.0
                 } else {
@@ -394,6 +407,8 @@ impl Remainder {
 struct Sum<'a> {
     partition: &'a Partition,
     scales: &'a [Vec<f64>],
+    /// The relative error of a contribution to an entry, in all additions.
+    per_sum: f64,
     matrix: &'a mut BlockMatrix,
     error: &'a mut [Vec<f64>],
 }
@@ -410,10 +425,10 @@ struct Diagonal {
 struct LayerWeights {
     /// λⱼ, zero for neurons that are no variables.
     lambda: Vec<f64>,
-    /// ½ λⱼ (αⱼ + βⱼ)
-    coupling: Vec<f64>,
+    /// ½ (αⱼ + βⱼ)
+    middle: Vec<Ball>,
     /// λⱼ αⱼ βⱼ
-    curvature: Vec<f64>,
+    curvature: Vec<Ball>,
     /// Whether any curvature is non-zero.
     curved: bool,
 }
@@ -421,52 +436,78 @@ struct LayerWeights {
 impl LayerWeights {
     fn new(layer: &LayerForm<'_>, lambda: &[f64]) -> Self {
         let lambda: Vec<f64> = lambda.iter().zip(&layer.free).map(|(l, free)| if *free { *l } else { 0.0 }).collect();
-        let with_slopes = |f: fn(f64, f64) -> f64| {
-            lambda.iter().zip(&layer.slopes).map(|(l, s)| l * f(s.lower, s.upper)).collect::<Vec<f64>>()
-        };
-        let curvature = with_slopes(|a, b| a * b);
-        let curved = curvature.iter().any(|d| *d != 0.0);
-        Self { coupling: with_slopes(|a, b| 0.5 * (a + b)), curvature, curved, lambda }
+        let ends = |slope: &Slope| (Ball::exact(slope.lower), Ball::exact(slope.upper));
+        let middle = |slope: &Slope| Ball::exact(0.5).times(ends(slope).0.plus(ends(slope).1));
+        let product = |(l, slope): (&f64, &Slope)| Ball::exact(*l).times(ends(slope).0.times(ends(slope).1));
+        let curvature: Vec<Ball> = lambda.iter().zip(&layer.slopes).map(product).collect();
+        let curved = curvature.iter().any(|d| d.value != 0.0);
+        Self { middle: layer.slopes.iter().map(middle).collect(), curvature, curved, lambda }
     }
+}
+
+/// The most contributions to one entry beside the coupling and the diagonal's own: one for each neuron that reads a variable, where
+/// neurons are curved at all.
+fn additions(layers: &[LayerForm<'_>], sizes: &[usize]) -> usize {
+    let mut readers: Vec<Vec<usize>> = sizes.iter().map(|n| vec![0; *n]).collect();
+    for layer in layers.iter().filter(|layer| layer.slopes.iter().any(|s| s.lower != 0.0 && s.upper != 0.0)) {
+        for part in &layer.h {
+            (0..part.rows()).for_each(|j| part.visit_row(j, |k, _, _| readers[part.block][k] += 1));
+        }
+    }
+    readers.into_iter().flatten().max().unwrap_or(0)
 }
 
 impl Sum<'_> {
     /// Adds layer `a`, and to `error` the absolute row sums of what its entries may be off by.
     ///
-    /// Coupling, row zⱼ: w·(∂h/∂k) with w = ½λ(α+β) is rounded at most four times (α+β, ½λ·, ·∂h, the sum over the layers
-    /// that contribute), and ∂h/∂k itself may be off by E. Curvature: γ_{n+…}-sums of |∂h|ᵀ|λαβ||∂h|, and E on either side.
-    fn add_layer(&mut self, a: usize, layer: &LayerForm<'_>, weights: &LayerWeights, layers: usize) {
-        let per_entry = (8 + layers) as f64 * UNIT;
-        let per_sum = gamma_up(layer.free.len() + 8 + layers);
+    /// With v the scaled row ∂h/∂k of neuron j, off by at most E (its own error, scaled, and [`TINY`] for the underflow of
+    /// scaling), and σ the rounding of a product and of all additions to an entry,
+    ///
+    /// * coupling, row zⱼ, with w = ½λ(α+β) in the scale of zⱼ, off by at most e: w v is off by |w|E + e(|v| + E) + σ|w v| + η;
+    /// * curvature with κ = λαβ, off by at most e: κ v_k v_l is off by (|κ| + e)(E_k|v_l| + (|v_k| + E_k)E_l) + (e + σ|κ|)|v_k||v_l|
+    ///   + η(|v_k| + |v_l| + 1), whichever of the two products is formed first.
+    fn add_layer(&mut self, a: usize, layer: &LayerForm<'_>, weights: &LayerWeights) {
         let by_products = weights.curved
             && layer.h.iter().all(|part| self.target(part.block, part.block).is_some())
             && layer.h.iter().all(|part| part.as_dense().is_some());
         let mut row: Vec<Entry> = Vec::new();
         for j in 0..layer.free.len() {
-            let (coupling, curvature) = (weights.coupling[j] * self.scales[a][j], weights.curvature[j]);
-            if coupling == 0.0 && curvature == 0.0 {
-                continue;
+            if weights.lambda[j] == 0.0 {
+                continue; // no contribution at all
             }
+            let scaled = Ball::exact(weights.lambda[j]).times(Ball::exact(self.scales[a][j]));
+            let (coupling, curvature) = (weights.middle[j].times(scaled), weights.curvature[j]);
             row.clear();
             for part in &layer.h {
                 let scales = &self.scales[part.block];
                 part.visit_row(j, |index, value, error| {
-                    let (value, error) = (value * scales[index], error * scales[index]);
+                    let (value, error) = (value * scales[index], error * scales[index] + TINY);
                     row.push(Entry { block: part.block, index, value, error });
                 });
             }
             let (value_sum, error_sum) =
                 row.iter().fold((0.0, 0.0), |(v, e), entry| (v + entry.value.abs(), e + entry.error));
-            let (w, curved) = (coupling.abs(), curvature.abs());
-            self.error[a][j] += w * (per_entry * value_sum + error_sum);
-            let per_value = w * per_entry + curved * (per_sum * value_sum + error_sum);
-            let per_error = w + curved * (value_sum + error_sum);
-            for entry in &row {
-                self.error[entry.block][entry.index] += per_value * entry.value.abs() + per_error * entry.error;
+            let w = coupling.magnitude();
+            // rounding of w·v in all, relative to v
+            let off = coupling.error + self.per_sum * w + TINY;
+            let count = row.len() as f64;
+            self.error[a][j] += w * error_sum + off * value_sum + count * TINY;
+            let (mut per_value, mut per_error, mut per_entry) = (off, w, TINY);
+            if curvature != Ball::exact(0.0) {
+                let (k, off) = (curvature.magnitude(), curvature.error + self.per_sum * curvature.magnitude() + TINY);
+                per_value += k * error_sum + off * value_sum + count * TINY;
+                per_error += k * (value_sum + error_sum);
+                per_entry += (value_sum + count) * TINY;
             }
-            self.couple(a, j, coupling, &row);
-            if curvature != 0.0 && !by_products {
-                self.curve(curvature, &row);
+            for entry in &row {
+                self.error[entry.block][entry.index] +=
+                    per_value * entry.value.abs() + per_error * entry.error + per_entry;
+            }
+            if coupling.value != 0.0 {
+                self.couple(a, j, coupling.value, &row);
+            }
+            if curvature.value != 0.0 && !by_products {
+                self.curve(curvature.value, &row);
             }
         }
         if by_products {
@@ -518,7 +559,7 @@ impl Sum<'_> {
         let parts = || layer.h.iter().filter_map(|part| Some((part.block, part.as_dense()?.0)));
         let plain: Vec<Matrix> = parts().map(|(block, values)| scaled(block, values, &|_| 1.0)).collect();
         let weighted: Vec<Matrix> =
-            parts().map(|(block, values)| scaled(block, values, &|j| weights.curvature[j])).collect();
+            parts().map(|(block, values)| scaled(block, values, &|j| weights.curvature[j].value)).collect();
         for (left, weighted) in layer.h.iter().zip(&weighted) {
             for (right, plain) in layer.h.iter().zip(&plain) {
                 if let Some((row, col)) = self.target(left.block, right.block) {

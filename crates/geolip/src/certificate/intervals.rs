@@ -12,9 +12,9 @@
 //!
 //! **Rounded** outwards: a product with a map whose longest sum has n terms is off by at most γ_{n+4}|A|ᵀ|centre|, sums of
 //! non-negative terms by as much of themselves, and every entry behind which a product of non-zero numbers stands may have
-//! underflowed.
+//! underflowed (the rule of [`super::rounding`]).
 
-use super::rounding::{UNIT, add_up, gamma_up, mul_up, sqrt_up, sum_up};
+use super::rounding::{TINY, UNIT, add_up, gamma_up, mul_up, sqrt_up, sum_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NodeId, Op, Slope};
 use crate::problem::{Functional, InputNorm, OutputNorm};
@@ -192,10 +192,12 @@ fn pulled(map: &LinearMap, from: &Interval) -> Interval {
     let pairs = || from.centre.data().iter().zip(from.radius.data());
     let shaped = |data| Matrix::from_vec(from.centre.rows(), from.centre.cols(), data);
     let stands = shaped(pairs().map(|(c, r)| if *c != 0.0 || *r != 0.0 { 1.0 } else { 0.0 }).collect());
-    let spread = shaped(pairs().map(|(c, r)| (gamma * c.abs() + r) * (1.0 + 4.0 * gamma)).collect());
+    // γ|c| may underflow before it is multiplied by weights
+    let size = |(c, r): (&f64, &f64)| if *c == 0.0 { *r } else { gamma * c.abs() + r + TINY };
+    let spread = shaped(pairs().map(|pair| size(pair) * (1.0 + 4.0 * gamma)).collect());
     let (reached, mut radius) = (product(&stands, LinearMap::abs_adjoint), product(&spread, LinearMap::abs_adjoint));
     for (radius, reached) in radius.data_mut().iter_mut().zip(reached.data()) {
-        *radius = if *reached == 0.0 { 0.0 } else { *radius * (1.0 + 4.0 * gamma) + 4.0 * terms * f64::MIN_POSITIVE };
+        *radius = if *reached == 0.0 { 0.0 } else { *radius * (1.0 + 4.0 * gamma) + 4.0 * terms * TINY };
     }
     Interval { centre: product(&from.centre, LinearMap::adjoint), radius }
 }

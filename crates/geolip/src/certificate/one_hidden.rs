@@ -8,16 +8,20 @@
 //! For a ReLU network without skips this is A = ½\[W₁ᵀdiag(u), W₁ᵀu\] (GeoLIP, NeurIPS 2022, §3).
 //!
 //! **Rounding.** The stored matrix differs from the exact one by at most `slack` in the sum of all absolute values, which is
-//! also the most by which the FGL can differ in either norm.
+//! also the most by which the FGL can differ in either norm. A computed gⱼ is within γGⱼ of the exact one, with Gⱼ from the same pass
+//! over absolute values, to which each map adds [`PAID`]; likewise ∂hⱼ/∂xᵢ. With gⱼrⱼ and gⱼcⱼ as [`Ball`]s b ± e, column j is off by
+//! at most |b|γΣᵢHᵢ + e Σᵢ(|∂hⱼ/∂xᵢ| + γHᵢ), and by (n+2)u|b|Σᵢ|∂hⱼ/∂xᵢ| and an η each for its products and, in the last column, n+1 additions.
 
-use super::rounding::gamma_up;
+use super::rounding::{Ball, TINY, UNIT, gamma_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, Node, NodeId, Op, Slope};
 
 /// Numbers in the forward pass of an identity matrix.
 pub(crate) const LARGEST: usize = 1 << 26;
-/// Added to every bound on a size, so that what underflows is still paid for.
-const TINY: f64 = 1e-280;
+/// Added to every bound on a size: its γ-th part, at least 10⁻²⁹⁶, pays for the underflow of the products of a map.
+const PAID: f64 = 1e-280;
+/// Covers the roundings of sums of non-negative numbers, fewer than 10⁹.
+const INFLATE: f64 = 1.000_001;
 
 /// ∂h/∂x of the one hidden layer, and bounds on the sizes behind its entries.
 #[derive(Clone, Debug)]
@@ -34,7 +38,8 @@ struct Layer {
     slopes: Vec<Slope>,
     /// ∂h/∂x, n × n₀, and the same with all weights replaced by their absolute values.
     jacobian: Matrix,
-    sizes: Matrix,
+    /// Σᵢ |∂hⱼ/∂xᵢ| and Σᵢ Hᵢ per neuron.
+    sums: Vec<(f64, f64)>,
 }
 
 /// A, taken as exact, and what the FGL may be more.
@@ -70,8 +75,10 @@ impl<'a> OneHidden<'a> {
                 let blank = |_: usize, h: &Matrix| Matrix::zeros(h.rows(), h.cols());
                 let jacobian = network.push_forward(&identity, LinearMap::forward, blank).of(*parent).clone();
                 let sizes = network.push_forward(&identity, abs_forward, blank).of(*parent).clone();
+                let sum = |row: &[f64]| row.iter().map(|v| v.abs()).sum::<f64>() * INFLATE;
+                let sums = (0..sizes.rows()).map(|j| (sum(jacobian.row(j)), sum(sizes.row(j)))).collect();
                 let slopes = network.slopes().into_iter().next().unwrap_or_default();
-                Some(Layer { node: *node, slopes, jacobian, sizes })
+                Some(Layer { node: *node, slopes, jacobian, sums })
             }
             more => return Err(Unsuitable::Layers(more.len())),
         };
@@ -103,30 +110,42 @@ impl<'a> OneHidden<'a> {
         let size = network.pull_back(&seed.abs(), abs_adjoint, blank);
         let neurons = slopes.len();
         let mut matrix = Matrix::zeros(inputs, neurons + 1);
-        let mut total: f64 = size.of(NodeId::INPUT).data().iter().sum();
-        let skip = gradient.of(NodeId::INPUT);
-        (0..inputs).for_each(|i| *matrix.at_mut(i, neurons) = skip.at(i, 0));
-        if let Some(Layer { node, jacobian, sizes, .. }) = &self.layer {
+        let (skip, most) = (gradient.of(NodeId::INPUT), size.of(NodeId::INPUT));
+        let gamma = gamma_up(self.roundings + 8) * INFLATE; // the sizes are rounded, too
+        let per_sum = (neurons + 4) as f64 * UNIT;
+        let mut slack = 0.0;
+        for i in 0..inputs {
+            *matrix.at_mut(i, neurons) = skip.at(i, 0);
+            slack += gamma * most.at(i, 0) + per_sum * skip.at(i, 0).abs() + TINY;
+        }
+        if let Some(Layer { node, jacobian, sums, .. }) = &self.layer {
             for (j, slope) in slopes.iter().enumerate() {
-                let (g, g_size) = (gradient.of(*node).at(j, 0), size.of(*node).at(j, 0) * slope.magnitude());
-                let (by_radius, by_centre) = (g * slope.radius(), g * slope.centre());
-                for (i, (h, h_size)) in jacobian.row(j).iter().zip(sizes.row(j)).enumerate() {
-                    *matrix.at_mut(i, j) = by_radius * h;
-                    *matrix.at_mut(i, neurons) += by_centre * h;
-                    total += 2.0 * g_size * h_size;
+                let g = Ball { value: gradient.of(*node).at(j, 0), error: gamma * size.of(*node).at(j, 0) + TINY };
+                let (lower, upper) = (Ball::exact(slope.lower), Ball::exact(slope.upper));
+                let half = |ball: Ball| g.times(Ball::exact(0.5).times(ball));
+                let (by_radius, by_centre) = (half(upper.plus(Ball::exact(-slope.lower))), half(upper.plus(lower)));
+                for (i, h) in jacobian.row(j).iter().enumerate() {
+                    *matrix.at_mut(i, j) = by_radius.value * h;
+                    *matrix.at_mut(i, neurons) += by_centre.value * h;
+                }
+                let (lengths, sizes) = sums[j];
+                for ball in [by_radius, by_centre].into_iter().filter(|ball| *ball != Ball::exact(0.0)) {
+                    let off = ball.error + per_sum * ball.magnitude() + TINY;
+                    slack += ball.magnitude() * (gamma * sizes + TINY) + off * (lengths + TINY);
+                    slack += inputs as f64 * TINY;
                 }
             }
         }
-        let gamma = gamma_up(2 * self.roundings + neurons + 20) * 1.000_01; // the sizes are rounded, too
-        Program { matrix, slack: (gamma * total).next_up() }
+        Program { matrix, slack: if slack.is_nan() { f64::INFINITY } else { slack * INFLATE } }
     }
 }
 
 /// The number of roundings behind any coefficient that is computed by one pass through the network.
 pub(crate) fn roundings(network: &Network) -> usize {
+    // what is added onto a sum rounds that once for every addition: terms that meet at a node count together
     let node = |node: &Node| match &node.op {
         Op::Input => 0,
-        Op::Affine { terms, .. } => terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(0) + 2 * terms.len() + 2,
+        Op::Affine { terms, .. } => terms.iter().map(|t| t.map.longest_sum() + 2).sum::<usize>() + 2,
         Op::Activate { .. } => 4,
     };
     network.nodes().iter().map(node).sum()
@@ -134,10 +153,10 @@ pub(crate) fn roundings(network: &Network) -> usize {
 
 fn abs_forward(map: &LinearMap, x: &Matrix, into: Store, y: &mut Matrix) {
     map.abs_forward(x, into, y);
-    y.data_mut().iter_mut().for_each(|y| *y += TINY);
+    y.data_mut().iter_mut().for_each(|y| *y += PAID);
 }
 
 fn abs_adjoint(map: &LinearMap, y: &Matrix, into: Store, x: &mut Matrix) {
     map.abs_adjoint(y, into, x);
-    x.data_mut().iter_mut().for_each(|x| *x += TINY);
+    x.data_mut().iter_mut().for_each(|x| *x += PAID);
 }

@@ -1,8 +1,67 @@
 //! Directed rounding without changing the processor's mode: an operation rounded to nearest is at most half a unit in the
 //! last place off, so the next number above (below) it bounds the exact result.
+//!
+//! # The rule of underflow
+//!
+//! A sum or difference of doubles is rounded by at most u times its result, however small. A product, a quotient or a fused
+//! product may underflow, which costs η = 2⁻¹⁰⁷⁵ more, whatever its size. So n products, added up in any order, fused or not, are off
+//! by at most γ_n Σ|a||b| + nη(1 + γ_n).
+//!
+//! **Rule.** Every proof pays for η *where the product is formed*: its error bound has [`TINY`] added, which is 2⁵³η, and is
+//! carried through all that follows as any other error is. Nothing further on stands in for it, so there is no range outside which
+//! a bound would be false: where weights make an error large, the proof fails. Error bounds are themselves computed, by sums and products
+//! of numbers that are not negative: those rounded one by one go through [`add_up`] and [`mul_up`], which cover underflow (the
+//! number above 0 is 2η); those rounded in the ordinary way are inflated for their roundings, and have [`TINY`] added
+//! *before* they are multiplied by anything else.
+//!
+//! Numbers that overflow are infinite or NaN, and so is then every bound and every pivot made of them, which no comparison accepts.
 
 /// u = 2⁻⁵³, the unit roundoff of `f64`.
 pub const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// 2⁻¹⁰²², the smallest normal number: pays for the underflow of 2⁵³ products, more than any sum has.
+pub const TINY: f64 = f64::MIN_POSITIVE;
+
+/// A number that is known up to an error: the exact one is within `error` of `value`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ball {
+    /// What is computed.
+    pub value: f64,
+    /// What it may be off by, rounded up.
+    pub error: f64,
+}
+
+impl Ball {
+    /// A number that is exact.
+    pub fn exact(value: f64) -> Self {
+        Self { value, error: 0.0 }
+    }
+
+    /// The sum.
+    pub fn plus(self, other: Self) -> Self {
+        let value = self.value + other.value;
+        let rounded = if self.value == 0.0 || other.value == 0.0 { 0.0 } else { mul_up(UNIT, value.abs()) };
+        Self { value, error: sum_up([self.error, other.error, rounded]) }
+    }
+
+    /// The product: |ab − a'b'| ≤ |a||b − b'| + |b||a − a'| + |a − a'||b − b'|, and one rounding.
+    pub fn times(self, other: Self) -> Self {
+        let value = self.value * other.value;
+        let carried = [
+            mul_up(self.value.abs(), other.error),
+            mul_up(other.value.abs(), self.error),
+            mul_up(self.error, other.error),
+        ];
+        let rounded =
+            if self.value == 0.0 || other.value == 0.0 { 0.0 } else { add_up(mul_up(UNIT, value.abs()), TINY) };
+        Self { value, error: sum_up(carried.into_iter().chain([rounded])) }
+    }
+
+    /// The largest absolute value it may have.
+    pub fn magnitude(self) -> f64 {
+        if self.error == 0.0 { self.value.abs() } else { add_up(self.value.abs(), self.error) }
+    }
+}
 
 /// At least a + b.
 pub fn add_up(a: f64, b: f64) -> f64 {
@@ -66,6 +125,24 @@ mod tests {
             let scaled = v * s * s;
             assert!((0.5..2.0).contains(&scaled) || v < 1e-320, "{v} scales to {scaled}");
         }
+    }
+
+    #[test]
+    fn balls_hold_sums_and_products_at_every_scale() {
+        // the exact results, as multiples of the smallest number or by hand
+        let small = f64::from_bits(3); // 3·2⁻¹⁰⁷⁴
+        let product = Ball::exact(small).times(Ball::exact(0.3));
+        assert!(product.value - product.error <= 0.9 * small / 3.0 && product.error > 0.0);
+        let nothing = Ball::exact(1e-200).times(Ball::exact(1e-200));
+        assert!(nothing.value == 0.0 && nothing.error >= TINY, "what underflows leaves its error");
+        let large = nothing.times(Ball::exact(1e300));
+        assert!(large.value == 0.0 && large.error > 1e-9, "and carries it on: {}", large.error);
+        assert_eq!(Ball::exact(0.0).times(Ball::exact(5.0)), Ball::exact(0.0));
+        let third = Ball { value: 1.0, error: 0.25 }.times(Ball { value: -2.0, error: 0.5 });
+        assert!(third.value == -2.0 && (1.125..1.126).contains(&third.error), "{}", third.error);
+        let sum = Ball::exact(0.1).plus(Ball::exact(0.2));
+        assert!(sum.error >= 2.7e-17 && sum.error < 6e-17 && sum.magnitude() > 0.300_000_000_000_000_04);
+        assert!(Ball::exact(f64::MAX).times(Ball::exact(2.0)).error.is_infinite());
     }
 
     #[test]

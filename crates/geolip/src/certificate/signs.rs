@@ -24,11 +24,12 @@
 //!
 //! Entries of A − Σ μσ (and of Σ μσ between neurons) are computed one subtraction after the other; what they are off by, and
 //! the slack of A itself, is multiplied by numbers of absolute value at most 1, so the sum of the errors is added to the bound
-//! (in ℓ2, that between neurons to Σδ + 2M). The stored form is scaled by powers of two and proved by [`super::cholesky`].
+//! (in ℓ2, that between neurons to Σδ + 2M). The stored form is scaled by powers of two, which is exact but for underflow (by the rule of
+//! [`super::rounding`], [`TINY`] an entry), and proved by [`super::cholesky`].
 
 use super::cholesky::BlockMatrix;
 use super::one_hidden::Program;
-use super::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up, unit_scale};
+use super::rounding::{TINY, UNIT, add_up, mul_up, sqrt_up, sum_up, unit_scale};
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
 use serde::{Deserialize, Serialize};
@@ -50,10 +51,8 @@ pub struct SignProof {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignCut(pub Vec<usize>, pub Vec<i8>, pub f64);
 
-/// Scales of variables with smaller multipliers are refused: entries might underflow.
+/// The largest scale of a variable, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
 const LARGEST_SCALE: f64 = 1e120;
-/// Covers every underflow in the scaled form.
-const UNDERFLOW: f64 = 1e-60;
 /// Covers the roundings of sums of non-negative numbers.
 const INFLATE: f64 = 1.000_001;
 
@@ -112,7 +111,7 @@ impl Form {
                     _ => return Err(format!("the product of variables {low} and {high} has no place in this norm")),
                 };
                 *entry -= value;
-                error += UNIT * entry.abs() + f64::MIN_POSITIVE;
+                error += UNIT * entry.abs() + TINY; // a difference is rounded once, its bound may underflow
             }
         }
         if let Some(among) = &mut among {
@@ -143,20 +142,21 @@ impl Form {
         let columns = self.scales(&self.delta, "neuron", alone)?;
         let mut matrix = BlockMatrix::zeros(vec![rows.len(), columns.len(), 1]);
         if !rows.is_empty() && !columns.is_empty() {
-            let entry = |(j, s): (usize, f64), (i, r): (usize, f64)| -self.across.at(i, j) * s * r;
+            let entry = |(j, s): (usize, f64), (i, r): (usize, f64)| -self.across.at(i, j) * (s * r);
             *matrix.block_mut(1, 0) = Matrix::from_fn(columns.len(), rows.len(), |j, i| entry(columns[j], rows[i]));
         }
         if let Some(among) = &self.among {
-            let entry = |(j, s): (usize, f64), (l, r): (usize, f64)| among.at(j.max(l), j.min(l)) * s * r;
+            let entry = |(j, s): (usize, f64), (l, r): (usize, f64)| among.at(j.max(l), j.min(l)) * (s * r);
             let lower = |j: usize, l: usize| if l < j { entry(columns[j], columns[l]) } else { 0.0 };
             *matrix.block_mut(1, 1) = Matrix::from_fn(columns.len(), columns.len(), lower);
         }
         let backward = matrix.backward_error();
+        let underflow = (rows.len() + columns.len()) as f64 * TINY; // of a whole row
         for (block, (variables, multipliers)) in [(&rows, &self.gamma), (&columns, &self.delta)].into_iter().enumerate()
         {
             for (at, (index, scale)) in variables.iter().enumerate() {
-                let entry = multipliers[*index] * scale * scale;
-                *matrix.diagonal_mut(block, at) = (entry - (backward[block] + UNDERFLOW) * INFLATE).next_down();
+                let entry = multipliers[*index] * (scale * scale);
+                *matrix.diagonal_mut(block, at) = (entry - (backward[block] + underflow) * INFLATE).next_down();
             }
         }
         *matrix.diagonal_mut(2, 0) = 1.0; // isolated
@@ -194,7 +194,8 @@ impl Form {
     }
 }
 
-/// The edges of a cycle with μσ; an error if it is none, or its inequality does not hold for signs.
+/// The edges of a cycle with μσ; an error if it is none, or its inequality does not hold for signs. Its variables are distinct:
+/// an edge from a variable to itself would be a square, which the form has a place for on its diagonal alone.
 fn edges(cut: &SignCut, variables: usize) -> Result<Vec<(usize, usize, f64)>, String> {
     let SignCut(cycle, signs, weight) = cut;
     if cycle.len() < 3 || cycle.len() != signs.len() {
@@ -203,7 +204,12 @@ fn edges(cut: &SignCut, variables: usize) -> Result<Vec<(usize, usize, f64)>, St
     if cycle.iter().any(|v| *v >= variables) {
         return Err("a cut visits a variable that does not exist".to_owned());
     }
-    if signs.iter().any(|s| s.abs() != 1) || signs.iter().filter(|s| **s < 0).count() % 2 == 0 {
+    let mut visited = cycle.clone();
+    visited.sort_unstable();
+    if visited.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err("a cut visits a variable twice".to_owned());
+    }
+    if signs.iter().any(|s| !matches!(s, -1 | 1)) || signs.iter().filter(|s| **s < 0).count() % 2 == 0 {
         return Err("a cut needs signs 1 and -1, an odd number of them negative".to_owned());
     }
     let next = |at: usize| cycle[(at + 1) % cycle.len()];
@@ -247,6 +253,8 @@ mod tests {
         assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 2, -1, 1], 0.5)).is_err(), "no sign");
         assert!(bound(SignCut(vec![0, 1, 2], vec![1, 1, -1], 0.5)).is_err(), "two inputs in a row");
         assert!(bound(SignCut(vec![0, 4, 1, 3], vec![1, 1, -1, 1], 0.5)).is_err(), "no such variable");
+        assert!(bound(SignCut(vec![0, 2, 0, 3], vec![1, 1, -1, 1], 0.5)).is_err(), "a variable twice");
+        assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, -128, -1, 1], 0.5)).is_err(), "the smallest number");
         assert!(bound(SignCut(vec![0, 2], vec![1, -1], 0.5)).is_err(), "too short");
         assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], -0.5)).is_err(), "negative");
         assert!(bound(SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], f64::NAN)).is_err(), "not a number");
@@ -266,6 +274,10 @@ mod tests {
         assert!((bound(0.0, 1.5).powi(2) - 4.5).abs() < 1e-7);
         // with μ = ½ all products vanish: q = Σ(δ − 1)s²
         assert!((bound(0.5, 1.0).powi(2) - 4.0).abs() < 1e-7, "{}", bound(0.5, 1.0).powi(2));
+        let twice = |cycle| SignProof { cuts: vec![SignCut(cycle, vec![-1, 1, 1], 0.125)], ..proof(0.0, 3.0) };
+        for cycle in [vec![2, 2, 3], vec![2, 3, 3], vec![3, 2, 3]] {
+            assert!(proved_bound(&program, InputNorm::L2, &twice(cycle)).is_err(), "a variable twice");
+        }
         let across = SignCut(vec![0, 2, 1, 3], vec![1, 1, -1, 1], 0.5);
         let proof = SignProof { cuts: vec![across], ..proof(0.0, 3.0) };
         assert!(proved_bound(&program, InputNorm::L2, &proof).is_err(), "inputs are no signs in l2");

@@ -10,14 +10,15 @@
 //! errors of coefficients: whatever coefficients Λ' are computed in the place of Λ = AᵀΛ₀ (rounding included), the exact
 //! identity Λ₀ᵀAz = Λ'ᵀz + (Λ − Λ')ᵀz holds, and the last summand is at most Σ|Λ − Λ'||z| ≤ γ|Λ₀|ᵀ|A||z|, where |z| is
 //! bounded by the intervals known already. So every step adds a number to the error of the constant, and goes on with
-//! its computed coefficients as if they were exact.
+//! its computed coefficients as if they were exact. Underflow follows the rule of [`crate::certificate::rounding`]: a coefficient that
+//! should not be zero, and is, may be off by nη ≤ TINY, which is worth TINY·Σ|z| whatever Λ₀ is.
 //! (H. Zhang et al. leave rounding aside.)
 
 use super::Region;
 use super::enclosure::Interval;
 use super::lines::Lines;
 use super::program::{HalfSpace, Outcome, multipliers};
-use crate::certificate::rounding::{UNIT, gamma_up};
+use crate::certificate::rounding::{TINY, UNIT, add_up, gamma_up, mul_up, sqrt_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, NodeId, Op};
 use rayon::prelude::*;
@@ -29,11 +30,15 @@ pub(super) enum Fixed {
     /// Σ|A||z| per entry.
     Affine {
         magnitudes: Vec<f64>,
+        /// What underflow in the coefficients of its parents may be worth.
+        underflow: f64,
     },
     Activation {
         lines: Vec<Lines>,
         /// ReLUs that may be on either side: s ↦ a·s with any a ∈ [0, 1] is a line below.
         free: Vec<bool>,
+        /// What underflow in the coefficients of its parent may be worth.
+        underflow: f64,
     },
 }
 
@@ -49,10 +54,8 @@ pub(super) struct Backward<'a> {
 
 /// Neurons carried back together.
 const TOGETHER: usize = 128;
-/// Covers the rounding of error bounds themselves: sums of fewer than 10⁶ non-negative numbers.
-const INFLATE: f64 = 1.0 + 1e-9;
-/// Covers every underflow: at most 2⁻¹⁰⁷⁴ per operation, times numbers below 10⁵⁰, fewer than 2⁶⁰ operations.
-const UNDERFLOW: f64 = 1e-250;
+/// Covers the rounding of error bounds themselves: sums of fewer than 10⁹ non-negative numbers.
+const INFLATE: f64 = 1.0 + 1e-6;
 
 impl Backward<'_> {
     /// Bounds of the given entries of a node; `refine` improves the lines for that many steps (`refine.rs`).
@@ -107,10 +110,11 @@ impl Backward<'_> {
         for index in (1..=node.index()).rev() {
             let Some(own) = coefficients[index].take() else { continue };
             match (&self.network.nodes()[index].op, &self.fixed[index]) {
-                (Op::Affine { terms, bias }, Fixed::Affine { magnitudes }) => {
+                (Op::Affine { terms, bias }, Fixed::Affine { magnitudes, underflow }) => {
                     let longest = terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(1);
                     let gamma = gamma_up(longest + 8);
-                    total.spread(&own, |i| gamma * magnitudes[i] + f64::MIN_POSITIVE);
+                    total.spread(&own, |i| gamma * magnitudes[i] + TINY);
+                    total.lose(*underflow);
                     if let Some(bias) = bias {
                         total.add(&own, |i, _| bias[i]);
                     }
@@ -120,7 +124,7 @@ impl Backward<'_> {
                         self.collect(&mut coefficients[term.parent.index()], product, term.parent, &mut total);
                     }
                 }
-                (Op::Activate { parent, .. }, Fixed::Activation { lines, free }) => {
+                (Op::Activate { parent, .. }, Fixed::Activation { lines, free, underflow }) => {
                     let chosen = slopes.and_then(|slopes| slopes[index].as_ref());
                     let mut product = own.clone();
                     for (i, lines) in lines.iter().enumerate() {
@@ -140,7 +144,8 @@ impl Backward<'_> {
                     };
                     total.add(&own, offset);
                     let before = &self.nodes[parent.index()];
-                    total.spread(&product, |i| 2.0 * UNIT * before.magnitude(i) + f64::MIN_POSITIVE);
+                    total.spread(&product, |i| 2.0 * UNIT * before.magnitude(i) + TINY);
+                    total.lose(*underflow);
                     self.collect(&mut coefficients[parent.index()], product, *parent, &mut total);
                 }
                 // `fixed` follows the network node by node
@@ -183,7 +188,7 @@ impl Backward<'_> {
             Some(sum) => {
                 sum.data_mut().iter_mut().zip(product.data()).for_each(|(s, p)| *s += p);
                 let interval = &self.nodes[node.index()];
-                total.spread(sum, |i| 2.0 * UNIT * interval.magnitude(i));
+                total.spread(sum, |i| 2.0 * UNIT * interval.magnitude(i) + TINY);
             }
         }
     }
@@ -202,7 +207,7 @@ impl Backward<'_> {
                 size[j] += a.abs() * largest;
             }
         }
-        let on_box = |j: usize| (sum[j], gamma * size[j] * INFLATE + n as f64 * f64::MIN_POSITIVE);
+        let on_box = |j: usize| (sum[j], gamma * size[j] * INFLATE + n as f64 * TINY);
         let Some(ball) = self.region.ball() else {
             return match self.half_spaces {
                 [] => (0..k).map(on_box).collect(),
@@ -225,8 +230,10 @@ impl Backward<'_> {
             }
         }
         let on_ball = |j: usize| {
-            let reach = largest[j] * squares[j].sqrt() * ball.radius;
-            let error = gamma * (size[j] + 2.0 * reach) * INFLATE + n as f64 * f64::MIN_POSITIVE;
+            // n squares of quotients, the largest of them 1: what underflows is below γ, and all else is rounded up
+            let length = mul_up(largest[j], sqrt_up(squares[j] * (1.0 + 2.0 * gamma)));
+            let reach = mul_up(length, ball.radius);
+            let error = gamma * (size[j] + reach) * INFLATE + n as f64 * TINY;
             (sum[j] - reach, error)
         };
         let better = |j: usize| {
@@ -241,11 +248,12 @@ impl Backward<'_> {
     /// As [`Self::least`] for one column, with the half-spaces; infinite where they are found to leave nothing.
     ///
     /// For β ≥ 0 and every x of the part aᵀx ≥ (a + Σ βₖgₖ)ᵀx + Σ βₖdₖ, whose minimum over the box is in closed form. Whatever β is
-    /// taken, what is computed in the place of a + Σ βₖgₖ is off by at most γ(|a| + Σ βₖ|gₖ|).
+    /// taken, what is computed in the place of a + Σ βₖgₖ is off by at most γ(|a| + Σ βₖ|gₖ|), and by [`TINY`]. A summand is rounded at most
+    /// K times there, and n + K + 1 times in the whole sum, with n inputs and K half-spaces.
     fn least_of_part(&self, a: &[f64], on_box: (f64, f64)) -> (f64, f64) {
         let (lower, upper) = (self.region.lower(), self.region.upper());
         let bound = |a: Option<&[f64]>, multipliers: &[f64]| {
-            let (mut sum, mut size) = (0.0, 0.0);
+            let (mut sum, mut size, mut underflow) = (0.0, 0.0, 0.0);
             for i in 0..lower.len() {
                 let start = a.map_or(0.0, |a| a[i]);
                 let (mut total, mut total_size) = (start, start.abs());
@@ -254,14 +262,16 @@ impl Backward<'_> {
                     total_size += b * h.normal[i].abs();
                 }
                 sum += total * if total >= 0.0 { lower[i] } else { upper[i] };
-                size += total_size * lower[i].abs().max(upper[i].abs());
+                let largest = lower[i].abs().max(upper[i].abs());
+                size += total_size * largest;
+                underflow = add_up(underflow, mul_up(TINY, largest));
             }
             for (h, b) in self.half_spaces.iter().zip(multipliers) {
                 sum += b * h.offset;
                 size += b * h.offset.abs();
             }
-            let terms = lower.len() + self.half_spaces.len() + 16;
-            (sum, gamma_up(terms) * size * INFLATE + terms as f64 * f64::MIN_POSITIVE)
+            let terms = lower.len() + 2 * self.half_spaces.len() + 16;
+            (sum, (gamma_up(terms) * size + 2.0 * underflow) * INFLATE + terms as f64 * TINY)
         };
         match multipliers(a, (lower, upper), self.half_spaces) {
             Outcome::Best(multipliers, _) => {
@@ -308,12 +318,18 @@ impl Total {
             let per = per(i);
             self.error.iter_mut().zip(a.row(i)).for_each(|(e, a)| *e += a.abs() * per);
         }
+        self.lose(TINY); // these products may underflow, too
+    }
+
+    /// error ← error + loss, for every column.
+    fn lose(&mut self, loss: f64) {
+        self.error.iter_mut().for_each(|e| *e += loss);
     }
 
     /// The constant plus the least value of the rest, rounded down; −∞ where a number is not finite.
     fn lower(&self, j: usize, (least, error): (f64, f64)) -> f64 {
-        let sums = gamma_up(self.count + 8) * self.size[j] + f64::MIN_POSITIVE * (self.count + 1) as f64;
-        let off = (self.error[j] + error + sums) * INFLATE + UNDERFLOW;
+        let sums = gamma_up(self.count + 8) * self.size[j] + TINY * (self.count + 1) as f64;
+        let off = (self.error[j] + error + sums) * INFLATE + TINY;
         let value = self.value[j] + least;
         let lower = value - off - 4.0 * UNIT * (self.value[j].abs() + least.abs() + off);
         if lower.is_nan() { f64::NEG_INFINITY } else { lower.next_down() }

@@ -4,8 +4,8 @@
 //! linear bounds (`backward.rs`); the tighter end counts, neuron by neuron, and is what later layers build on.
 //!
 //! **Claim.** For every x in the region, every node's value lies in its interval, and every activation's secant slopes there in
-//! its slope interval. **Rounded** outwards, by bounds that hold whatever the order of the additions: a product with a map
-//! whose longest sum has n terms is off by at most γ_{n+4}|A||x|.
+//! its slope interval. **Rounded** outwards, by bounds that hold whatever the order of the additions: a node whose sums have at most
+//! n terms is off by at most γ_{n+8}Σ|A||x|, and by underflow (the rule of [`crate::certificate::rounding`]).
 
 use super::Region;
 use super::backward::{Backward, Fixed};
@@ -13,7 +13,7 @@ use super::lines::{Lines, lines};
 use super::part::{Part, Side, inside};
 use super::program::HalfSpace;
 use super::ranges::{Ends, derivative_range, linear_pieces};
-use crate::certificate::rounding::{UNIT, gamma_up};
+use crate::certificate::rounding::{TINY, UNIT, add_up, gamma_up, mul_up, sum_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Activation, Network, NodeId, Op, Slope, Term};
 
@@ -28,6 +28,11 @@ impl Interval {
     /// max(|lower|, |upper|).
     pub fn magnitude(&self, i: usize) -> f64 {
         self.lower[i].abs().max(self.upper[i].abs())
+    }
+
+    /// What [`TINY`] in every coefficient of a linear function of these entries may be worth: TINY·Σ|z|, rounded up.
+    pub fn underflow(&self) -> f64 {
+        mul_up(TINY, sum_up((0..self.lower.len()).map(|i| self.magnitude(i))))
     }
 }
 
@@ -71,10 +76,7 @@ impl Enclosure {
         for id in network.ids() {
             let (interval, known) = match &network.node(id).op {
                 Op::Input => (input.clone(), Fixed::Input),
-                Op::Affine { terms, bias } => {
-                    let (interval, magnitudes) = propagate(terms, bias.as_deref(), &nodes);
-                    (interval, Fixed::Affine { magnitudes })
-                }
+                Op::Affine { terms, bias } => propagate(terms, bias.as_deref(), &nodes),
                 Op::Activate { parent, activation } => {
                     let sides: Vec<&Side> = part.sides_of(slopes.len()).collect();
                     for side in &sides {
@@ -112,7 +114,8 @@ impl Enclosure {
                     let lower = lines.iter().map(|l| l.range.0).collect();
                     let upper = lines.iter().map(|l| l.range.1).collect();
                     let free = (0..lines.len()).map(|i| is_free(activation, neuron(i))).collect();
-                    (Interval { lower, upper }, Fixed::Activation { lines, free })
+                    let underflow = before.underflow();
+                    (Interval { lower, upper }, Fixed::Activation { lines, free, underflow })
                 }
             };
             nodes.push(interval);
@@ -204,40 +207,38 @@ fn clip(interval: &mut Interval, side: &Side) -> bool {
     beyond
 }
 
-/// Σ A·\[l, u\] + b, and Σ |A|·max(|l|, |u|), which `backward.rs` bounds its rounding with.
-fn propagate(terms: &[Term], bias: Option<&[f64]>, nodes: &[Interval]) -> (Interval, Vec<f64>) {
+/// Σ A·\[l, u\] + b, with what `backward.rs` bounds its rounding with: Σ |A|·max(|l|, |u|), and what underflow may cost.
+///
+/// All terms are added up in one sum, in which each is rounded again whenever a number of another one is added (a transposed gather
+/// adds its numbers one by one): the sum has n terms, those of all maps together, and is off by at most γ_n Σ|A||z| + nη.
+fn propagate(terms: &[Term], bias: Option<&[f64]>, nodes: &[Interval]) -> (Interval, Fixed) {
     let rows = terms[0].map.rows();
     let (mut centre, mut radius, mut magnitude) =
         (Matrix::zeros(rows, 1), Matrix::zeros(rows, 1), Matrix::zeros(rows, 1));
+    let gamma = gamma_up(terms.iter().map(|t| t.map.longest_sum() + 1).sum::<usize>() + 8);
+    let mut underflow = 0.0;
     for term in terms {
         let from = &nodes[term.parent.index()];
-        let gamma = gamma_up(term.map.longest_sum() + terms.len() + 8);
         let ends = || from.lower.iter().zip(&from.upper);
         let column = |data: Vec<f64>| Matrix::from_vec(data.len(), 1, data);
         let middle = column(ends().map(|(l, u)| 0.5 * l + 0.5 * u).collect());
-        let spread = ends().zip(middle.data()).map(|((l, u), c)| {
-            let half = (u - c).max(c - l).next_up();
-            (half + gamma * c.abs()) * (1.0 + 4.0 * gamma)
-        });
-        let spread = column(spread.collect());
+        let spread = column(ends().zip(middle.data()).map(|((l, u), c)| (u - c).max(c - l).next_up()).collect());
         let largest = column((0..from.lower.len()).map(|i| from.magnitude(i)).collect());
+        underflow = add_up(underflow, from.underflow());
         term.map.forward(&middle, Store::Add, &mut centre);
         term.map.abs_forward(&spread, Store::Add, &mut radius);
         term.map.abs_forward(&largest, Store::Add, &mut magnitude);
     }
+    // sums of numbers that are not negative, off by at most as much of themselves, and by underflow
+    magnitude.data_mut().iter_mut().for_each(|m| *m = *m * (1.0 + 4.0 * gamma) + TINY);
     let mut interval = Interval { lower: Vec::with_capacity(rows), upper: Vec::with_capacity(rows) };
-    let gamma = gamma_up(terms.iter().map(|t| t.map.longest_sum()).max().unwrap_or(1) + terms.len() + 8);
     for i in 0..rows {
         let b = bias.map_or(0.0, |bias| bias[i]);
-        // sums of several terms round once more each; underflow is below what the last number adds
         let (c, m) = (centre.at(i, 0) + b, magnitude.at(i, 0));
-        let off = radius.at(i, 0) * (1.0 + 4.0 * gamma)
-            + 4.0 * UNIT * (c.abs() + b.abs())
-            + (terms.len() as f64) * 4.0 * UNIT * m
-            + f64::MIN_POSITIVE;
+        let off = (radius.at(i, 0) + gamma * m) * (1.0 + 8.0 * gamma) + 4.0 * UNIT * (c.abs() + b.abs()) + TINY;
         let (lower, upper) = ((c - off).next_down(), (c + off).next_up());
         interval.lower.push(if lower.is_nan() { f64::NEG_INFINITY } else { lower });
         interval.upper.push(if upper.is_nan() { f64::INFINITY } else { upper });
     }
-    (interval, magnitude.data().to_vec())
+    (interval, Fixed::Affine { magnitudes: magnitude.data().to_vec(), underflow })
 }

@@ -9,9 +9,11 @@
 //! line and *any* τ the maximum of both at τ bounds that minimum everywhere. So piecewise linear activations are exact, curved
 //! ones off by the square of a cell.
 //!
-//! **Rounded** outwards: values by [`ranges::value`], sums by a margin of a few units in their last place.
+//! **Rounded** outwards: values by [`ranges::value`], sums by a margin of a few units in their last place, and products for underflow
+//! (the rule of [`crate::certificate::rounding`]). What is not a number makes the line infinite, which says nothing.
 
 use super::ranges::{self, Ends};
+use crate::certificate::rounding::TINY;
 use crate::network::{Activation, Slope};
 
 /// s ↦ slope·s + offset.
@@ -114,9 +116,11 @@ impl Cells {
             let (s, (below, above)) = (self.points[p], self.values[p]);
             let value = if sign > 0.0 { above } else { -below };
             let product = slope * s;
-            value - sign * product + ROUNDING * (value.abs() + product.abs())
+            value - sign * product + ROUNDING * (value.abs() + product.abs()) + TINY
         };
-        let mut highest = at(0).max(at(self.points.len() - 1));
+        // (`f64::max` would drop a number that is none)
+        let larger = |a: f64, b: f64| if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) };
+        let mut highest = larger(at(0), at(self.points.len() - 1));
         for (p, range) in self.slopes.iter().enumerate() {
             let (left, right) = (at(p), at(p + 1));
             let ends = [sign * (range.lower - slope), sign * (range.upper - slope)];
@@ -124,13 +128,13 @@ impl Cells {
             let width = self.points[p + 1] - self.points[p];
             // where it rises or falls throughout, it is highest at an end; the slack covers the rounding of the difference
             let cell = if rise <= 0.0 || fall >= 0.0 {
-                left.max(right)
+                larger(left, right)
             } else {
                 let turn = ((right - left - fall * width) / (rise - fall)).clamp(0.0, width);
                 let (up, down) = (left + rise * turn, right - fall * (width - turn));
-                up.max(down) + ROUNDING * (left.abs() + right.abs() + (rise - fall) * width)
+                larger(up, down) + ROUNDING * (left.abs() + right.abs() + (rise - fall) * width) + TINY
             };
-            highest = highest.max(cell);
+            highest = larger(highest, cell);
         }
         if highest.is_nan() { f64::INFINITY } else { highest }
     }

@@ -21,7 +21,7 @@ impl Backward<'_> {
         let mut slopes: Vec<Option<Matrix>> = self.fixed[..node.index()]
             .iter()
             .map(|fixed| match fixed {
-                Fixed::Activation { lines, free } if free.iter().any(|free| *free) => {
+                Fixed::Activation { lines, free, .. } if free.iter().any(|free| *free) => {
                     Some(Matrix::from_fn(lines.len(), k, |i, _| lines[i].lower.slope))
                 }
                 Fixed::Activation { .. } | Fixed::Affine { .. } | Fixed::Input => None,
@@ -88,7 +88,7 @@ impl Backward<'_> {
                     }
                     Some(sum)
                 }
-                (Op::Activate { parent, .. }, Fixed::Activation { lines, free }) => {
+                (Op::Activate { parent, .. }, Fixed::Activation { lines, free, .. }) => {
                     values[parent.index()].as_ref().map(|h| {
                         Matrix::from_fn(own.rows(), k, |i, j| match (own.at(i, j) >= 0.0, &slopes[index]) {
                             (true, Some(slopes)) if free[i] => slopes.at(i, j) * h.at(i, j),
