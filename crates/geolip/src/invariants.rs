@@ -89,3 +89,48 @@ fn check(network: &Network, region: Option<&Region>, bound: &Bound) -> Result<()
         false => Err(Broken::Outside),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::options::Options;
+    use crate::region::RegionNorm;
+
+    fn found() -> (Network, Report) {
+        let map = |m, n, w: &[f64]| LinearMap::Dense(Matrix::from_vec(m, n, w.to_vec()));
+        let mut b = NetworkBuilder::new(2).expect("inputs");
+        let h = b.affine("h", vec![(b.input(), map(2, 2, &[1.0, 1.0, 1.0, -1.0]))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z, map(1, 2, &[1.0, -1.0]))], None).expect("shapes");
+        let network = b.finish(y);
+        let region = Region::around(&[0.5, 0.25], 0.125, RegionNorm::Linf, None).expect("a region");
+        let options = Options { region: Some(region), ..Options::default() };
+        let report = crate::bound(&network, &options, &crate::Silent).expect("a bound");
+        (network, report)
+    }
+
+    #[test]
+    fn a_report_that_contradicts_itself_is_withheld() {
+        let (network, report) = found();
+        assert!(checked(&network, report.clone()).is_ok());
+        let breaks: [(&str, fn(&mut Bound)); 9] = [
+            ("the lower bound is 1e3, more than", |b| b.witness.lower = 1e3),
+            ("the pattern's value is 1e3, more than", |b| b.pattern.value = 1e3),
+            ("the pattern bound is 1e3, more than", |b| b.pattern_lower = 1e3),
+            ("the lower bound is NaN", |b| b.witness.lower = f64::NAN),
+            ("the pattern bound is inf", |b| b.pattern_lower = f64::INFINITY),
+            ("the pattern's value is -1", |b| b.pattern.value = -1.0),
+            ("holds NaN at 1", |b| b.witness.input[1] = f64::NAN),
+            ("has 1 numbers, the network 2", |b| b.witness.input.truncate(1)),
+            ("not inside the region", |b| b.witness.input[0] = 0.626),
+        ];
+        for (text, change) in breaks {
+            let mut broken = report.clone();
+            change(&mut broken.bounds[0]);
+            let error = checked(&network, broken).expect_err(text).to_string();
+            assert!(error.contains(text) && error.contains("output 0") && error.contains("report"), "{error}");
+        }
+    }
+}

@@ -384,12 +384,10 @@ mod tests {
 
     #[test]
     fn every_valid_ball_holds_the_point_that_projections_end_in() {
-        for (lower, centre, radius) in [(1.0, 0.0, 1.0), (0.3, 0.1, 0.2), (1e-300, 0.0, 1e-300), (1e200, -1e200, 3e200)] {
-            let region = Region {
-                lower: vec![lower; 1],
-                upper: vec![1e300],
-                ball: Some(Ball { centre: vec![centre], radius }),
-            };
+        for (lower, centre, radius) in [(1.0, 0.0, 1.0), (0.3, 0.1, 0.2), (1e-300, 0.0, 1e-300), (1e200, -1e200, 3e200)]
+        {
+            let region =
+                Region { lower: vec![lower; 1], upper: vec![1e300], ball: Some(Ball { centre: vec![centre], radius }) };
             if region.validate().is_ok() {
                 assert!(region.contains(&region.centre()), "{lower} {centre} {radius}");
             }
