@@ -20,6 +20,7 @@ from ._sweep import Result, map, sweep
 from .errors import (
     CertificateFormatError,
     GeolipError,
+    InternalError,
     NetworkFileError,
     NotCertifiedError,
     OptionError,
@@ -34,6 +35,7 @@ __all__ = [
     "Checked",
     "Comparison",
     "GeolipError",
+    "InternalError",
     "Method",
     "Network",
     "NetworkFileError",

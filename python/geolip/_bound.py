@@ -150,6 +150,7 @@ def bound(
     Raises:
         OptionError: an option is out of range, or makes no sense for the network.
         NotCertifiedError: no bound could be certified.
+        InternalError: what was found contradicts itself.
     """
     complain(
         center=center,

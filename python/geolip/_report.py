@@ -49,7 +49,7 @@ class Bound:
     lip_exact: bool
     """Whether `lower` is the Lipschitz constant, to the tolerance."""
     linear_pieces: int | None
-    """For a network with one input: its linear pieces, if all were visited."""
+    """For a network with one input: how many linear pieces were found, in floating point."""
     stop: str
     """Why work ended: ``converged``, ``time_limit``, ``stalled``, …."""
     iterations: int

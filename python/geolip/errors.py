@@ -34,6 +34,10 @@ class NotCertifiedError(GeolipError, RuntimeError):
     """No bound could be certified."""
 
 
+class InternalError(GeolipError, RuntimeError):
+    """What was found contradicts itself, so no result is given out. Please report it with the network file."""
+
+
 class CertificateFormatError(GeolipError, ValueError):
     """A file is no readable certificate."""
 

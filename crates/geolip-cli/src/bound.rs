@@ -152,8 +152,9 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
     let all = || reports.iter().flat_map(|report| &report.bounds);
     let pieces: Vec<usize> = all().filter_map(|bound| bound.witness.pieces).collect();
     if let Some(count) = pieces.first() {
-        notes.push(format!("lower = Lip, up to rounding: one input, all {count} linear pieces were visited"));
-    } else if reports.iter().all(|report| report.bounds.iter().all(|bound| report.is_lip_exact(bound))) {
+        notes.push(format!("one input: lower is the steepest of the {count} linear pieces found, in floating point"));
+    }
+    if reports.iter().all(|report| report.bounds.iter().all(|bound| report.is_lip_exact(bound))) {
         notes.push("lower = upper, to the tolerance: the Lipschitz constant itself".to_owned());
     } else if all().all(|bound| bound.witness.lower >= bound.pattern_lower * (1.0 - 1e-9) && !bound.lip_is_fgl) {
         notes.push("lower = pattern: the steepest activation pattern found is reached by a real input".to_owned());

@@ -4,9 +4,9 @@ use crate::arguments::QuestionError;
 use crate::radius::RadiusFailure;
 use crate::region::RegionChoiceError;
 use clap::error::ErrorKind;
-use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
+use geolip::{BoundError, RadiusError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,6 +42,8 @@ impl Failure {
 
     fn code(&self) -> u8 {
         match self {
+            Self::Bound(BoundError::Broken { .. })
+            | Self::Radius(RadiusFailure::Sample { source: RadiusError::Broken { .. }, .. }) => 3,
             Self::Rejected(_) | Self::Bound(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) => 1,
             Self::Import(_)
             | Self::Question(_)

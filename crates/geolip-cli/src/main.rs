@@ -1,7 +1,7 @@
 //! The `geolip` command line: what was typed, what is done, how it is shown. All mathematics is in the library.
 //!
 //! Exit codes: 0 done; 1 a certificate was rejected, or no bound could be certified; 2 bad usage, or unreadable or
-//! unsupported input (also what clap uses).
+//! unsupported input (also what clap uses); 3 an internal error: a result contradicts itself and is withheld.
 
 mod arguments;
 mod attained;

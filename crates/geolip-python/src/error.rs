@@ -42,8 +42,14 @@ pub fn bound(py: Python<'_>, error: &BoundError) -> PyErr {
         BoundError::NotCertified { .. } | BoundError::Overflow { .. } => {
             exception(py, "NotCertifiedError", (error.to_string(),))
         }
+        BoundError::Broken { .. } => internal(py, error),
         _ => option(py, error),
     }
+}
+
+/// A result that contradicts itself.
+pub fn internal(py: Python<'_>, error: impl std::fmt::Display) -> PyErr {
+    exception(py, "InternalError", (error.to_string(),))
 }
 
 /// A file that is no certificate.

@@ -4,7 +4,7 @@ use crate::network::Network;
 use crate::region::Sample as Given;
 use crate::{engine, error, numbers};
 use geolip::region::Sample;
-use geolip::{Event, RadiusOptions, certified_radii};
+use geolip::{Event, RadiusError, RadiusOptions, certified_radii};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::json;
@@ -55,12 +55,15 @@ pub fn radius(
             for (found_here, sample) in
                 certified_radii(&imported.network, batch, &options, observer).into_iter().zip(batch)
             {
-                found.push(found_here.map_err(|reason| format!("row {}: {reason}", sample.row))?);
+                found.push(found_here.map_err(|reason| (sample.row, reason))?);
             }
         }
         Ok(found)
     })?;
-    let lines = found.map_err(|reason: String| error::option(py, reason))?;
+    let lines = found.map_err(|(row, reason): (usize, RadiusError)| match reason {
+        RadiusError::Broken { .. } => error::internal(py, format!("row {row}: {reason}")),
+        reason => error::option(py, format!("row {row}: {reason}")),
+    })?;
     let value = json!({
         "network": summary,
         "norm": choices.norm,

@@ -4,14 +4,15 @@ use crate::certificate::Certificate;
 use crate::dual::{Budget, Form, Recovery};
 use crate::exact::{self, Checkpoint, Means};
 use crate::inputs;
+use crate::invariants::{Broken, checked};
 use crate::local;
-use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
 use crate::region::RegionError;
-use crate::relaxation::{Pattern, PatternRules, Point, VectorNetwork, search_patterns};
+use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
@@ -57,6 +58,17 @@ pub enum BoundError {
     Cuts {
         /// The functional.
         output: String,
+    },
+    /// What was found contradicts itself, so something that is trusted is wrong; no result is given out.
+    #[error(
+        "internal error: output {output}: {broken}; no result of this run is given out; \
+             please report it with the network file and the command"
+    )]
+    Broken {
+        /// The functional.
+        output: String,
+        /// What does not hold.
+        broken: Broken,
     },
     /// The file of an exact search is of no use.
     #[error("checkpoint '{path}': {reason}")]
@@ -154,13 +166,8 @@ fn run(
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }
-    Ok(Report {
-        norm: options.norm,
-        region: network.region().cloned(),
-        tol: options.tol,
-        bounds,
-        time: started.elapsed(),
-    })
+    let (region, time) = (network.region().cloned(), started.elapsed());
+    checked(network, Report { norm: options.norm, region, tol: options.tol, bounds, time })
 }
 
 /// Every functional, by what the input norm asks for.
@@ -328,7 +335,7 @@ fn complete(
         let Some(certificate) = outcome.certificate else {
             return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
         };
-        let pattern = Pattern { value: exact.lower(&functional, &pattern.weights, &pattern.slopes), ..pattern };
+        let pattern = pattern_inside(network.network(), exact, &functional, pattern);
         let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
         let method = Method::Relaxation;
         Ok(Bound {

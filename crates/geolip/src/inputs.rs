@@ -11,7 +11,7 @@ use crate::certificate::{
     Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
 };
 use crate::dual::{Budget, Form, Recovery, Repair};
-use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::matrix::Matrix;
 use crate::network::Network;
 use crate::observer::{Event, Observer};
@@ -342,7 +342,7 @@ impl Solver<'_> {
         let rules = InputRules { work: 2.0 * work, seed: self.options.seed };
         let mut witnesses = search_inputs(self.network, InputNorm::L1, exact, own, patterns, realiser, rules);
         let witness = witnesses.pop().expect("one witness per functional");
-        let pattern = Pattern { value: exact.lower(&functional, &pattern.weights, &pattern.slopes), ..pattern };
+        let pattern = pattern_inside(self.network, exact, &functional, pattern);
         Bound {
             certificate,
             relaxation,

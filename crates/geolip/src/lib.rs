@@ -66,6 +66,7 @@ mod exact;
 mod guarantee;
 pub mod import;
 mod inputs;
+mod invariants;
 pub mod json;
 mod local;
 pub mod lower;
@@ -85,6 +86,7 @@ mod spectral;
 mod weights;
 
 pub use bound::{BoundError, bound};
+pub use invariants::Broken;
 pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
 pub use matrix::Matrix;
 pub use network::Network;

@@ -193,9 +193,9 @@ impl Report {
     }
 
     /// Whether the Lipschitz constant of `bound` itself is known to the tolerance: the real input's gradient meets the upper
-    /// bound, or the network has one input and all its linear pieces were visited (in plain floating point; `lower` is it).
+    /// bound.
     pub fn is_lip_exact(&self, bound: &Bound) -> bool {
-        bound.witness.pieces.is_some() || bound.witness.lower >= bound.upper() * (1.0 - self.tol)
+        bound.witness.lower >= bound.upper() * (1.0 - self.tol)
     }
 
     /// Whether the FGL of `bound` is known to the tolerance.

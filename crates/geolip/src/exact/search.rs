@@ -8,7 +8,7 @@ use crate::best_first::{Entry, Turn, in_turn};
 use crate::bound::BoundError;
 use crate::certificate::{CaseProof, Certificate, CheckedCase, End, Fixing, Proof};
 use crate::dual::Recovery;
-use crate::lower::{GradientBound, InputRules, Realiser, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
@@ -159,8 +159,8 @@ impl Searcher<'_> {
             Some(_) | None => Method::BranchAndBound { cases, proved },
         };
         bound.certificate = better.unwrap_or(bound.certificate);
-        if let Some(mut pattern) = progress.best.filter(|pattern| pattern.value > bound.pattern.value) {
-            pattern.value = gradient.lower(&problem.functional, &pattern.weights, &pattern.slopes);
+        let inside = |pattern| pattern_inside(self.network, &gradient, &problem.functional, pattern);
+        if let Some(pattern) = progress.best.map(inside).filter(|pattern| pattern.value > bound.pattern.value) {
             let realiser = Realiser::new(self.network);
             let functionals = std::slice::from_ref(&problem.functional);
             let patterns = std::slice::from_ref(&pattern);

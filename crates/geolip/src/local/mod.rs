@@ -121,8 +121,6 @@ fn better(quick: Option<Bound>, mut found: Bound) -> Bound {
     if quick.pattern.value > found.pattern.value {
         found.pattern = quick.pattern;
     }
-    // patterns of slopes that were widened for the relaxation may exceed a bound that was not
-    found.pattern.value = found.pattern.value.min(found.upper());
-    found.pattern_lower = found.pattern_lower.max(quick.pattern_lower).min(found.upper());
+    found.pattern_lower = found.pattern_lower.max(quick.pattern_lower);
     found
 }

@@ -3,14 +3,17 @@
 use super::quick;
 use crate::bound;
 use crate::certificate::rounding::mul_up;
+use crate::dual::Form;
 use crate::network::Network;
 use crate::observer::{Event, Observer, Silent};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
 use crate::region::enclosure::{Effort, Enclosure};
 use crate::region::{Region, RegionError, RegionNorm, Sample};
+use crate::report::Bound;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 use std::time::Instant;
 
 /// The options of [`certified_radius`].
@@ -66,6 +69,17 @@ pub enum RadiusError {
         /// What was given.
         given: f64,
     },
+    /// What was found contradicts itself, so something that is trusted is wrong; no radius is given out.
+    #[error(
+        "internal error: the radius is {radius} with a margin of {margin}; no result is given out; \
+             please report it with the network file, the input and the command"
+    )]
+    Broken {
+        /// The radius.
+        radius: f64,
+        /// The margin.
+        margin: f64,
+    },
 }
 
 /// A radius within which a classification cannot change.
@@ -86,6 +100,17 @@ pub struct CertifiedRadius {
     pub rival: Option<usize>,
     /// Radii tried.
     pub tries: usize,
+}
+
+impl CertifiedRadius {
+    /// The same, if it is consistent: a finite radius of at least 0, and of more only with a positive margin.
+    fn checked(self) -> Result<Self, RadiusError> {
+        let Self { radius, margin, .. } = self;
+        match radius.is_finite() && !margin.is_nan() && (radius == 0.0 || radius > 0.0 && margin > 0.0) {
+            true => Ok(self),
+            false => Err(RadiusError::Broken { radius, margin }),
+        }
+    }
 }
 
 /// What is known of one sample, as the command line writes it.
@@ -188,14 +213,18 @@ pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -
     let rivals: Vec<usize> = (0..outputs).filter(|j| *j != label).collect();
     let rows: Vec<Vec<(usize, f64)>> = rivals.iter().map(|j| vec![(label, 1.0), (*j, -1.0)]).collect();
     let margins = Enclosure::new(&network, &point.clone().into(), Effort::Plain).least(&network, &point, &rows);
+    // of a margin that is no number nothing is known
+    let margins: Vec<f64> = margins.into_iter().map(|m| if m.is_nan() { f64::NEG_INFINITY } else { m }).collect();
     let margin = margins.iter().copied().fold(f64::INFINITY, f64::min);
     let closest = (0..rivals.len()).min_by(|a, b| margins[*a].total_cmp(&margins[*b])).map(|j| rivals[j]);
     let mut found = CertifiedRadius { predicted, label, margin, radius: 0.0, rival: closest, tries: 0 };
     if margin > 0.0 {
-        let search = Search { network: &network, x, options, rivals: &rivals, rows: &rows, margins: &margins, label };
+        let relaxation_is_proved = OnceCell::new();
+        let (rivals, rows, margins) = (&rivals[..], &rows[..], &margins[..]);
+        let search = Search { network: &network, x, options, rivals, rows, margins, label, relaxation_is_proved };
         search.bracket(&mut found, &point);
     }
-    Ok(found)
+    found.checked()
 }
 
 struct Search<'a> {
@@ -208,6 +237,8 @@ struct Search<'a> {
     /// What these are at least at x.
     margins: &'a [f64],
     label: usize,
+    /// Whether relaxations are small enough for proofs: known once it is asked.
+    relaxation_is_proved: OnceCell<bool>,
 }
 
 impl Search<'_> {
@@ -270,7 +301,8 @@ impl Search<'_> {
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
         let least =
             Enclosure::new(self.network, &region.clone().into(), Effort::Plain).least(self.network, &region, self.rows);
-        let mut open: Vec<usize> = all.into_iter().filter(|j| least[*j] <= 0.0).collect();
+        // what is no number excludes nothing
+        let mut open: Vec<usize> = all.into_iter().filter(|j| !matches!(least[*j], least if least > 0.0)).collect();
         open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
         open
     }
@@ -287,20 +319,26 @@ impl Search<'_> {
         open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 
-    /// Whether margin j exceeds radius·L, L its certified constant on the ball.
+    /// Whether margin j exceeds radius·L, L its certified constant on the ball: a proved one, for a radius is a proof.
     fn is_held_by_lipschitz(&self, local: &Network, j: usize, radius: f64) -> bool {
         let (functional, options) = (Functional::margin(self.label, self.rivals[j]), self.bound_options());
-        let holds = |upper: f64| mul_up(radius, upper) < self.margins[j];
+        let holds = |bound: &Bound| {
+            bound.certificate.failure_probability() == 0.0 && mul_up(radius, bound.upper()) < self.margins[j]
+        };
         let Some(by_intervals) = quick(local, &options, &functional, Instant::now()) else { return false };
-        if holds(by_intervals.upper()) {
+        if holds(&by_intervals) {
             return true;
         }
         if radius * by_intervals.witness.lower >= self.margins[j] {
             return false; // the gradient at the centre alone is too steep
         }
+        let proves = || matches!(Form::choose(local, options.memory_limit, 1), Form::Eliminated(_));
+        if !self.relaxation_is_proved.get_or_init(proves) {
+            return false; // it would be tested at random
+        }
         let observer: &dyn Observer = &Silent;
         let found = bound::solve(local, &options, &[functional], observer, Instant::now());
-        found.is_ok_and(|bounds| bounds.iter().all(|bound| holds(bound.upper())))
+        found.is_ok_and(|bounds| bounds.iter().all(holds))
     }
 
     fn bound_options(&self) -> Options {

@@ -1,14 +1,15 @@
 //! The steepest real inputs that a search has come by, one per functional: the same rules for all inputs and for a region.
 
 use super::gradient::GradientBound;
+use super::proved::ProvedSlopes;
 use super::sample::Witness;
-use super::slopes::{open_at, slopes_at};
+use super::slopes::slopes_at;
 use crate::matrix::Matrix;
 use crate::network::{Network, NodeId, Values};
 use crate::problem::{Functional, InputNorm};
 
-/// The best input per functional. One input replaces another for what its gradient norm is at least, whatever the slopes on
-/// kinks; plain floating point chooses which are looked at that closely.
+/// The best input per functional. One input replaces another for what its gradient norm is proved to be at least; plain
+/// floating point chooses which are looked at that closely.
 pub(super) struct Best<'a> {
     pub network: &'a Network,
     pub norm: InputNorm,
@@ -63,8 +64,8 @@ impl<'a> Best<'a> {
         for (j, p) in functionals.iter().enumerate() {
             let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
             if norm > self.inputs[*p].1 {
-                let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(j)).collect();
-                let certain = self.exact.along(&self.weights[*p], &own, &open_at(self.network, values, &own, j));
+                let Some(own) = ProvedSlopes::at(self.network, x, values, j) else { continue };
+                let certain = self.exact.along(&self.weights[*p], &own.v, &own.open);
                 if certain > self.inputs[*p].1 {
                     self.inputs[*p] = (x.column(j), certain);
                 }
@@ -92,14 +93,12 @@ impl<'a> Best<'a> {
     /// The best inputs with what each is worth.
     pub fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
         let columns = Matrix::from_fn(self.network.inputs(), self.count(), |i, p| self.inputs[p].0[i]);
-        let values = self.network.evaluate_batch(columns);
-        let slopes = slopes_at(self.network, &values);
+        let values = self.network.evaluate_batch(columns.clone());
         let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
-            let own: Vec<Vec<f64>> = slopes.iter().map(|s| s.column(p)).collect();
             let mut weights = vec![0.0; self.network.outputs()];
             self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
-            let open = open_at(self.network, &values, &own, p);
-            let lower = self.exact.lower_of_all(&functionals[p], &weights, &own, &open);
+            let lower = |own: ProvedSlopes| self.exact.lower_of_all(&functionals[p], &weights, &own.v, &own.open);
+            let lower = ProvedSlopes::at(self.network, &columns, &values, p).map_or(0.0, lower);
             Witness { input: input.clone(), lower, pieces: None }
         };
         self.inputs.iter().enumerate().map(witness).collect()

@@ -6,8 +6,9 @@
 use super::ascend::Ascender;
 use super::best::Best;
 use super::gradient::GradientBound;
+use super::proved::ProvedSlopes;
 use super::sample::{InputRules, Witness};
-use super::slopes::{open_at, slopes_at};
+use super::slopes::slopes_at;
 use crate::matrix::Matrix;
 use crate::network::{Network, NodeId};
 use crate::problem::{Functional, InputNorm};
@@ -32,7 +33,7 @@ const LEAST_PASSES: f64 = 600.0;
 /// Step lengths of random steps, in units of the region.
 const STEPS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
 
-/// The witness that an input is; with the pattern there, whose slopes are those from the right where it is on a kink.
+/// The witness that an input is; with the pattern there, whose slopes are those that plain floating point finds.
 pub(crate) fn witness_at(
     network: &Network,
     norm: InputNorm,
@@ -40,7 +41,8 @@ pub(crate) fn witness_at(
     functional: &Functional,
     x: &[f64],
 ) -> (Witness, Pattern) {
-    let values = network.evaluate_batch(Matrix::from_vec(x.len(), 1, x.to_vec()));
+    let input = Matrix::from_vec(x.len(), 1, x.to_vec());
+    let values = network.evaluate_batch(input.clone());
     let columns = slopes_at(network, &values);
     let slopes: Vec<Vec<f64>> = columns.iter().map(|m| m.column(0)).collect();
     let mut weights = vec![0.0; network.outputs()];
@@ -48,11 +50,11 @@ pub(crate) fn witness_at(
         Some(entries) => entries.iter().for_each(|(i, u)| weights[*i] = *u),
         None => weights.fill(1.0),
     }
-    let open = open_at(network, &values, &slopes, 0);
     let value = exact.lower(functional, &weights, &slopes);
-    let lower = match open.iter().flatten().all(|open| *open == 0.0) {
-        true => value,
-        false => exact.lower_of_all(functional, &weights, &slopes, &open),
+    let lower = match ProvedSlopes::at(network, &input, &values, 0) {
+        None => 0.0,
+        Some(own) if !own.is_open() && own.v == slopes => value,
+        Some(own) => exact.lower_of_all(functional, &weights, &own.v, &own.open),
     };
     let gradient = network.adjoint(&columns, &Matrix::from_vec(weights.len(), 1, weights.clone()));
     let direction = norm.steepest_direction(gradient.of(NodeId::INPUT).data());
@@ -103,7 +105,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Half the side of the region along input i.
     fn half(&self, i: usize) -> f64 {
-        0.5 * (self.region.upper()[i] - self.region.lower()[i])
+        0.5 * self.region.upper()[i] - 0.5 * self.region.lower()[i]
     }
 
     /// The centre, where the patterns point to from there, vertices, and points inside.

@@ -35,6 +35,8 @@ pub(crate) use part::Knife;
 pub use part::{Part, Side};
 pub use samples::{Sample, SampleError, one_sample, samples};
 
+use crate::certificate::rounding::{mul_up, sqrt_up, sum_up};
+use crate::matrix::power_of_two_near;
 use crate::network::Network;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -192,8 +194,9 @@ impl Region {
             if !(*radius >= 0.0 && radius.is_finite()) {
                 return Err(RegionError::Radius { given: *radius });
             }
-            let outside = |(i, c): (usize, &f64)| (c - c.clamp(self.lower[i], self.upper[i])).powi(2);
-            let distance = centre.iter().enumerate().map(outside).sum::<f64>().sqrt();
+            let nearest: Vec<f64> =
+                centre.iter().enumerate().map(|(i, c)| c.clamp(self.lower[i], self.upper[i])).collect();
+            let distance = distance_up(&nearest, centre);
             if distance > *radius {
                 return Err(RegionError::Apart { distance, radius: *radius });
             }
@@ -230,11 +233,11 @@ impl Region {
         self.lower.len()
     }
 
-    /// Whether x lies in it; for a ball, up to the rounding of the distance.
+    /// Whether x is proved to lie in it: the distance from the centre of a ball is rounded up.
     pub fn contains(&self, x: &[f64]) -> bool {
         let mut entries = x.iter().zip(self.lower.iter().zip(&self.upper));
         let in_box = x.len() == self.inputs() && entries.all(|(x, (l, u))| l <= x && x <= u);
-        in_box && self.ball.as_ref().is_none_or(|ball| ball.distance(x) <= ball.radius)
+        in_box && self.ball.as_ref().is_none_or(|ball| distance_up(x, &ball.centre) <= ball.radius)
     }
 
     /// The centre of the ball where it lies in the box, else a point near the middle of the region.
@@ -266,6 +269,8 @@ impl Region {
                 return;
             }
         }
+        // a region that is valid holds this one
+        x.iter_mut().enumerate().for_each(|(i, x)| *x = ball.centre[i].clamp(self.lower[i], self.upper[i]));
     }
 
     fn clamp(&self, x: &mut [f64]) {
@@ -298,8 +303,33 @@ impl Region {
 }
 
 impl Ball {
+    /// In plain floating point.
     fn distance(&self, x: &[f64]) -> f64 {
         x.iter().zip(&self.centre).map(|(x, c)| (x - c).powi(2)).sum::<f64>().sqrt()
+    }
+}
+
+/// At least ‖x − y‖₂; exactly 0 for the same point, and exact where a single entry differs, by a double.
+fn distance_up(x: &[f64], y: &[f64]) -> f64 {
+    let difference = |(x, y): (&f64, &f64)| {
+        // d + lost is the difference exactly (D. E. Knuth's TwoSum)
+        let d = x - y;
+        let second = d - x;
+        let lost = (x - (d - second)) - (y + second);
+        if lost == 0.0 { d.abs() } else { d.abs().next_up() }
+    };
+    let apart: Vec<f64> = x.iter().zip(y).map(difference).filter(|d| *d != 0.0).collect();
+    match apart.as_slice() {
+        [] => 0.0,
+        [one] => *one,
+        _ => {
+            let largest = apart.iter().copied().fold(0.0, |most: f64, d| if d > most || d.is_nan() { d } else { most });
+            if !largest.is_finite() {
+                return f64::INFINITY;
+            }
+            let scale = power_of_two_near(largest);
+            mul_up(scale, sqrt_up(sum_up(apart.iter().map(|d| d / scale).map(|d| mul_up(d, d)))))
+        }
     }
 }
 
@@ -334,6 +364,34 @@ mod tests {
         let mut x = vec![3.0, 4.0];
         ball.project(&mut x);
         assert!(ball.contains(&x) && (x[0] - 0.6).abs() < 1e-9 && (x[1] - 0.8).abs() < 1e-9);
+    }
+
+    /// √(n·0.1²) and the like, compared with squares of integers: a distance is never rounded down.
+    #[test]
+    fn distances_are_rounded_up() {
+        assert_eq!(distance_up(&[0.1, 5.0], &[0.1, 2.0]), 3.0);
+        assert_eq!(distance_up(&[0.1, 0.2], &[0.1, 0.2]), 0.0);
+        for (size, n) in [(1.0, 3_usize), (1e-200, 3), (1e200, 3), (3e-320, 5), (1e-3, 1000)] {
+            let far = distance_up(&vec![size; n], &vec![0.0; n]);
+            let exact = size * (n as f64).sqrt();
+            assert!(far >= exact.next_down() && far <= exact * (1.0 + 1e-12) + 1e-321, "{size} {n}: {far:e}");
+        }
+        assert_eq!(distance_up(&[f64::MAX, 0.0], &[-f64::MAX, 1.0]), f64::INFINITY);
+        // 3² + 4² = 5²: on the sphere, but not proved to be; a hair inside is
+        let ball = Region::around(&[0.0, 0.0], 5.0, RegionNorm::L2, None).expect("a region");
+        assert!(ball.contains(&[3.0, 4.0 - 1e-14]) && !ball.contains(&[3.0, 4.0 + 1e-15]));
+    }
+
+    #[test]
+    fn every_valid_ball_holds_the_point_that_projections_end_in() {
+        for (lower, centre, radius) in [(1.0, 0.0, 1.0), (0.3, 0.1, 0.2), (1e-300, 0.0, 1e-300), (1e200, -1e200, 3e200)]
+        {
+            let region =
+                Region { lower: vec![lower; 1], upper: vec![1e300], ball: Some(Ball { centre: vec![centre], radius }) };
+            if region.validate().is_ok() {
+                assert!(region.contains(&region.centre()), "{lower} {centre} {radius}");
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,25 @@ pub(crate) enum Ends {
 
 /// The range of φ' on an interval.
 pub(crate) fn derivative_range(activation: &Activation, index: usize, (l, u): (f64, f64), ends: Ends) -> Slope {
+    range(activation, index, (l, u), ends, |smooth| {
+        Slope::new((smooth.lower / GRID).floor() * GRID, (smooth.upper / GRID).ceil() * GRID)
+    })
+}
+
+/// As [`derivative_range`] of a closed interval, but not widened to multiples of [`GRID`]: for intervals of a few units in the
+/// last place around one number, whose ranges are hardly wider.
+pub(crate) fn derivative_near(activation: &Activation, index: usize, (l, u): (f64, f64)) -> Slope {
+    range(activation, index, (l, u), Ends::Closed, |smooth| smooth)
+}
+
+/// Ranges of smooth derivatives are what `outwards` makes of them, as far as that is in the slope interval.
+fn range(
+    activation: &Activation,
+    index: usize,
+    (l, u): (f64, f64),
+    ends: Ends,
+    outwards: impl Fn(Slope) -> Slope,
+) -> Slope {
     let whole = activation.slope(index);
     if l.is_nan() || u.is_nan() || l > u {
         return whole;
@@ -57,13 +76,13 @@ pub(crate) fn derivative_range(activation: &Activation, index: usize, (l, u): (f
     } else if let Some(slope) = constant_slope(activation, (l, u), ends) {
         return Slope::new(slope, slope);
     } else {
-        smooth_range(activation, (l, u), ends)
+        outwards(smooth_range(activation, (l, u), ends))
     };
-    let inside = Slope::new(
-        ((range.lower / GRID).floor() * GRID).max(whole.lower),
-        ((range.upper / GRID).ceil() * GRID).min(whole.upper),
-    );
-    if inside.lower <= inside.upper { inside } else { whole } // also where a number is NaN
+    if range.lower.is_nan() || range.upper.is_nan() {
+        return whole; // which `max` and `min` would drop
+    }
+    let inside = Slope::new(range.lower.max(whole.lower), range.upper.min(whole.upper));
+    if inside.lower <= inside.upper { inside } else { whole }
 }
 
 fn join(hull: Option<Slope>, slope: Slope) -> Slope {

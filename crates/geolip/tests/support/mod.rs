@@ -1,6 +1,7 @@
 //! Random small networks of every kind the library accepts, and their FGL by brute force: shared by the test files.
 #![allow(dead_code, clippy::print_stderr, reason = "every test file uses a part of it")]
 
+pub mod dyadic;
 pub mod files;
 pub mod onnx;
 
