@@ -141,7 +141,8 @@ def bound(
         checkpoint: the file in which that search is kept, to go on from.
         case_limit: cases per output after which that search stops.
         time_limit: seconds after which bounds are no longer improved.
-        memory_limit: GiB that a proof may take; above it, certificates are probabilistic.
+        memory_limit: GiB that a proof may take; above it, certificates are probabilistic (proofs that take less than
+            256 MiB are made in any case).
         effort: work on the bounds from below, in units of the usual.
         threads: worker threads; results do not depend on it [one per core].
         seed: of everything random; the same seed gives the same numbers, to the last bit.
@@ -236,16 +237,24 @@ class Checked:
     """0 for a proof; else the probability with which its random test passes what is false."""
     region: str | None = None
     """Where it holds, in words; none for everywhere."""
+    tested: str = ""
+    """By whom, with which random numbers and with what meaning a random test was run; empty for a proof."""
+    details: tuple[str, ...] = ()
+    """The numbers of a vector and of the region, a line each; of long lists the first, the count and a SHA-256."""
 
     def __str__(self) -> str:
-        p = self.failure_probability
-        kind = f" (random test: a false bound passes with probability {p:.0e} at most)" if p else ""
+        kind = f" ({self.tested})" if self.tested else ""
         constant = "local Lip" if self.region else "FGL"
-        return f"output {self.output}: {constant} <= {_table.up(self.upper)} in {self.norm}{kind}"
+        line = f"output {self.output}: {constant} <= {_table.up(self.upper)} in {self.norm}{kind}"
+        return "\n  ".join([line, *self.details])
 
 
 def check(
-    certificate: Certificate | dict[str, Any] | bytes | str | os.PathLike[str], network: NetworkLike
+    certificate: Certificate | dict[str, Any] | bytes | str | os.PathLike[str],
+    network: NetworkLike,
+    *,
+    seed: int | None = None,
+    memory_limit: float = 4.0,
 ) -> list[Checked]:
     """Checks a certificate against a network, without the solver.
 
@@ -253,6 +262,9 @@ def check(
         certificate: what :attr:`geolip.Report.certificate` gives, its `to_dict()`, the bytes of a
             certificate file, or the file's path.
         network: the network it is about, or the path of its file.
+        seed: of the numbers of random tests, to repeat a check; by default they come from the operating system. What
+            a test says holds only if the seed was chosen after the certificate.
+        memory_limit: GiB that the forms behind proofs may take; a certificate that needs more is refused.
 
     Returns:
         The accepted bounds, all of those in the file.
@@ -269,4 +281,5 @@ def check(
         data = json.dumps(certificate).encode()
     else:
         data = Path(certificate).read_bytes()
-    return [Checked(*accepted) for accepted in _geolip.check(data, network_of(network)._engine)]
+    accepted = _geolip.check(data, network_of(network)._engine, seed, memory_limit)
+    return [Checked(*known, tuple(details)) for *known, details in accepted]

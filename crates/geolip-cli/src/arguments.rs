@@ -2,6 +2,7 @@
 
 use crate::region::{DataArguments, RegionArguments, RegionChoiceError};
 use clap::{Args, Parser, Subcommand};
+use geolip::certificate::{CheckOptions, Randomness};
 use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
 use geolip::region::{Region, RegionNorm};
@@ -125,7 +126,7 @@ pub struct BoundArguments {
     pub time_limit: Option<Duration>,
 
     /// Memory that a proof may take, in GiB; networks that need more, or minutes for one proof, get probabilistic
-    /// certificates, with gaps of 1e-3 or larger
+    /// certificates, with gaps of 1e-3 or larger; those that need less than 256 MiB get a proof in any case
     #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
     pub memory_limit: f64,
 
@@ -394,6 +395,31 @@ pub struct CheckArguments {
 
     #[command(flatten)]
     pub network: NetworkArguments,
+
+    /// Draw the numbers of random tests from the operating system (the default): nobody could know them beforehand
+    #[arg(long, conflicts_with = "seed")]
+    pub entropy: bool,
+
+    /// Draw them from this seed instead, to repeat a check; what a test says holds only if the seed was chosen after the
+    /// certificate
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+
+    /// Memory that the forms behind proofs may take, in GiB; a certificate that needs more is refused
+    #[arg(long, value_name = "GIB", default_value_t = CheckOptions::default().memory_limit as f64 / GIB, value_parser = positive)]
+    pub memory_limit: f64,
+
+    /// Print one JSON object with every claim in full
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl CheckArguments {
+    /// What the library is asked for.
+    pub fn options(&self) -> CheckOptions {
+        let randomness = self.seed.map_or(Randomness::System, Randomness::Seed);
+        CheckOptions { randomness, memory_limit: (self.memory_limit * GIB) as usize, ..CheckOptions::default() }
+    }
 }
 
 #[derive(Debug, Args)]

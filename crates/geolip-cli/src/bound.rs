@@ -146,6 +146,12 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
         let name = if reports.len() > 1 { format!("{}: ", report.norm) } else { String::new() };
         notes.extend(lines.into_iter().map(|line| format!("{name}{line}")));
     }
+    if reports.iter().flat_map(|report| &report.bounds).any(|bound| bound.certificate.tested_by().is_some()) {
+        notes.push(
+            "probabilistic: tested by its maker; `geolip check` tests with random numbers of the checker's own"
+                .to_owned(),
+        );
+    }
     if reports.iter().flat_map(|report| &report.bounds).all(|bound| bound.lip_is_fgl) {
         notes.push("Lip = FGL: every activation pattern is reached by some input (proved)".to_owned());
     }

@@ -4,8 +4,9 @@ use crate::arguments::CheckArguments;
 use crate::failure::Failure;
 use crate::numbers;
 use crate::output::print;
-use geolip::certificate::{CertificateFile, check_file};
+use geolip::certificate::{CertificateFile, check_file_with};
 use geolip::import::load;
+use geolip::{json, words};
 
 /// Runs the command.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -14,18 +15,25 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let file =
         CertificateFile::from_json(&bytes).map_err(|source| Failure::Certificate { path: path.clone(), source })?;
     let imported = load(&arguments.network.network, &arguments.network.options())?;
-    let certificates = check_file(&imported.network, &file)?;
+    let certificates = check_file_with(&imported.network, &file, &arguments.options())?;
+    if arguments.json {
+        let described = json::network(Some(&arguments.network.network.display().to_string()), &imported);
+        print(&json::checked(described, &file, &certificates).to_string());
+        return Ok(());
+    }
     let constant = if file.region.is_some() { "local Lip" } else { "FGL" };
     for certificate in &certificates {
         let (output, norm) = (certificate.functional(), certificate.norm());
-        let kind = match certificate.failure_probability() {
-            0.0 => String::new(),
-            p => format!(" (random test: a false bound passes with probability {p:.0e} at most)"),
-        };
+        let test = words::test(certificate);
+        let kind = if test.is_empty() { test } else { format!(" ({test})") };
         print(&format!("output {output}: {constant} <= {} in {norm}{kind}", numbers::up(certificate.upper())));
+        if let Some(vector) = words::functional(output) {
+            print(&format!("  {vector}"));
+        }
     }
     if let Some(region) = &file.region {
         print(&format!("local: on a {region}; its slope intervals were worked out here"));
+        words::region(region).iter().for_each(|line| print(&format!("  {line}")));
     }
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),

@@ -1,6 +1,6 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Draws};
 use crate::dual::{Budget, Form, Recovery};
 use crate::exact::{self, Checkpoint, Means};
 use crate::inputs;
@@ -256,7 +256,7 @@ fn relaxations<T: Send>(
 ) -> Result<Vec<T>, BoundError> {
     let vector_network = VectorNetwork::new(network, options.norm);
     let rows = functionals.iter().map(|f| f.row_count(network.outputs())).max().unwrap_or(1);
-    let form = Form::choose(network, options.memory_limit, rows);
+    let form = Form::choose(network, (options.memory_limit, options.affordable), rows);
     let recovery = Recovery::new(&vector_network, functionals);
     let problems: Vec<(usize, Functional)> = functionals.iter().cloned().enumerate().collect();
     let batches = batches(
@@ -272,6 +272,7 @@ fn relaxations<T: Send>(
         form: &form,
         recovery: &recovery,
         options,
+        draws: Draws::of_maker(options.seed),
         budget: Budget::of(network),
         observer,
         started,

@@ -8,7 +8,8 @@
 
 use crate::bound::{BoundError, relax};
 use crate::certificate::{
-    Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
+    Certificate, Claim, Draws, FormProof, InputProof, Proof, check_inputs, intervals::are_exact,
+    intervals::input_bounds,
 };
 use crate::dual::{Budget, Form, Recovery, Repair};
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
@@ -170,7 +171,7 @@ impl Solver<'_> {
     fn can_afford(&self, tracks: &[Track]) -> bool {
         let alone = self.network.with_input_alone(0);
         let rows = tracks.iter().map(|t| t.functional.row_count(self.network.outputs())).max().unwrap_or(1);
-        match Form::choose(&alone, self.options.memory_limit, rows) {
+        match Form::choose(&alone, (self.options.memory_limit, self.options.affordable), rows) {
             Form::MatrixFree(_) => false,
             Form::Eliminated(form) => {
                 let one = form.cost_with(rows).0 + EVALUATIONS * alone.multiply_adds() as f64;
@@ -228,7 +229,7 @@ impl Solver<'_> {
         let alone = self.network.with_input_alone(input);
         let network = VectorNetwork::new(&alone, InputNorm::Linf); // with one input, all norms are the same
         let rows = functionals.iter().map(|f| tracks[*f].functional.row_count(alone.outputs())).max().unwrap_or(1);
-        let form = Form::choose(&alone, self.options.memory_limit, rows);
+        let form = Form::choose(&alone, (self.options.memory_limit, self.options.affordable), rows);
         let wanted: Vec<Functional> = functionals.iter().map(|f| tracks[*f].functional.clone()).collect();
         let recovery = Recovery::new(&network, &wanted);
         let limits: Vec<f64> = functionals.iter().map(|f| self.limit(&tracks[*f])).collect();
@@ -248,6 +249,7 @@ impl Solver<'_> {
             form: &form,
             recovery: &recovery,
             options: self.options,
+            draws: Draws::of_maker(self.options.seed),
             budget: Budget::of(&alone),
             observer: &quiet,
             started: self.started,

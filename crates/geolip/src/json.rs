@@ -2,8 +2,10 @@
 //! taken away; `docs/output.md` says what they mean.
 
 use crate::baseline::{Comparison, Row};
+use crate::certificate::{Certificate, CertificateFile, Tester};
 use crate::import::Imported;
 use crate::network::Network;
+use crate::problem::Functional;
 use crate::region::Region;
 use crate::report::{Bound, Report};
 use serde_json::{Value, json};
@@ -55,6 +57,7 @@ fn bound(network: &Network, report: &Report, bound: &Bound) -> Value {
         "upper": bound.upper(),
         "certificate": if failure_probability == 0.0 { "verified" } else { "probabilistic" },
         "failure_probability": failure_probability,
+        "tested_by": tester(&bound.certificate),
         "relaxation": bound.relaxation,
         "pattern_lower": bound.pattern_lower,
         "lower": bound.witness.lower,
@@ -69,6 +72,44 @@ fn bound(network: &Network, report: &Report, bound: &Bound) -> Value {
         "rank": bound.rank,
         "cases": bound.method.cases(),
         "seconds": bound.time.as_secs_f64(),
+    })
+}
+
+/// Who ran the random tests of a bound: `"maker"` or `"checker"`; `null` for a proof.
+fn tester(certificate: &Certificate) -> Option<&'static str> {
+    certificate.tested_by().map(|tester| match tester {
+        Tester::Maker => "maker",
+        Tester::Checker(_) => "checker",
+    })
+}
+
+/// What the checker accepted of a file about one network, which `described` is about: every claim in full.
+pub fn checked(described: Value, file: &CertificateFile, accepted: &[Certificate]) -> Value {
+    let bound = |certificate: &Certificate| {
+        let vector = match certificate.functional() {
+            Functional::Vector(u) => Some(u.numbers()),
+            Functional::Output(_) | Functional::Margin(..) | Functional::Norm(_) => None,
+        };
+        json!({
+            "output": certificate.functional().to_string(),
+            "vector": vector,
+            "upper": certificate.upper(),
+            "proof": certificate.proof().kind(),
+            "failure_probability": certificate.failure_probability(),
+            "tested_by": tester(certificate),
+            "randomness": match certificate.tested_by() {
+                Some(Tester::Checker(source)) => Some(source.to_string()),
+                Some(Tester::Maker) | None => None,
+            },
+        })
+    };
+    json!({
+        "accepted": true,
+        "network": described,
+        "hash": file.network,
+        "norm": file.norm,
+        "region": region(file.region.as_ref()),
+        "bounds": accepted.iter().map(bound).collect::<Vec<_>>(),
     })
 }
 

@@ -52,6 +52,7 @@
 //! | [`lower`] | bounds from below |
 //! | [`region`] | boxes and balls of inputs, and what a network does on them |
 //! | [`json`] | results as the JSON that the command line prints |
+//! | [`words`] | what certificates claim, in words and in full |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
@@ -84,6 +85,7 @@ mod solve;
 pub mod sparse;
 mod spectral;
 mod weights;
+pub mod words;
 
 pub use bound::{BoundError, bound};
 pub use invariants::Broken;

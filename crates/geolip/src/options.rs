@@ -1,5 +1,6 @@
 //! What a user can choose: plain data, one definition for the library, the command line and any binding.
 
+use crate::certificate::Affordable;
 use crate::problem::{InputNorm, Outputs};
 use crate::region::Region;
 use std::path::PathBuf;
@@ -15,7 +16,8 @@ use std::time::Duration;
 /// | `split` | none | cut the region into parts for this long, to tighten the bound | > 0, with a box as `region` |
 /// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
-/// | `memory_limit` | 4 GiB | the memory a proof may take; above it, bounds are probabilistic | any |
+/// | `memory_limit` | 4 GiB | the memory a proof may take; above it and 256 MiB, bounds are probabilistic | any |
+/// | `affordable` | 256 MiB, 5·10¹¹ multiply–adds | eliminations that are made whatever `memory_limit` says | the default, but in tests |
 /// | `effort` | 1 | work on the bounds from below, in units of the usual | ≥ 0 |
 /// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
 /// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
@@ -40,8 +42,12 @@ pub struct Options {
     /// Stop improving after this long.
     pub time_limit: Option<Duration>,
     /// Bytes that the elimination behind one proof may take. Networks that need more, or for which it would take minutes,
-    /// get probabilistic certificates with gaps of 1e-3 or `tol`, whichever is larger. Batches run side by side.
+    /// get probabilistic certificates with gaps of 1e-3 or `tol`, whichever is larger. Batches run side by side. Where an
+    /// elimination takes less than 256 MiB it is made whatever the limit: the checker refuses random tests there.
     pub memory_limit: usize,
+    /// Which eliminations those are. A report for the checker has the default; with less, small networks get random tests, which
+    /// [`crate::certificate::check_file_with`] accepts if it is told the same.
+    pub affordable: Affordable,
     /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
     /// from above.
     pub effort: f64,
@@ -74,6 +80,7 @@ impl Default for Options {
             tol: 1e-6,
             time_limit: None,
             memory_limit: 4 << 30,
+            affordable: Affordable::default(),
             effort: 1.0,
             threads: None,
             seed: 0,

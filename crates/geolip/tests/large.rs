@@ -4,8 +4,8 @@
 mod support;
 
 use geolip::certificate::{
-    CertificateFile, Claim, FormProof, MatrixFreeForm, Proof, QuadraticForm, RandomTest, check, check_file,
-    check_probabilistic,
+    Affordable, Certificate, CertificateFile, CheckOptions, Claim, Draws, FormProof, MatrixFreeForm, Proof,
+    QuadraticForm, RandomTest, Randomness, Rejection, Tester, check, check_file, check_file_with, check_probabilistic,
 };
 use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder};
 use geolip::{Bound, Functional, InputNorm, Matrix, Options, Outputs, Report, Silent, Stop, bound};
@@ -18,7 +18,7 @@ const GAP: f64 = 1e-3;
 
 /// One output, by random test.
 fn probabilistic(norm: InputNorm) -> Options {
-    Options { memory_limit: 0, tol: GAP, ..verified(norm) }
+    Options { memory_limit: 0, affordable: Affordable::NONE, tol: GAP, ..verified(norm) }
 }
 
 /// One output, by elimination where the network is small.
@@ -72,7 +72,7 @@ fn chain(inputs: usize, channels: usize, size: usize, activation: &Activation, r
 
 /// Checks a bound that is to be probabilistic, and within the gap of what it was made from.
 fn assert_probabilistic(found: &Bound) {
-    assert!(found.certificate.failure_probability() > 0.0 && found.certificate.failure_probability() <= 1e-6);
+    assert!(found.certificate.failure_probability() > 0.0 && found.certificate.failure_probability() <= 1e-12);
     assert_eq!(found.stop, Stop::Converged);
     assert!(found.upper() >= found.relaxation, "{} is below {}", found.upper(), found.relaxation);
     assert!(found.upper() <= found.relaxation * (1.0 + GAP), "{} is far above {}", found.upper(), found.relaxation);
@@ -140,6 +140,21 @@ fn changed(file: &CertificateFile, change: impl Fn(&mut FormProof)) -> Certifica
     file
 }
 
+/// Sets every multiplier to zero.
+fn no_multipliers(form: &mut FormProof) {
+    let neurons = form.lambda.iter_mut().flatten();
+    form.zeta.iter_mut().chain(&mut form.gamma).chain(neurons).for_each(|v| *v = 0.0);
+}
+
+/// Checks a file in which random tests are accepted for networks of every size.
+fn tested(network: &Network, file: &CertificateFile, randomness: Randomness) -> Result<Vec<Certificate>, Rejection> {
+    check_file_with(
+        network,
+        file,
+        &CheckOptions { randomness, affordable: Affordable::NONE, ..CheckOptions::default() },
+    )
+}
+
 /// The file with another number claimed.
 fn claimed(mut file: CertificateFile, factor: f64) -> CertificateFile {
     file.bounds[0].upper *= factor;
@@ -159,11 +174,18 @@ fn probabilistic_certificates_are_checked_from_their_file() {
         let file = report.certificate_file(&network);
         let read = CertificateFile::from_json(file.to_json().as_bytes()).expect("its own text is readable");
         assert_eq!(read, file);
-        let checked = check_file(&network, &read).expect("its own certificate is accepted");
-        assert_eq!(checked, [report.bounds[0].certificate.clone()]);
+        let checked = tested(&network, &read, Randomness::System).expect("its own certificate is accepted");
+        assert_eq!(checked[0].tested_by(), Some(Tester::Checker(Randomness::System)));
+        let own = &report.bounds[0].certificate;
+        assert_eq!((own.tested_by(), own.claim()), (Some(Tester::Maker), checked[0].claim()));
+        for seed in 0..20 {
+            tested(&network, &read, Randomness::Seed(seed)).expect("an honest certificate passes whatever is drawn");
+        }
+        let rejection = check_file(&network, &read).expect_err("an elimination is affordable");
+        assert!(matches!(rejection, Rejection::Affordable { .. }), "{rejection}");
 
         let refused = |what: &str, file: CertificateFile| {
-            let rejection = check_file(&network, &file).err();
+            let rejection = tested(&network, &file, Randomness::Seed(0)).err();
             println!("{norm}, {what}: {rejection:?}");
             assert!(rejection.is_some(), "{norm}: {what} is accepted");
         };
@@ -173,16 +195,20 @@ fn probabilistic_certificates_are_checked_from_their_file() {
         refused("smaller gammas", changed(&file, |c| c.gamma.iter_mut().for_each(|g| *g *= 0.98)));
         for layer in 0..4 {
             refused("a lambda of zero", changed(&file, |c| c.lambda[layer][17] = 0.0));
+            refused("a lambda out of range", changed(&file, |c| c.lambda[layer][17] = 1e-300));
             refused("a tiny lambda", changed(&file, |c| c.lambda[layer][17] *= 1e-6));
             refused("a huge lambda", changed(&file, |c| c.lambda[layer][17] *= 1e6));
             refused("a negative lambda", changed(&file, |c| c.lambda[layer][17] *= -1.0));
         }
-        refused("no multipliers", changed(&file, |c| c.lambda.iter_mut().flatten().for_each(|l| *l = 0.0)));
+        refused("no multipliers of neurons", changed(&file, |c| c.lambda.iter_mut().flatten().for_each(|l| *l = 0.0)));
         refused("a margin too large", retested(&file, |t| t.margin = 0.5 * t.top));
         refused("a margin above the top", retested(&file, |t| t.margin = 2.0 * t.top));
         refused("no margin", retested(&file, |t| t.margin = 0.0));
         refused("a margin that takes forever", retested(&file, |t| t.margin = 1e-13));
         refused("a likely failure", retested(&file, |t| t.failure_probability = 0.5));
+        refused("a more likely failure", retested(&file, |t| t.failure_probability = 1.01e-12));
+        refused("a failure too unlikely to be meant", retested(&file, |t| t.failure_probability = 1e-300));
+        refused("no multipliers and no claim", claimed(changed(&file, |c| no_multipliers(c)), 0.0));
         refused("a failure probability of zero", retested(&file, |t| t.failure_probability = 0.0));
         refused("a negative failure probability", retested(&file, |t| t.failure_probability = -1e-7));
         refused("a failure probability that is no number", retested(&file, |t| t.failure_probability = f64::NAN));
@@ -224,8 +250,13 @@ proptest! {
         prop_assert!(exact.relaxation <= found.upper() * (1.0 + 1e-12), "{:e} exceeds {:e}", exact.relaxation, found.upper());
         let gap = found.upper() - exact.relaxation;
         prop_assert!(gap <= GAP * found.upper(), "gap {gap:e} of {:e} ({:?})", found.upper(), found.stop);
-        let claim = without_test(found.certificate.claim());
-        let proved = check(&QuadraticForm::new(&network), norm, &claim);
+        let mut claim = found.certificate.claim();
+        if found.upper() == 0.0 {
+            prop_assert!(matches!(claim.proof, Proof::Intervals), "what is always zero is proved");
+            return Ok(());
+        }
+        form(&mut claim);
+        let proved = check(&QuadraticForm::new(&network), norm, &without_test(claim));
         prop_assert!(proved.is_ok(), "{:?}", proved.err());
     }
 
@@ -235,7 +266,10 @@ proptest! {
         let Ok(report) = bound(&network, &probabilistic(norm), &Silent) else { return Ok(()) };
         let mut claim = report.bounds[0].certificate.claim();
         let fgl = brute_force(&network, norm, &Functional::output(0)).below;
-        let Some(test) = form(&mut claim).random_test.filter(|_| fgl > 0.0) else { return Ok(()) };
+        if fgl == 0.0 {
+            return Ok(());
+        }
+        let test = form(&mut claim).random_test.expect("what is not zero is tested");
         let smaller = part * fgl / claim.upper;
         form(&mut claim).zeta[0] *= smaller * smaller;
         claim.upper *= smaller * (1.0 + 1e-9);
@@ -243,7 +277,7 @@ proptest! {
         let scaled = RandomTest { margin: test.margin * 10_f64.powf(hints.0), top: test.top * 10_f64.powf(hints.1), ..test };
         for test in [test, scaled] {
             form(&mut claim).random_test = Some(test);
-            prop_assert!(check_probabilistic(&operator, norm, &claim).is_err(), "{test:?} lets {:e} pass below {fgl:e}", claim.upper);
+            prop_assert!(check_probabilistic(&operator, norm, &claim, (&Draws::of_maker(7), 0)).is_err(), "{test:?} lets {:e} pass below {fgl:e}", claim.upper);
         }
     }
 }

@@ -135,7 +135,10 @@ impl<'a> Question<'a> {
 
     /// The form that certificates are checked in, if that is by elimination.
     pub(super) fn form(&self) -> Result<&QuadraticForm<'a>, NotApplicable> {
-        match self.form.get_or_init(|| Form::choose(self.network, self.options.memory_limit, 1)) {
+        match self
+            .form
+            .get_or_init(|| Form::choose(self.network, (self.options.memory_limit, self.options.affordable), 1))
+        {
             Form::Eliminated(form) => Ok(form),
             Form::MatrixFree(_) => Err(NotApplicable::Proof),
         }

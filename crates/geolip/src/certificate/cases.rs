@@ -50,34 +50,79 @@ pub fn restricted(network: &Network, fixings: &[Fixing]) -> Option<Vec<Vec<Slope
     Some(slopes)
 }
 
-/// The leaves of a tree, each with the neurons that its path fixes; an error if the list is no whole tree of this network.
-pub(super) fn leaves<'a>(
-    network: &Network,
+/// The leaves of a tree in their order. One path is kept, that of the leaf at hand: a tree may have as many leaves as its
+/// file has lines, each below as many splits.
+#[derive(Clone, Debug)]
+pub(super) struct Leaves<'a> {
     tree: &'a [Branch],
-) -> Result<Vec<(Vec<Fixing>, &'a CaseProof)>, &'static str> {
-    let sizes: Vec<usize> = network.activations().map(|(node, _, _)| network.node(node).len).collect();
-    let mut waiting: Vec<Vec<Fixing>> = vec![Vec::new()];
-    let mut leaves = Vec::new();
-    for branch in tree {
-        let path = waiting.pop().ok_or("its tree goes on after its last case")?;
-        match branch {
-            Branch::Leaf(proof) => leaves.push((path, proof)),
-            &Branch::Split(layer, neuron) => {
-                if sizes.get(layer).is_none_or(|size| neuron >= *size) {
-                    return Err("its tree splits a neuron that does not exist");
+    /// The node of the tree that follows.
+    next: usize,
+    /// Whether that begins the subtree at the end of the path; else the subtree has ended.
+    below: bool,
+    path: Vec<Fixing>,
+    /// The places in the path of those splits whose upper child is still to come.
+    waiting: Vec<usize>,
+    /// Per activation layer, the neurons that the path fixes.
+    fixed: Vec<Vec<bool>>,
+}
+
+impl<'a> Leaves<'a> {
+    /// The leaves of a tree of cases of this network.
+    pub fn new(network: &Network, tree: &'a [Branch]) -> Self {
+        let fixed = network.activations().map(|(node, _, _)| vec![false; network.node(node).len]).collect();
+        Self { tree, next: 0, below: true, path: Vec::new(), waiting: Vec::new(), fixed }
+    }
+
+    /// The neurons that the path of the leaf at hand fixes.
+    pub fn path(&self) -> &[Fixing] {
+        &self.path
+    }
+
+    /// Goes on to the next leaf; none after the last. An error if the list is no whole tree of this network.
+    pub fn advance(&mut self) -> Result<Option<&'a CaseProof>, &'static str> {
+        loop {
+            if !self.below {
+                let Some(split) = self.waiting.pop() else {
+                    return if self.next == self.tree.len() {
+                        Ok(None)
+                    } else {
+                        Err("its tree goes on after its last case")
+                    };
+                };
+                for fixing in self.path.drain(split + 1..) {
+                    self.fixed[fixing.layer][fixing.neuron] = false;
                 }
-                if path.iter().any(|fixing| (fixing.layer, fixing.neuron) == (layer, neuron)) {
-                    return Err("its tree splits a neuron twice");
+                self.path[split].end = End::Upper;
+                self.below = true;
+            }
+            let branch = self.tree.get(self.next).ok_or("its tree lacks cases")?;
+            self.next += 1;
+            match branch {
+                Branch::Leaf(proof) => {
+                    self.below = false;
+                    return Ok(Some(proof));
                 }
-                for end in [End::Upper, End::Lower] {
-                    let mut child = path.clone();
-                    child.push(Fixing { layer, neuron, end });
-                    waiting.push(child);
+                &Branch::Split(layer, neuron) => {
+                    let fixed = self.fixed.get_mut(layer).and_then(|layer| layer.get_mut(neuron));
+                    let fixed = fixed.ok_or("its tree splits a neuron that does not exist")?;
+                    if std::mem::replace(fixed, true) {
+                        return Err("its tree splits a neuron twice");
+                    }
+                    self.waiting.push(self.path.len());
+                    self.path.push(Fixing { layer, neuron, end: End::Lower });
                 }
             }
         }
     }
-    if waiting.is_empty() { Ok(leaves) } else { Err("its tree lacks cases") }
+
+    /// The number of leaves still to come, if what is left makes a whole tree.
+    pub fn count(mut self) -> Result<usize, &'static str> {
+        let mut count = 0;
+        while self.advance()?.is_some() {
+            count += 1;
+        }
+        Ok(count)
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +149,7 @@ mod tests {
     fn only_whole_trees_have_leaves() {
         let network = two_neurons();
         let leaf = || leaf(vec![]);
-        let read = |tree: &[Branch]| leaves(&network, tree).map(|leaves| leaves.len());
+        let read = |tree: &[Branch]| Leaves::new(&network, tree).count();
         assert_eq!(read(&[leaf()]), Ok(1));
         assert_eq!(read(&[Branch::Split(0, 1), leaf(), Branch::Split(0, 0), leaf(), leaf()]), Ok(3));
         assert!(read(&[]).is_err() && read(&[leaf(), leaf()]).is_err());
@@ -118,13 +163,49 @@ mod tests {
     fn a_path_fixes_slopes_at_the_ends_of_the_network_s_own_intervals() {
         let tree = [Branch::Split(0, 1), leaf(vec![]), leaf(vec![1.0])];
         let network = two_neurons();
-        let leaves = leaves(&network, &tree).expect("whole");
-        let slopes: Vec<_> = leaves.iter().map(|(path, _)| restricted(&network, path).expect("exists")).collect();
-        assert_eq!(slopes[0], [[Slope::new(0.1, 1.0), Slope::new(0.1, 0.1)]]);
-        assert_eq!(slopes[1], [[Slope::new(0.1, 1.0), Slope::new(1.0, 1.0)]]);
+        let mut leaves = Leaves::new(&network, &tree);
+        let slopes = |leaves: &Leaves<'_>| restricted(&network, leaves.path()).expect("exists");
+        leaves.advance().expect("whole");
+        assert_eq!(slopes(&leaves), [[Slope::new(0.1, 1.0), Slope::new(0.1, 0.1)]]);
+        let second = leaves.advance().expect("whole");
+        assert_eq!(slopes(&leaves), [[Slope::new(0.1, 1.0), Slope::new(1.0, 1.0)]]);
         assert!(
-            matches!(leaves[1].1, CaseProof::Multipliers(form) if form.zeta == [1.0]),
+            matches!(second, Some(CaseProof::Multipliers(form)) if form.zeta == [1.0]),
             "the upper child comes second"
         );
+        assert_eq!(leaves.advance(), Ok(None));
+    }
+
+    #[test]
+    fn a_path_forgets_the_splits_of_the_subtree_it_leaves() {
+        let network = two_neurons();
+        let leaf = || leaf(vec![]);
+        // neuron 1 is split below both ends of neuron 0
+        let tree = [Branch::Split(0, 0), Branch::Split(0, 1), leaf(), leaf(), Branch::Split(0, 1), leaf(), leaf()];
+        let (mut leaves, mut paths) = (Leaves::new(&network, &tree), Vec::new());
+        while leaves.advance().expect("whole").is_some() {
+            paths.push(leaves.path().iter().map(|f| (f.neuron, f.end)).collect::<Vec<_>>());
+        }
+        let (low, high) = (End::Lower, End::Upper);
+        let ends = [[low, low], [low, high], [high, low], [high, high]];
+        assert_eq!(paths, ends.map(|[first, second]| [(0, first), (1, second)]));
+    }
+
+    #[test]
+    fn a_deep_tree_takes_memory_in_proportion_to_it() {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let n = 2000;
+        let h = b.affine("h", vec![(b.input(), LinearMap::Dense(Matrix::zeros(n, 1)))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let network = b.finish(z);
+        let mut tree: Vec<Branch> = (0..n).map(|neuron| Branch::Split(0, neuron)).collect();
+        tree.extend((0..=n).map(|_| leaf(vec![])));
+        let mut leaves = Leaves::new(&network, &tree);
+        let mut count = 0;
+        while leaves.advance().expect("whole").is_some() {
+            count += 1;
+            assert!(leaves.path.len() <= n && leaves.waiting.len() <= n);
+        }
+        assert_eq!((count, leaves.path.capacity() < 4 * n, leaves.waiting.capacity() < 4 * n), (n + 1, true, true));
     }
 }

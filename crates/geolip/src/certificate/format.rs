@@ -145,6 +145,22 @@ pub struct InputProof {
     pub multipliers: FormProof,
 }
 
+impl Proof {
+    /// The name of its field in a file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Multipliers(_) => "multipliers",
+            Self::Outputs(_) => "outputs",
+            Self::Inputs(_) => "inputs",
+            Self::Signs(_) => "signs",
+            Self::Cases(_) => "cases",
+            Self::Intervals => "intervals",
+            Self::Patterns => "patterns",
+            Self::Parts(_) => "parts",
+        }
+    }
+}
+
 impl FormProof {
     /// The multipliers.
     pub fn multipliers(&self) -> Multipliers {

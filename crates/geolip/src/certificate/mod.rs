@@ -6,7 +6,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `format.rs` | the certificate file: data, unchecked |
-//! | `check.rs` | the checker, and the only constructor of [`Certificate`] |
+//! | `check.rs`, `check/` | the checker, and the only constructor of [`Certificate`] |
 //! | `rejection.rs` | why a certificate is rejected |
 //! | `form.rs` | **the claim and its proof**: the quadratic form, assembled with bounds on every rounding |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
@@ -21,8 +21,12 @@
 //! | `intervals.rs` | **bounds on single inputs** in closed form |
 //! | `rank.rs` | a proof that every activation pattern of a layer is reachable |
 //! | `randomised.rs` | **a random test of positive definiteness**, for networks too large for an elimination |
+//! | `magnitudes.rs` | how large its numbers get, and the range outside which it is refused |
+//! | `randomness.rs` | whose random numbers it uses |
+//! | `affordable.rs` | for which networks an elimination is asked for |
 //! | `rounding.rs` | directed rounding |
 
+mod affordable;
 pub mod cases;
 mod check;
 pub mod cholesky;
@@ -30,27 +34,32 @@ mod coefficients;
 pub mod form;
 mod format;
 pub mod intervals;
+mod magnitudes;
 pub(crate) mod one_hidden;
 mod operator;
 mod partition;
 pub mod parts;
 pub mod randomised;
+mod randomness;
 pub mod rank;
 mod rejection;
 pub mod rounding;
 pub mod signs;
 pub mod support;
 
+pub use affordable::Affordable;
+pub(crate) use affordable::written_out;
 pub use cases::{End, Fixing};
 pub use check::{
-    Certificate, CheckedBranch, CheckedCase, certify_by_intervals, certify_by_patterns, check, check_case, check_file,
-    check_inputs, check_intervals, check_probabilistic,
+    Certificate, CheckOptions, CheckedBranch, CheckedCase, certify_by_intervals, certify_by_patterns, check,
+    check_case, check_file, check_file_with, check_inputs, check_intervals, check_probabilistic,
 };
 pub(crate) use check::{CheckedCut, check_sign_case};
 pub use form::{Multipliers, QuadraticForm};
 pub use format::{Branch, CaseProof, CertificateFile, Claim, Cut, FormProof, FormatError, InputProof, Proof};
 pub(crate) use operator::{Scaled, Vector};
 pub use randomised::{MatrixFreeForm, RandomTest};
+pub use randomness::{Draws, Randomness, Tester};
 pub use rejection::Rejection;
 pub use signs::{SignCut, SignProof};
 pub use support::proved_bound;

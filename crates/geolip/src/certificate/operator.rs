@@ -1,4 +1,5 @@
-//! The quadratic form of [`super::form`] applied to a vector without its matrix: one pass forward and one backward.
+//! The quadratic form of [`super::form`] applied to vectors without its matrix: one pass forward and one backward, of one
+//! vector or of several side by side.
 //!
 //! Its variables are t (one per row of the functional), x and wⱼ = zⱼ − αⱼhⱼ, what a neuron adds to its smallest slope: a linear substitution with an
 //! inverse, so that it changes nothing about definiteness. With it the form is Σζt² + Σγx² + Σⱼ λⱼwⱼ(wⱼ − (βⱼ−αⱼ)hⱼ) − 2tᵀUy:
@@ -9,40 +10,56 @@
 //!
 //! where … is the adjoint, through the network with slopes α, of −½λ(β−α)∘w at every pre-activation and of −Uᵀt at the
 //! output. A neuron whose slope is one fixed number is no variable: it passes α·h on. One whose pre-activation is zero
-//! whatever the slopes counts as one with the fixed slope 0.
+//! whatever the slopes counts as one with the fixed slope 0. Every other neuron is a variable, whether anything reads it or
+//! not, and every variable needs a positive multiplier ([`Operator::scaled`]): none is left out.
 
 use super::form::Multipliers;
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, Network, NodeId, Op, Slope};
+use crate::network::{LinearMap, Network, NodeId, Op, Slope, Values};
 use crate::problem::Functional;
 use crate::random::gaussian;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
+use std::ops::RangeInclusive;
 
 /// A network's form, ready to be given multipliers.
 #[derive(Clone, Debug)]
 pub(super) struct Operator<'a> {
-    network: &'a Network,
+    pub(super) network: &'a Network,
     /// Per activation layer: node, pre-activation, slopes.
-    layers: Vec<(NodeId, NodeId, Vec<Slope>)>,
+    pub(super) layers: Vec<(NodeId, NodeId, Vec<Slope>)>,
 }
 
-/// The form of one claim, scaled to D M D with D² the reciprocal of (ζ, γ, λ); variables with a zero among these are left
-/// out.
+/// The form of one claim, scaled to D M D with D² the reciprocal of (ζ, γ, λ), rounded: D is what it is, and positive.
 #[derive(Clone, Debug)]
 pub(crate) struct Scaled<'a> {
-    operator: &'a Operator<'a>,
+    pub(super) operator: &'a Operator<'a>,
     /// The rows of the functional.
-    rows: Vec<Vec<(usize, f64)>>,
-    multipliers: Multipliers,
-    /// D, shaped as the vectors it multiplies; zero for variables that are left out.
-    scales: Vector,
-    magnitude: bool,
+    pub(super) rows: Vec<Vec<(usize, f64)>>,
+    pub(super) multipliers: Multipliers,
+    /// D, shaped as the vectors it multiplies; zero for neurons that are no variables, and for them alone.
+    pub(super) scales: Vector,
 }
 
-/// A value for every variable: t, x, w₁, … as columns.
+/// The multipliers that a random test takes: so that all scales are positive, and far from overflow and underflow.
+pub(super) const MULTIPLIERS: RangeInclusive<f64> = power_of_two(-800)..=power_of_two(800);
+
+/// 2^exponent, exactly, for normal numbers.
+pub(super) const fn power_of_two(exponent: i64) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
+}
+
+/// A variable without a usable multiplier.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Unusable {
+    /// t, x, w₁, …: 0, 1, 2, …
+    pub part: usize,
+    pub index: usize,
+    pub value: f64,
+}
+
+/// Values for every variable: t, x, w₁, … as columns, one per vector.
 #[derive(Clone, Debug)]
-pub(crate) struct Vector(Vec<Matrix>);
+pub(crate) struct Vector(pub(super) Vec<Matrix>);
 
 impl Vector {
     pub fn parts(&self) -> impl Iterator<Item = &[f64]> {
@@ -53,13 +70,12 @@ impl Vector {
         self.0.iter_mut().map(Matrix::data_mut)
     }
 
-    fn map(&self, f: impl Fn(f64) -> f64) -> Self {
-        Self(self.0.iter().map(|m| Matrix::from_vec(m.rows(), 1, m.data().iter().map(|v| f(*v)).collect())).collect())
-    }
-
-    fn times(&mut self, other: &Self) {
-        for (part, other) in self.0.iter_mut().zip(&other.0) {
-            part.data_mut().iter_mut().zip(other.data()).for_each(|(v, o)| *v *= o);
+    /// Multiplies every column by one and the same vector, entry by entry.
+    fn times(&mut self, vector: &Self) {
+        for (part, factors) in self.0.iter_mut().zip(&vector.0) {
+            let columns = part.cols();
+            let rows = part.data_mut().chunks_exact_mut(columns).zip(factors.data());
+            rows.for_each(|(row, factor)| row.iter_mut().for_each(|v| *v *= factor));
         }
     }
 
@@ -67,8 +83,19 @@ impl Vector {
         self.parts().zip(other.parts()).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>()).sum()
     }
 
+    /// Of a single vector.
     pub fn length(&self) -> f64 {
         self.dot(self).sqrt()
+    }
+
+    /// The length of every column.
+    pub fn lengths(&self) -> Vec<f64> {
+        let columns = self.0.first().map_or(0, Matrix::cols);
+        let mut squares = vec![0.0; columns];
+        for row in self.parts().flat_map(|part| part.chunks_exact(columns.max(1))) {
+            squares.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * v);
+        }
+        squares.into_iter().map(f64::sqrt).collect()
     }
 
     pub fn part(&self, part: usize) -> &[f64] {
@@ -87,7 +114,7 @@ impl Vector {
         }
     }
 
-    /// The same vector where scales `to` are used in the place of `from`; zero where either leaves a variable out.
+    /// The same vector where scales `to` are used in the place of `from`; zero for neurons that are no variables.
     pub fn rescaled(&self, from: &Self, to: &Self) -> Self {
         self.map_entries(|part, j, v| {
             let (from, to) = (from.part(part)[j], to.part(part)[j]);
@@ -95,7 +122,7 @@ impl Vector {
         })
     }
 
-    /// f(part, index, entry) for every entry.
+    /// f(part, index, entry) for every entry of a single vector.
     pub fn map_entries(&self, f: impl Fn(usize, usize, f64) -> f64) -> Self {
         let parts = self.0.iter().enumerate();
         Self(parts.map(|(part, m)| Matrix::from_fn(m.rows(), 1, |j, _| f(part, j, m.at(j, 0)))).collect())
@@ -119,14 +146,31 @@ impl<'a> Operator<'a> {
         self.network
     }
 
-    /// The form of these multipliers, one γ per input and one ζ per row of the functional.
-    pub fn scaled(&'a self, functional: &Functional, multipliers: Multipliers) -> Scaled<'a> {
-        let column = |values: &[f64]| Matrix::from_vec(values.len(), 1, values.to_vec());
-        let mut own = vec![column(&multipliers.zeta), column(&multipliers.gamma)];
-        own.extend(multipliers.lambda.iter().map(|lambda| column(lambda)));
-        let scales = Vector(own).map(|v| if v > 0.0 { 1.0 / v.sqrt() } else { 0.0 });
+    /// The form of these multipliers, one γ per input and one ζ per row of the functional; each of a variable has to be one
+    /// of [`MULTIPLIERS`], those of neurons that are no variables play no part.
+    pub fn scaled(&'a self, functional: &Functional, multipliers: Multipliers) -> Result<Scaled<'a>, Unusable> {
+        let own = [&multipliers.zeta, &multipliers.gamma].into_iter().chain(&multipliers.lambda);
+        let scales = own.enumerate().map(|(part, values)| {
+            let scale = |(index, value): (usize, &f64)| match self.is_variable(part, index) {
+                false => Ok(0.0),
+                true if MULTIPLIERS.contains(value) => Ok(1.0 / value.sqrt()),
+                true => Err(Unusable { part, index, value: *value }),
+            };
+            let scales = values.iter().enumerate().map(scale).collect::<Result<Vec<f64>, Unusable>>()?;
+            Ok(Matrix::from_vec(scales.len(), 1, scales))
+        });
+        let scales = Vector(scales.collect::<Result<_, Unusable>>()?);
         let rows = functional.rows(self.network.outputs());
-        Scaled { operator: self, rows, multipliers, scales, magnitude: false }
+        Ok(Scaled { operator: self, rows, multipliers, scales })
+    }
+
+    fn is_variable(&self, part: usize, index: usize) -> bool {
+        part.checked_sub(2).is_none_or(|layer| self.is_free(layer, index))
+    }
+
+    /// Whether a neuron is a variable: its slope is not fixed, and its pre-activation not always zero.
+    pub(super) fn is_free(&self, layer: usize, neuron: usize) -> bool {
+        !self.layers[layer].2[neuron].is_fixed()
     }
 }
 
@@ -136,107 +180,103 @@ impl Scaled<'_> {
         &self.scales
     }
 
-    /// Independent standard normal numbers for every variable that is not left out.
-    pub fn normal(&self, seed: u64) -> Vector {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut v = self.scales.clone();
-        v.parts_mut().flatten().for_each(|v| *v = if *v == 0.0 { 0.0 } else { gaussian(&mut random) });
-        v
+    /// So many vectors of independent standard normal numbers for every variable.
+    pub fn normal(&self, random: &mut impl Rng, columns: usize) -> Vector {
+        let part = |scales: &Matrix| {
+            Matrix::from_fn(scales.rows(), columns, |j, _| if scales.at(j, 0) > 0.0 { gaussian(random) } else { 0.0 })
+        };
+        Vector(self.scales.0.iter().map(part).collect())
     }
 
-    /// √λ (β − α) h at every neuron that is a variable, for the vector v in the scale of the form; zero for t and x.
+    /// √λ (β − α) h at every neuron that is a variable, for the single vector v in the scale of the form; zero for t and x.
     pub fn slopes(&self, v: &Vector) -> Vector {
         let layers = &self.operator.layers;
         let mut physical = v.clone();
         physical.times(&self.scales);
         let Some((x, w)) = physical.0.get(1).zip(physical.0.get(2..)) else { return v.clone() };
-        let free = |a: usize, j: usize| !layers[a].2[j].is_fixed();
-        let values = self.operator.network.push_forward(x, LinearMap::forward, |a, h| {
-            let own = |j: usize| if free(a, j) { w[a].at(j, 0) } else { 0.0 };
-            Matrix::from_fn(h.rows(), 1, |j, _| own(j) + layers[a].2[j].lower * h.at(j, 0))
-        });
+        let values = self.values(x, w);
         self.scales.map_entries(|part, j, scale| {
             let Some(a) = part.checked_sub(2) else { return 0.0 };
             let slope = layers[a].2[j];
-            let wide = free(a, j) && scale > 0.0;
-            if wide { (slope.upper - slope.lower) * values.of(layers[a].1).at(j, 0) / scale } else { 0.0 }
+            if scale > 0.0 { width(slope) * values.of(layers[a].1).at(j, 0) / scale } else { 0.0 }
         })
     }
 
-    /// D M D v.
+    /// D M D v, column by column.
     pub fn apply(&self, v: &Vector) -> Vector {
         let mut scaled = v.clone();
         scaled.times(&self.scales);
-        let mut result = self.form(&scaled);
+        let mut result = self.form(scaled);
         result.times(&self.scales);
         result
     }
 
-    /// The sums of absolute values of the entries of D M D, row by row; infinite in the row of a variable that is left out
-    /// but occurs elsewhere in the form. In plain floating point.
-    pub fn row_sums(&self) -> Vector {
-        let absolute = Self { magnitude: true, ..self.clone() };
-        let mut sums = absolute.form(&self.scales);
-        let scales = self.scales.map(|s| if s == 0.0 { f64::INFINITY } else { s });
-        for (sums, scales) in sums.0.iter_mut().zip(&scales.0) {
-            let pairs = sums.data_mut().iter_mut().zip(scales.data());
-            pairs.for_each(|(sum, scale)| *sum = if *sum == 0.0 { 0.0 } else { *sum * scale });
-        }
-        sums
+    /// Every node as a function of x and w: a neuron is w + αh. (w is zero for neurons that are no variables.)
+    fn values(&self, x: &Matrix, w: &[Matrix]) -> Values {
+        self.operator.network.push_forward(x, LinearMap::forward, |a, h| self.steady(a, h, |_| 1.0, &w[a]))
     }
 
-    /// M v; with `magnitude`, |M| v for v ≥ 0, from absolute values all along.
-    fn form(&self, v: &Vector) -> Vector {
-        let (network, layers) = (self.operator.network, &self.operator.layers);
-        let sign = if self.magnitude { 1.0 } else { -1.0 };
-        let size = |value: f64| if self.magnitude { value.abs() } else { value };
-        let [t, x, w @ ..] = v.0.as_slice() else { return v.clone() };
-        let (forward, adjoint): (Apply, Apply) = match self.magnitude {
-            true => (LinearMap::abs_forward, LinearMap::abs_adjoint),
-            false => (LinearMap::forward, LinearMap::adjoint),
-        };
-        let free = |a: usize, j: usize| !layers[a].2[j].is_fixed();
-        let steady = |a: usize, j: usize| size(layers[a].2[j].lower);
-        let coupling = |a: usize, j: usize| {
-            let Slope { lower, upper } = layers[a].2[j];
-            sign * 0.5 * self.multipliers.lambda[a][j] * (upper - lower)
-        };
-
-        let values = network.push_forward(x, forward, |a, h| {
-            Matrix::from_fn(h.rows(), 1, |j, _| {
-                let own = if free(a, j) { w[a].at(j, 0) } else { 0.0 };
-                own + steady(a, j) * h.at(j, 0)
-            })
-        });
-        let mut result = v.clone();
-        let y = values.of(network.output());
-        let mut pushed = Matrix::zeros(network.outputs(), 1);
-        let own = self.multipliers.zeta.iter().zip(t.data());
-        for ((row, result), (zeta, t)) in self.rows.iter().zip(result.0[0].data_mut()).zip(own) {
-            let output: f64 = row.iter().map(|(i, u)| size(*u) * y.at(*i, 0)).sum();
-            *result = zeta * t + sign * output;
-            row.iter().for_each(|(i, u)| *pushed.at_mut(*i, 0) += sign * size(*u) * t);
+    /// α∘h + factors∘w in an activation layer.
+    fn steady(&self, layer: usize, h: &Matrix, factor: impl Fn(usize) -> f64, w: &Matrix) -> Matrix {
+        let (mut sum, columns) = (h.clone(), h.cols());
+        let rows = sum.data_mut().chunks_exact_mut(columns).zip(w.data().chunks_exact(columns));
+        for (j, ((sum, w), slope)) in rows.zip(&self.operator.layers[layer].2).enumerate() {
+            let factor = if slope.is_fixed() { 0.0 } else { factor(j) };
+            sum.iter_mut().zip(w).for_each(|(s, w)| *s = factor * w + slope.lower * *s);
         }
+        sum
+    }
 
-        let gradients = network.pull_back(&pushed, adjoint, |a, g| {
-            Matrix::from_fn(g.rows(), 1, |j, _| {
-                let own = if free(a, j) { coupling(a, j) * w[a].at(j, 0) } else { 0.0 };
-                own + steady(a, j) * g.at(j, 0)
-            })
-        });
-        let pulled = gradients.of(NodeId::INPUT).data();
-        let own = self.multipliers.gamma.iter().zip(x.data());
-        let sums = result.0[1].data_mut().iter_mut().zip(own.zip(pulled));
-        sums.for_each(|(r, ((gamma, x), g))| *r = gamma * x + g);
-        for (a, (node, parent, _)) in layers.iter().enumerate() {
-            let (g, h, lambda) = (gradients.of(*node), values.of(*parent), &self.multipliers.lambda[a]);
-            for (j, r) in result.0[a + 2].data_mut().iter_mut().enumerate() {
-                let own = lambda[j] * w[a].at(j, 0) + coupling(a, j) * h.at(j, 0);
-                *r = if free(a, j) { own + g.at(j, 0) } else { 0.0 };
+    /// M v; what v holds for neurons that are no variables is zero.
+    fn form(&self, v: Vector) -> Vector {
+        let (network, layers) = (self.operator.network, &self.operator.layers);
+        let coupling = |a: usize, j: usize| -0.5 * self.multipliers.lambda[a][j] * width(layers[a].2[j]);
+        let [t, x, w @ ..] = v.0.as_slice() else { return v };
+        let columns = x.cols();
+        let values = self.values(x, w);
+        let y = values.of(network.output());
+        let mut pushed = Matrix::zeros(network.outputs(), columns);
+        let mut result = Vec::with_capacity(v.0.len());
+        let mut own = t.clone();
+        for (r, row) in self.rows.iter().enumerate() {
+            own.row_mut(r).iter_mut().for_each(|v| *v *= self.multipliers.zeta[r]);
+            for &(i, u) in row {
+                own.row_mut(r).iter_mut().zip(y.row(i)).for_each(|(v, y)| *v -= u * y);
+                pushed.row_mut(i).iter_mut().zip(t.row(r)).for_each(|(p, t)| *p -= u * t);
             }
         }
-        result
+        result.push(own);
+
+        let gradients =
+            network.pull_back(&pushed, LinearMap::adjoint, |a, g| self.steady(a, g, |j| coupling(a, j), &w[a]));
+        let mut own = x.clone();
+        let pulled = gradients.of(NodeId::INPUT).data().chunks_exact(columns);
+        for ((own, pulled), gamma) in own.data_mut().chunks_exact_mut(columns).zip(pulled).zip(&self.multipliers.gamma)
+        {
+            own.iter_mut().zip(pulled).for_each(|(x, g)| *x = gamma * *x + g);
+        }
+        result.push(own);
+        for (a, (node, parent, slopes)) in layers.iter().enumerate() {
+            let (g, h, mut own) = (gradients.of(*node), values.of(*parent), w[a].clone());
+            let rows = own.data_mut().chunks_exact_mut(columns).zip(g.data().chunks_exact(columns));
+            let rows = rows.zip(h.data().chunks_exact(columns)).zip(slopes);
+            for (j, (((own, g), h), slope)) in rows.enumerate() {
+                if slope.is_fixed() {
+                    own.fill(0.0);
+                    continue;
+                }
+                let (lambda, coupling) = (self.multipliers.lambda[a][j], coupling(a, j));
+                own.iter_mut().zip(g).zip(h).for_each(|((w, g), h)| *w = lambda * *w + coupling * h + g);
+            }
+            result.push(own);
+        }
+        Vector(result)
     }
+}
+
+/// β − α
+pub(super) fn width(slope: Slope) -> f64 {
+    slope.upper - slope.lower
 }
 
 /// Per node, 1 where a path of non-zero weights and slopes leads from an input, else 0: there the value is zero whatever
@@ -262,5 +302,3 @@ fn live(network: &Network, slopes: &[Vec<Slope>]) -> Vec<Matrix> {
     }
     nodes
 }
-
-type Apply = fn(&LinearMap, &Matrix, Store, &mut Matrix);

@@ -2,6 +2,8 @@
 
 use crate::region::RegionError;
 
+const GIB: f64 = (1_u64 << 30) as f64;
+
 /// Why a certificate is rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +68,35 @@ pub enum Rejection {
         /// The claim.
         output: String,
         /// Where the proof fails.
+        reason: String,
+    },
+    /// A random test where an elimination would do.
+    #[error(
+        "output '{output}': its random test is not needed: a proof by elimination is affordable for this network; make one \
+         with a memory limit of at least 256 MiB"
+    )]
+    Affordable {
+        /// The claim.
+        output: String,
+    },
+    /// Checking takes too much memory.
+    #[error(
+        "output '{output}': checking it takes about {:.2} GiB, more than the {:.2} GiB allowed; raise the memory limit",
+        *needed / GIB,
+        *limit / GIB
+    )]
+    Memory {
+        /// The claim.
+        output: String,
+        /// Bytes.
+        needed: f64,
+        /// Bytes.
+        limit: f64,
+    },
+    /// No random numbers.
+    #[error("the system gave no random numbers for a random test ({reason}); give a seed")]
+    Entropy {
+        /// What it said.
         reason: String,
     },
     /// The multipliers prove a larger bound only.

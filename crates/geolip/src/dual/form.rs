@@ -1,6 +1,7 @@
 //! Which proof a network gets: an elimination where it fits, a random test where it does not.
 
-use crate::certificate::{Certificate, Claim, MatrixFreeForm, QuadraticForm, check, check_probabilistic};
+use crate::certificate::{Affordable, Certificate, Claim, Draws, MatrixFreeForm, QuadraticForm};
+use crate::certificate::{check, check_probabilistic, written_out};
 use crate::network::Network;
 use crate::problem::InputNorm;
 
@@ -13,28 +14,22 @@ pub enum Form<'a> {
     MatrixFree(MatrixFreeForm<'a>),
 }
 
-/// Bytes per non-zero entry of a written-out map, with what composing it takes.
-const BYTES_PER_ENTRY: usize = 32;
-/// Multiply–adds of an elimination above which a random test takes over: half a minute or so on two cores.
-const MOST_WORK: f64 = 5e11;
-
 /// Multiply–adds of an elimination that takes about a second.
 const SLOW_WORK: f64 = 2e10;
 
 impl<'a> Form<'a> {
-    /// The form by elimination if that needs at most `memory` bytes and bearable time, else the one by random test.
+    /// The form by elimination if that needs at most `memory` bytes and bearable time, or is affordable, for then the checker
+    /// takes nothing else; else the one by random test.
     ///
     /// `rows` is the largest number of rows of the functionals to come.
-    pub fn choose(network: &'a Network, memory: usize, rows: usize) -> Self {
-        if network.multiply_adds().saturating_mul(BYTES_PER_ENTRY) > memory {
-            return Self::MatrixFree(MatrixFreeForm::new(network));
-        }
-        let form = QuadraticForm::new(network);
-        let (work, bytes) = form.cost_with(rows);
-        if work > MOST_WORK || bytes > memory as f64 {
-            Self::MatrixFree(MatrixFreeForm::new(network))
-        } else {
-            Self::Eliminated(form)
+    pub fn choose(network: &'a Network, (memory, affordable): (usize, Affordable), rows: usize) -> Self {
+        let allowed = Affordable { work: Affordable::MOST_WORK, bytes: memory as f64 };
+        // one form for both questions: to make it is most of the work
+        let larger = if allowed.bytes >= affordable.bytes { [allowed, affordable] } else { [affordable, allowed] };
+        let form = (written_out(network) <= larger[0].bytes).then(|| QuadraticForm::new(network));
+        match form.filter(|form| larger.iter().any(|limit| limit.covers(form, rows))) {
+            Some(form) => Self::Eliminated(form),
+            None => Self::MatrixFree(MatrixFreeForm::new(network)),
         }
     }
 
@@ -51,11 +46,11 @@ impl<'a> Form<'a> {
         }
     }
 
-    /// Hands a claim to the checker.
-    pub fn certify(&self, norm: InputNorm, claim: &Claim) -> Option<Certificate> {
+    /// Hands a claim to the checker; `test` numbers random tests, for each its own random numbers.
+    pub fn certify(&self, norm: InputNorm, claim: &Claim, (draws, test): (&Draws, u64)) -> Option<Certificate> {
         match self {
             Self::Eliminated(form) => check(form, norm, claim).ok(),
-            Self::MatrixFree(form) => check_probabilistic(form, norm, claim).ok(),
+            Self::MatrixFree(form) => check_probabilistic(form, norm, claim, (draws, test)).ok(),
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
 use faer::linalg::solvers::SelfAdjointEigen;
 use faer::{Mat, Side};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Approximate eigenpairs, lowest first.
@@ -66,7 +68,7 @@ impl Modes {
 
     /// The negative modes that Lanczos' method finds in so many steps from a start that depends on the seed.
     pub fn search(form: &Scaled<'_>, steps: usize, seed: u64) -> Self {
-        Self::lanczos(form, form.normal(seed), steps)
+        Self::lanczos(form, form.normal(&mut ChaCha8Rng::seed_from_u64(seed), 1), steps)
     }
 
     /// These modes with the lowest ones improved by so many steps of Lanczos' method from each.

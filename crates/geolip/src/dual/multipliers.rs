@@ -85,6 +85,24 @@ impl<'a> Recovery<'a> {
         let lambda = self.network.slopes().iter().enumerate().map(layer).collect();
         Multipliers { zeta, gamma, lambda }
     }
+
+    /// The multipliers with a positive λ for each of these neurons (layer, neuron): a random test takes no others. Those that
+    /// nothing reads get so small ones that their λ(β−α)²‖h‖²/4 together are a small part of the value.
+    pub fn all_positive(
+        &self,
+        mut multipliers: Multipliers,
+        sweep: &Sweep,
+        variables: impl Iterator<Item = (usize, usize)>,
+    ) -> Multipliers {
+        let mut sizes: Vec<Option<Vec<f64>>> = vec![None; multipliers.lambda.len()];
+        for (a, j) in variables.filter(|(a, j)| multipliers.lambda[*a][*j] == 0.0).collect::<Vec<_>>() {
+            let sizes = sizes[a].get_or_insert_with(|| floors(sweep.h_norms[a].column(0), self.h_limits[a].column(0)));
+            let reach = self.network.slopes()[a][j].radius() * sizes[j];
+            let smallest = FLOOR * sweep.value[0] / sizes.len() as f64 / (reach * reach);
+            multipliers.lambda[a][j] = if smallest.is_finite() { smallest } else { 0.0 };
+        }
+        multipliers
+    }
 }
 
 /// Raises every norm to at least [`FLOOR`] times its neuron's conceivable size, measured by the most active neuron of the

@@ -15,7 +15,7 @@ use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
 
 /// The probability that a false bound passes one random test. At most ten are tried per bound.
-const FAILURE_PROBABILITY: f64 = 1e-8;
+const FAILURE_PROBABILITY: f64 = 1e-12;
 /// Seed of the power iteration for a test's hint, and of the search for modes.
 const SEED: u64 = 1;
 /// What is added to the estimated defect.
@@ -45,7 +45,7 @@ pub(crate) struct RandomRepair<'a> {
 
 impl<'a> RandomRepair<'a> {
     /// Prepares for the multipliers of `sweep`, which started at the point `at` (of one problem), with what an earlier search
-    /// found.
+    /// found; none where some variable has no usable multiplier.
     pub fn new(
         form: &'a MatrixFreeForm<'a>,
         network: &'a VectorNetwork<'a>,
@@ -53,12 +53,12 @@ impl<'a> RandomRepair<'a> {
         multipliers: Multipliers,
         solution: (&Point, &Sweep),
         remembered: Option<&Remembered>,
-    ) -> Self {
-        let scaled = form.scaled(network.norm(), &functional, &multipliers);
+    ) -> Option<Self> {
+        let scaled = form.scaled(network.norm(), &functional, &multipliers)?;
         let mut vectors = columns(&scaled, network, &functional, solution);
         vectors.extend(remembered.into_iter().flat_map(|modes| modes.carried(&scaled)));
         let modes = Modes::of(&scaled, &vectors).refined(&scaled, REFINING);
-        Self { form, network, functional, multipliers, scaled, modes }
+        Some(Self { form, network, functional, multipliers, scaled, modes })
     }
 
     /// How far the lowest known mode is below zero.
@@ -91,11 +91,6 @@ impl<'a> RandomRepair<'a> {
 
     /// The proposal whose tilt costs `gap`, if the known modes leave it a margin.
     pub fn within(&self, gap: f64) -> Option<Repaired> {
-        if self.multipliers.zeta.iter().all(|z| *z == 0.0) {
-            // no variable is left in the form
-            let trivial = RandomTest { failure_probability: FAILURE_PROBABILITY, margin: 0.5, top: 1.0 };
-            return Some(Repaired::zero(&self.multipliers, Some(trivial)));
-        }
         let margin = self.margin(gap);
         if margin <= 0.0 {
             return None;
@@ -105,10 +100,10 @@ impl<'a> RandomRepair<'a> {
         let factor = (self.depth() * inner + last).exp();
         multipliers.zeta.iter_mut().for_each(|z| *z *= factor);
         let norm = self.network.norm();
-        let scaled = self.form.scaled(norm, &self.functional, &multipliers);
+        let scaled = self.form.scaled(norm, &self.functional, &multipliers)?;
         let modes = Modes::of(&scaled, &self.modes.carried(&self.scaled, &scaled));
         let margin = MARGIN * modes.lowest().unwrap_or(0.0).min(margin);
-        let top = self.form.top(norm, &self.functional, &multipliers, SEED);
+        let top = self.form.top(&scaled, SEED);
         let random_test = Some(RandomTest { failure_probability: FAILURE_PROBABILITY, margin, top });
         let upper = proved_bound(norm, &self.functional, &multipliers);
         (margin > 0.0).then_some(Repaired { upper, multipliers, random_test })

@@ -31,11 +31,11 @@ pub struct Repaired {
 
 impl Repaired {
     /// All multipliers zero: what proves that an output does not depend on the input at all.
-    pub(super) fn zero(shape: &Multipliers, random_test: Option<RandomTest>) -> Self {
+    fn zero(shape: &Multipliers) -> Self {
         let zeros = |v: &Vec<f64>| vec![0.0; v.len()];
         let lambda = shape.lambda.iter().map(zeros).collect();
         let multipliers = Multipliers { zeta: zeros(&shape.zeta), gamma: zeros(&shape.gamma), lambda };
-        Self { multipliers, upper: 0.0, random_test }
+        Self { multipliers, upper: 0.0, random_test: None }
     }
 
     /// The claim to be checked.
@@ -59,7 +59,7 @@ impl<'a> Repair<'a> {
     /// elimination.
     pub fn within(&self, gap: f64, value: f64) -> Option<Repaired> {
         if value == 0.0 {
-            return Some(Repaired::zero(&self.multipliers, None));
+            return Some(Repaired::zero(&self.multipliers));
         }
         // a tilt costs a factor of (1+δ)^(depth/2) at most where the form was feasible without it
         let repaired = self.with_tilt(1.9 * gap.ln_1p() / self.depth() as f64);
@@ -70,7 +70,7 @@ impl<'a> Repair<'a> {
     /// bisection, in about five eliminations.
     pub fn best(&self) -> Option<Repaired> {
         if self.multipliers.zeta.iter().all(|z| *z == 0.0) {
-            return Some(Repaired::zero(&self.multipliers, None));
+            return Some(Repaired::zero(&self.multipliers));
         }
         let mut best: Option<Repaired> = None;
         let mut attempt = |index: usize| {

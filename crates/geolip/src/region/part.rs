@@ -39,7 +39,25 @@ impl From<Region> for Part {
     }
 }
 
+impl Side {
+    /// It, and what it says of the neuron's twins.
+    pub(crate) fn with_twins(self, twins: &Twins) -> impl Iterator<Item = Self> + '_ {
+        let of_twin = move |(twin, opposite): &(usize, bool)| Self {
+            neuron: *twin,
+            at: if *opposite { -self.at } else { self.at },
+            above: self.above != *opposite,
+            ..self
+        };
+        std::iter::once(self).chain(twins.of(self.layer, self.neuron).iter().map(of_twin))
+    }
+}
+
 impl Part {
+    /// Inputs of a region on these sides.
+    pub(crate) fn new(region: Region, sides: Vec<Side>) -> Self {
+        Self { region, sides }
+    }
+
     /// The box or ball that it lies in.
     pub fn region(&self) -> &Region {
         &self.region
@@ -67,11 +85,7 @@ impl Part {
             Knife::Neuron(layer, neuron, at) => {
                 let with = |above| {
                     let mut part = self.clone();
-                    part.sides.push(Side { layer, neuron, at, above });
-                    for (twin, opposite) in twins.of(layer, neuron) {
-                        let at = if *opposite { -at } else { at };
-                        part.sides.push(Side { layer, neuron: *twin, at, above: above != *opposite });
-                    }
+                    part.sides.extend(Side { layer, neuron, at, above }.with_twins(twins));
                     part
                 };
                 (with(false), with(true))

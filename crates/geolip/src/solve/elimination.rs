@@ -25,7 +25,7 @@ impl Context<'_> {
         let (solution, sweep) = ascent.settle(p);
         let value = sweep.value[0];
         let repair = self.repair(form, track, &sweep);
-        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(&track.functional, r)) {
+        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track, r)) {
             let best = Best { solution, value, certificate: Some(certificate) };
             return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
         }
@@ -53,9 +53,7 @@ impl Context<'_> {
         let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
         let guesses = guesses.into_iter().filter(|_| self.form.is_slow());
         let mut guessed = guesses.filter_map(|gap| repair.within(gap, sweep.value[0]));
-        guessed
-            .find_map(|r| self.certify(&track.functional, r))
-            .or_else(|| repair.best().and_then(|r| self.certify(&track.functional, r)))
+        guessed.find_map(|r| self.certify(track, r)).or_else(|| repair.best().and_then(|r| self.certify(track, r)))
     }
 
     fn repair<'f>(&self, form: &'f QuadraticForm<'f>, track: &Track, sweep: &Sweep) -> Repair<'f> {

@@ -4,7 +4,7 @@ mod elimination;
 mod random;
 mod track;
 
-use crate::certificate::Certificate;
+use crate::certificate::{Certificate, Draws};
 use crate::dual::{Budget, Form, Recovery, Repaired};
 use crate::network::LinearMap;
 use crate::observer::{Event, Observer};
@@ -22,6 +22,8 @@ pub(crate) struct Context<'a> {
     pub form: &'a Form<'a>,
     pub recovery: &'a Recovery<'a>,
     pub options: &'a Options,
+    /// The random numbers of tests.
+    pub draws: Draws,
     /// What random tests can afford; without meaning where there are none.
     pub budget: Budget,
     pub observer: &'a dyn Observer,
@@ -136,9 +138,9 @@ impl Context<'_> {
                 (best.solution.widen(norm, rank, NEW_COLUMNS, seed), best.certificate)
             }
         };
-        let earlier_sweeps = track.earlier_sweeps + ascent.sweeps(p);
+        let (earlier_sweeps, tests) = (track.earlier_sweeps + ascent.sweeps(p), track.tests);
         let mut track = self.track(track.index, track.functional);
-        (track.earlier_sweeps, track.known) = (earlier_sweeps, known);
+        (track.earlier_sweeps, track.known, track.tests) = (earlier_sweeps, known, tests);
         (track, point)
     }
 
@@ -236,8 +238,9 @@ impl Context<'_> {
     }
 
     /// Hands a proposal to the checker.
-    fn certify(&self, functional: &Functional, repaired: Repaired) -> Option<Certificate> {
-        self.form.certify(self.network.norm(), &repaired.claim(functional))
+    fn certify(&self, track: &Track, repaired: Repaired) -> Option<Certificate> {
+        let test = (&self.draws, track.next_test());
+        self.form.certify(self.network.norm(), &repaired.claim(&track.functional), test)
     }
 
     /// When a batch that begins now has to end, so that the batches still to come get their share of the time limit.

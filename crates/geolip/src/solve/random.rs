@@ -5,7 +5,7 @@
 
 use super::track::Track;
 use super::{Best, Context, Verdict};
-use crate::certificate::{Certificate, MatrixFreeForm};
+use crate::certificate::{Certificate, MatrixFreeForm, certify_by_intervals};
 use crate::dual::RandomRepair;
 use crate::relaxation::{Ascent, Point, Sweep};
 use crate::report::Stop;
@@ -27,14 +27,26 @@ impl Context<'_> {
         let (at, (solution, sweep)) = (ascent.point(p), ascent.settle(p));
         track.not_before = sweeps + 3 + sweeps / 6;
         let settled = track.has_settled(ascent.recent_gain(p), sweeps, last);
-        let mut repair = self.random_repair(form, track, (&at, &sweep));
+        if sweep.value[0] == 0.0
+            && let Some(certificate) = self.proved_zero(track)
+        {
+            let best = Best { solution, value: 0.0, certificate: Some(certificate) };
+            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
+        }
+        let Some(mut repair) = self.random_repair(form, track, (&at, &sweep)) else {
+            return if settled {
+                Verdict::Done(Box::new(self.finish(ascent, p, track, Stop::Stalled)))
+            } else {
+                Verdict::GoOn
+            };
+        };
         if !repair.fits(gap) && !settled {
             return Verdict::GoOn;
         }
         track.modes = Some(repair.search());
         let value = sweep.value[0];
         if repair.fits(gap) {
-            if let Some(certificate) = repair.within(gap).and_then(|r| self.certify(&track.functional, r)) {
+            if let Some(certificate) = repair.within(gap).and_then(|r| self.certify(track, r)) {
                 // it may aim at more than the tolerance asked for
                 let stop = if gap < self.options.tol { Stop::Converged } else { Stop::Stalled };
                 let best = Best { solution, value, certificate: Some(certificate) };
@@ -63,10 +75,19 @@ impl Context<'_> {
         track: &Track,
         solution: (&Point, &Sweep),
     ) -> Option<Certificate> {
-        let mut repair = self.random_repair(form, track, solution);
+        if solution.1.value[0] == 0.0 {
+            return self.proved_zero(track);
+        }
+        let mut repair = self.random_repair(form, track, solution)?;
         repair.search();
         let gap = if track.failures > 0 { WIDER * self.gap() } else { self.gap() };
-        repair.proposals(gap).find_map(|r| self.certify(&track.functional, r))
+        repair.proposals(gap).find_map(|r| self.certify(track, r))
+    }
+
+    /// What does not depend on the input at all is proved by intervals: no multipliers would be positive.
+    fn proved_zero(&self, track: &Track) -> Option<Certificate> {
+        let certificate = certify_by_intervals(self.network.network(), self.network.norm(), &track.functional);
+        certificate.filter(|certificate| certificate.upper() == 0.0)
     }
 
     fn random_repair<'f>(
@@ -74,8 +95,9 @@ impl Context<'_> {
         form: &'f MatrixFreeForm<'f>,
         track: &Track,
         solution: (&Point, &Sweep),
-    ) -> RandomRepair<'f> {
+    ) -> Option<RandomRepair<'f>> {
         let multipliers = self.recovery.multipliers(track.index, &track.functional, solution.1);
+        let multipliers = self.recovery.all_positive(multipliers, solution.1, form.variables());
         RandomRepair::new(form, self.network, track.functional.clone(), multipliers, solution, track.modes.as_ref())
     }
 }

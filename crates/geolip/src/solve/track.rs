@@ -3,6 +3,7 @@
 use crate::certificate::Certificate;
 use crate::dual::Remembered;
 use crate::problem::Functional;
+use std::cell::Cell;
 
 /// A value that moves less than this has stopped.
 pub(super) const STILL: f64 = 2e-15;
@@ -33,6 +34,8 @@ pub(super) struct Track {
     pub earlier_sweeps: usize,
     /// What was certified at lower ranks.
     pub known: Option<Certificate>,
+    /// Random tests so far.
+    pub tests: Cell<u64>,
 }
 
 impl Track {
@@ -49,7 +52,15 @@ impl Track {
             modes: None,
             earlier_sweeps: 0,
             known: None,
+            tests: Cell::new(0),
         }
+    }
+
+    /// The number of the random test that comes now, different for all tests of all problems: each has random numbers of its own.
+    pub fn next_test(&self) -> u64 {
+        let test = self.tests.get();
+        self.tests.set(test + 1);
+        (self.index as u64) << 32 | test
     }
 
     /// Whether half as many sweeps again have not brought the lowest modes closer to zero: they lack columns to grow in.
