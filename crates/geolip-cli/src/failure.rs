@@ -7,6 +7,7 @@ use clap::error::ErrorKind;
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
+use geolip::network::CanonicalError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ pub enum Failure {
     Bound(#[from] BoundError),
     #[error(transparent)]
     Region(#[from] RegionChoiceError),
+    #[error(transparent)]
+    Canonical(CanonicalError),
     #[error(transparent)]
     Radius(#[from] RadiusFailure),
     #[error("{}: {source}", path.display())]
@@ -48,6 +51,7 @@ impl Failure {
             | Self::Bound(_)
             | Self::Region(_)
             | Self::Radius(_)
+            | Self::Canonical(_)
             | Self::Certificate { .. }
             | Self::Read { .. }
             | Self::Write { .. } => 2,
