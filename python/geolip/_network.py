@@ -121,6 +121,13 @@ class Network:
         y = np.frombuffer(self._engine.evaluate(given.tobytes()), np.float64)
         return y.copy() if given.ndim == 1 else y.reshape(-1, self.outputs).copy()
 
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Writes what is bounded as a canonical network file (.json), for other programs to read.
+
+        :func:`load` and the command line read it back as the same network, with the same `hash`.
+        """
+        self._engine.export(os.fspath(path))
+
     def __repr__(self) -> str:
         return (
             f"<geolip.Network {self.name}: {self.inputs} inputs, {self.outputs} outputs, "
@@ -179,7 +186,7 @@ def load(
     output_name: str | None = None,
     until: str | None = None,
 ) -> Network:
-    """Reads a network file: .onnx, or a weight list (.npz, .mat, .safetensors).
+    """Reads a network file: .onnx, a weight list (.npz, .mat, .safetensors), or .json from :meth:`Network.export`.
 
     Args:
         path: the file. ONNX files may have weights in files beside them.

@@ -44,6 +44,18 @@ def test_onnx_from_bytes_and_protos(models):
     assert path.name == "digits-784-64-10" and path.sha256 == geolip.from_onnx(data).sha256
 
 
+def test_an_exported_network_is_the_same_network(models, tmp_path):
+    net = geolip.load(models / "digits-784-64-10.npz", activation="elu")
+    net.export(tmp_path / "net.json")
+    again = geolip.load(tmp_path / "net.json")
+    assert again.hash == net.hash
+    assert geolip.check(geolip.bound(net, output=3).certificate.to_dict(), again)
+    with pytest.raises(FileNotFoundError):
+        net.export(tmp_path / "none" / "net.json")
+    with pytest.raises(geolip.NetworkFileError):
+        geolip.load(tmp_path / "net.json", activation="elu")
+
+
 def test_networks_and_reports_are_pickled(models):
     net = geolip.load(models / "digits-784-64-10.onnx")
     assert pickle.loads(pickle.dumps(net)).hash == net.hash

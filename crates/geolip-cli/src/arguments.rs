@@ -35,13 +35,15 @@ pub enum Command {
     Radius(RadiusArguments),
     /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
     Info(InfoArguments),
+    /// Write what is bounded as a canonical network file (.json), for other programs to read; every command takes it, too
+    Export(ExportArguments),
 }
 
 /// The network file, and how to read it.
 #[derive(Debug, Args)]
 pub struct NetworkArguments {
     /// The network: .onnx, or a weight list: .npz (W1..Wd, b1..bd), .mat (cells weights and biases, W1.. or
-    /// NAME_weight..), .safetensors (NAME.weight, NAME.bias)
+    /// NAME_weight..), .safetensors (NAME.weight, NAME.bias); or .json as `geolip export` writes it
     pub network: PathBuf,
 
     /// Activation between the layers of a weight list, which does not say it itself [default: relu]
@@ -430,6 +432,15 @@ pub struct InfoArguments {
     /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExportArguments {
+    #[command(flatten)]
+    pub network: NetworkArguments,
+
+    /// The file to write (.json); the same format as any other network for every command
+    pub file: PathBuf,
 }
 
 fn text<T: FromStr>(given: &str) -> Result<T, T::Err> {

@@ -6,6 +6,7 @@ use crate::region::RegionChoiceError;
 use clap::error::ErrorKind;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
+use geolip::network::CanonicalError;
 use geolip::{BoundError, RadiusError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ pub enum Failure {
     Bound(#[from] BoundError),
     #[error(transparent)]
     Region(#[from] RegionChoiceError),
+    #[error(transparent)]
+    Canonical(CanonicalError),
     #[error(transparent)]
     Radius(#[from] RadiusFailure),
     #[error("{}: {source}", path.display())]
@@ -50,6 +53,7 @@ impl Failure {
             | Self::Bound(_)
             | Self::Region(_)
             | Self::Radius(_)
+            | Self::Canonical(_)
             | Self::Certificate { .. }
             | Self::Read { .. }
             | Self::Write { .. } => 2,

@@ -95,6 +95,7 @@ fn format_line(format: &Format) -> String {
         Format::Npz => "weight list (.npz)".to_owned(),
         Format::Mat => "weight list (.mat)".to_owned(),
         Format::Safetensors => "weight list (.safetensors)".to_owned(),
+        Format::Canonical => "canonical network (.json)".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -8,6 +8,7 @@ mod attained;
 mod bound;
 mod check;
 mod compare;
+mod export;
 mod failure;
 mod info;
 mod numbers;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Radius(arguments) => radius::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

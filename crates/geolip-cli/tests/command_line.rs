@@ -86,6 +86,31 @@ fn info_lists_nodes_and_slopes() {
     shows("info", &[&["info", SMALL]]);
 }
 
+/// What is exported is the same network for every command, also where options chose what it is.
+#[test]
+fn an_exported_network_takes_the_certificate_of_its_source() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a plain path").to_owned();
+    let (certificate, network, nowhere) = (path("c.json"), path("net.json"), path("none/net.json"));
+    let weights = "models/digits-784-64-10.npz";
+    let bound = ["bound", weights, "--activation", "tanh", "--output", "8", "--certificate", &certificate];
+    assert!(geolip(&bound).status.success());
+    let exported = geolip(&["export", weights, &network, "--activation", "tanh"]);
+    assert!(exported.status.success() && exported.stdout.starts_with(b"network hash "));
+    assert!(geolip(&["check", &certificate, &network]).status.success());
+    let [there, here] = [vec!["info", weights, "--activation", "tanh", "--json"], vec!["info", &network, "--json"]]
+        .map(|run| {
+            let info: serde_json::Value = serde_json::from_slice(&geolip(&run).stdout).expect("one JSON object");
+            info["network"]["hash"].clone()
+        });
+    assert_eq!(there, here);
+    assert_eq!(geolip(&["export", weights, &network]).status.code(), Some(0));
+    assert_eq!(geolip(&["check", &certificate, &network]).status.code(), Some(1), "that of a relu network");
+    assert_eq!(geolip(&["export", weights, &nowhere]).status.code(), Some(2));
+    assert_eq!(geolip(&["info", &certificate]).status.code(), Some(2), "a certificate is no network");
+    assert_eq!(geolip(&["info", &network, "--activation", "tanh"]).status.code(), Some(2));
+}
+
 #[test]
 fn mistakes_are_one_line_and_exit_code_2() {
     shows(

@@ -3,9 +3,11 @@
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
+use geolip::network::CanonicalError;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use std::path::Path;
 
 /// The exception `geolip.errors.{class}` with these arguments; or what keeps it from being made.
 fn exception<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>) -> PyErr {
@@ -28,6 +30,20 @@ pub fn import(py: Python<'_>, error: &ImportError) -> PyErr {
             exception(py, "UnsupportedNetworkError", (text, list))
         }
         _ => exception(py, "NetworkFileError", (text,)),
+    }
+}
+
+/// A network that cannot be written as a canonical file, to this path or at all.
+pub fn export(py: Python<'_>, path: &Path, error: &CanonicalError) -> PyErr {
+    match error {
+        CanonicalError::Write(source) => {
+            let text = format!("{}: cannot be written: {source}", path.display());
+            match source.raw_os_error() {
+                Some(code) => PyOSError::new_err((code, text)),
+                None => PyOSError::new_err(text),
+            }
+        }
+        other => exception(py, "NetworkFileError", (other.to_string(),)),
     }
 }
 

@@ -46,6 +46,8 @@
 //! front of the network (`input_mean`, `input_scale`), single numbers, texts and structs are left out and listed in
 //! [`Imported::left_out`]: the network that is bounded begins after the scaler.
 //!
+//! **Canonical networks** (`.json`): what [`Network::export`] writes, for other programs to read and to be read again.
+//!
 //! This module knows files and formats, not bounds.
 
 mod error;
@@ -56,7 +58,7 @@ pub(crate) use error::{Plain, Quoted};
 pub(crate) use crate::weights::load_table;
 pub use crate::weights::load_vector;
 
-use crate::network::{Activation, Network};
+use crate::network::{Activation, Network, looks_canonical, read_canonical};
 use crate::{onnx, weights};
 use sha2::{Digest, Sha256};
 use std::path::Path;
@@ -132,6 +134,8 @@ pub enum Format {
     Mat,
     /// A `.safetensors` weight list.
     Safetensors,
+    /// A canonical network file ([`Network::export`]).
+    Canonical,
 }
 
 /// What became of the comparison with an independent inference.
@@ -152,7 +156,7 @@ pub enum SelfCheck {
     },
 }
 
-/// Reads the network file at `path`: ONNX, `.npz`, `.mat` or `.safetensors`, told apart by content.
+/// Reads the network file at `path`: ONNX, `.npz`, `.mat`, `.safetensors` or a canonical `.json`, told apart by content.
 ///
 /// ```
 /// use geolip::import::{ImportOptions, SelfCheck, load};
@@ -182,6 +186,10 @@ pub fn from_bytes(bytes: &[u8], path: &Path, options: &ImportOptions) -> Result<
 }
 
 fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOptions) -> Result<Imported, ImportError> {
+    if is_canonical(bytes, path) {
+        expect_no_option(path, options)?;
+        return Ok(canonical(bytes, path)?.with_hash(bytes));
+    }
     let parts = match weights::Kind::of(bytes, path) {
         Some(kind) => {
             expect_no_choice(path, options)?;
@@ -193,6 +201,38 @@ fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOption
         }
     };
     Ok(parts.with_hash(bytes))
+}
+
+/// Whether a file is, or is named like, a canonical network file.
+fn is_canonical(bytes: &[u8], path: &Path) -> bool {
+    looks_canonical(bytes) || path.extension().is_some_and(|found| found.eq_ignore_ascii_case("json"))
+}
+
+/// A canonical network file: what [`Network::export`] writes.
+fn canonical(bytes: &[u8], path: &Path) -> Result<Parts, ImportError> {
+    let malformed = |reason: String| ImportError::Malformed { path: path.to_owned(), reason };
+    let network = read_canonical(bytes).map_err(|error| malformed(error.to_string()))?;
+    Ok(Parts {
+        inputs: vec![Port { name: "input".to_owned(), shape: vec![network.inputs()] }],
+        fixed: Vec::new(),
+        output: Port { name: "output".to_owned(), shape: vec![network.outputs()] },
+        other_outputs: Vec::new(),
+        format: Format::Canonical,
+        left_out: Vec::new(),
+        self_check: SelfCheck::NotRun { reason: "canonical network: it is what is bounded".to_owned() },
+        network,
+    })
+}
+
+/// A canonical network states everything.
+fn expect_no_option(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
+    let ImportOptions { activation, transposed, input, output, until } = options;
+    let named = [input, output, until].into_iter().any(Option::is_some);
+    if activation.is_none() && transposed.is_none() && !named {
+        return Ok(());
+    }
+    let reason = "a canonical network is read as it is; give import options when it is exported".to_owned();
+    Err(ImportError::Choice { path: path.to_owned(), reason })
 }
 
 /// A weight list has one input, one output, and no names for what is between them.
@@ -212,7 +252,7 @@ fn expect_onnx(path: &Path, options: &ImportOptions) -> Result<(), ImportError> 
     match (extension.as_str(), &options.activation, options.transposed) {
         ("npz", ..) => malformed("not a zip archive, which every .npz file is"),
         ("npy" | "pt" | "pth" | "h5" | "keras" | "tflite", ..) => {
-            malformed(".onnx, .npz, .mat and .safetensors files are read; export the network to one of them")
+            malformed(".onnx, .npz, .mat, .safetensors and .json files are read; export the network to one of them")
         }
         (_, Some(activation), _) => {
             Err(ImportError::ActivationOfOnnx { path: path.to_owned(), activation: activation.to_string() })
@@ -260,7 +300,8 @@ mod tests {
         let text = error(b"a network of words\n", "net.onnx", &plain);
         assert!(text.starts_with("net.onnx: not an ONNX file: "), "{text}");
         let torch = error(b"MATLAB", "net.pt", &plain);
-        let read = "net.pt: .onnx, .npz, .mat and .safetensors files are read; export the network to one of them";
+        let read =
+            "net.pt: .onnx, .npz, .mat, .safetensors and .json files are read; export the network to one of them";
         assert_eq!(torch, read);
         assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: no MAT-file, or one that is cut short"));
         assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: no safetensors file"));

@@ -148,6 +148,12 @@ impl NetworkBuilder {
         Network { output: place[output.0], nodes: Arc::new(nodes), local: None }
     }
 
+    /// The network of all nodes as they are, for a reader of networks that were finished before: whether a bias is fused into a
+    /// node that it follows depends on nodes that are gone by then. Every node must reach the output.
+    pub(super) fn finish_as_it_is(self, output: NodeId) -> Network {
+        Network { output, nodes: Arc::new(self.nodes), local: None }
+    }
+
     /// Exporters write W·x and + b as two nodes. Where only the second reads the first, they become one.
     fn fuse_biases(&mut self, output: NodeId) {
         let mut readers = vec![0; self.nodes.len()];

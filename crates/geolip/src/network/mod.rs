@@ -16,6 +16,7 @@
 mod activation;
 mod alone;
 mod builder;
+mod canonical;
 mod convolution;
 mod evaluate;
 mod gather;
@@ -27,6 +28,8 @@ mod twins;
 
 pub use activation::{Activation, Slope};
 pub use builder::{NetworkBuilder, NetworkError};
+pub use canonical::CanonicalError;
+pub(crate) use canonical::{looks_canonical, read as read_canonical};
 pub use convolution::{Convolution, ConvolutionShape};
 pub use evaluate::Values;
 pub use gather::Gather;

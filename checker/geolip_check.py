@@ -1,0 +1,462 @@
+#!/usr/bin/env python3
+"""geolip_check: a second checker of geolip's certificates, which shares nothing with the first.
+
+    geolip export NETWORK net.json
+    python3 geolip_check.py net.json certificate.json
+    python3 geolip_check.py --batch LIST
+
+Exit codes: 0 accepted, 1 rejected, 2 a bad file, 3 not covered. The lines of LIST are "net.json certificate.json" (or
+with a tab between them); for each it prints one verdict.
+
+What it verifies. For the network x -> y of the canonical file and every claim of the certificate, with V the set of
+all choices of a slope in [alpha, beta] for every neuron (everywhere, or on the certificate's region) and J(v) the
+Jacobian of the linear network that has these slopes:
+
+    for all v in V:   |J(v)' u|* <= upper                                     (for a linear functional u of the output)
+                      |J(v)|     <= upper                                     (for a norm of the output)
+
+with the dual of the input norm, or the operator norm. As V holds the slopes between any two inputs (on a convex
+region), the Lipschitz constant of u'y, or y, is at most `upper`. It is read off in whole numbers: no statement here
+rests on floating point. Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py
+proves, geolip_region.py knows regions.
+
+Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) -
+2 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <=
+sum zeta w^2 + sum gamma x^2; w = t u and the best t give (u'Uy)^2 <= (sum zeta u^2)(sum gamma x^2), whose factors are
+at most their maxima over the unit balls (`support`). *Signs* (one hidden layer): u'J = A (t, 1), t in [-1, 1]; its
+norm is convex, so largest at signs; see `check_signs`. *Cases*: |J(v)'u| is convex in each slope, so it is largest at
+an end. *Parts* cover the region. *Inputs*: the unit ball of l1 is the hull of the coordinate vectors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+from geolip_network import BadFile, Network, fields, index, items, load_json, number, numbers, only
+from geolip_proofs import (
+    Form,
+    NotCovered,
+    Rejected,
+    exact,
+    gradient_sizes,
+    multiplier_form,
+    power_sum_at_most_one,
+    root_up,
+    sign_program,
+    slopes_everywhere,
+)
+from geolip_region import Part, twins_of
+
+MOST_UNDECIDED = 9  # of neurons, for a proof by patterns
+
+
+class Local:
+    """A network with slope intervals: `wide` for forms, `tight` (inside these) for intervals; and whether no input is
+    left at all."""
+
+    def __init__(self, network, tight, wide, empty=False):
+        self.network, self.tight, self.wide, self.empty = network, tight, wide, empty
+
+
+class Output:
+    """What is measured of the output: rows of (output, coefficient), and the norm over them, if it is one."""
+
+    def __init__(self, value, outputs: int):
+        self.norm, self.text = None, value if isinstance(value, str) else "vector"
+        if isinstance(value, list):
+            u = numbers(value)
+            if not any(u):
+                raise BadFile("a vector of zeros")
+            rows = [[(k, v) for k, v in enumerate(u) if v]]
+            self.fits = len(u) == outputs
+        elif value in ("linf", "l2", "l1"):
+            self.norm, rows, self.fits = value, [[(k, 1.0)] for k in range(outputs)], True
+        elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value):
+            rows = [[(int(value), 1.0)]]
+            self.fits = int(value) < outputs
+        elif isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}-[0-9]{1,9}", value):
+            i, j = map(int, value.split("-"))
+            if i == j:
+                raise BadFile("a margin of an output with itself")
+            rows = [[(i, 1.0), (j, -1.0)]]
+            self.fits = max(i, j) < outputs
+        else:
+            raise BadFile("an unknown output")
+        self.rows = rows
+
+
+class Claim:
+    def __init__(self, output: Output, upper: float, proof):
+        self.output, self.proof = output, proof
+        self.upper = Fraction(upper)
+        if upper < 0:
+            raise Rejected("the bound is negative")
+
+
+def require(holds, reason):
+    if not holds:
+        raise Rejected(reason)
+
+
+# -------------------------------------------------------------------------------------------------------- what follows
+
+
+def read_norm(text):
+    """ "linf", "l2", "l1", or the exponent p > 2 as a Fraction."""
+    if text in ("linf", "l2", "l1"):
+        return text
+    if not isinstance(text, str) or not re.fullmatch(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?", text):
+        raise BadFile("an unknown norm")
+    p = float(text)
+    if p in (1.0, 2.0) or p == float("inf"):
+        return {1.0: "l1", 2.0: "l2"}.get(p, "linf")
+    if p < 2.0:
+        raise BadFile("an exponent below 2")
+    return Fraction(p)
+
+
+def follows(norm, output: Output, zeta, gamma, upper: Fraction) -> bool:
+    """Whether upper^2 >= (maximum of sum zeta u^2 over the dual ball of the output norm) * (that of sum gamma x^2
+    over the input's)."""
+    z = sum(map(Fraction, zeta)) if output.norm == "l1" else Fraction(max(zeta))
+    if norm == "linf":
+        return upper**2 >= z * sum(map(Fraction, gamma))
+    if norm in ("l2", "l1"):  # one gamma; a bound in l2 is one in l1, whose ball is smaller
+        return upper**2 >= z * Fraction(gamma[0])
+    if not z or not any(gamma):
+        return True
+    # squares s of the unit ball have sum s^(p/2) <= 1, so the maximum is |gamma|_r, r = p/(p - 2)
+    return upper > 0 and power_sum_at_most_one([Fraction(g) * z / upper**2 for g in gamma], norm / (norm - 2))
+
+
+def dual_norm_is_at_most(norm, sizes, upper: Fraction) -> bool:
+    if norm == "linf":
+        return sum(sizes) <= upper
+    if norm == "l1":
+        return max(sizes) <= upper
+    if norm == "l2":
+        return sum(s * s for s in sizes) <= upper**2
+    if not any(sizes):
+        return True
+    return upper > 0 and power_sum_at_most_one([s / upper for s in sizes], norm / (norm - 1))
+
+
+# ------------------------------------------------------------------------------------------------------- kinds of proof
+
+
+def not_negative(values, what):
+    require(all(v >= 0 for v in values), f"{what} has a negative number")
+    return values
+
+
+def read_form(value):
+    zeta, gamma, lambda_, test = fields(value, "zeta gamma lambda", "random_test")
+    return numbers(zeta), numbers(gamma), [numbers(layer) for layer in items(lambda_)], test
+
+
+def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slopes=None, alone=False):
+    zeta, gamma, lambda_, test = read_form(value)
+    if test is not None:
+        require(not alone, "a random test where a proof is needed")
+        raise NotCovered("random test")
+    network, slopes = local.network, local.wide if slopes is None else slopes
+    rows = claim.output.rows
+    count = network.inputs if inputs is None else len(inputs)
+    require(len(zeta) == (len(rows) if claim.output.norm in ("linf", "l1") else 1), "zeta has the wrong length")
+    require(len(gamma) == (1 if norm in ("l2", "l1") else count), "gamma has the wrong length")
+    require([len(layer) for layer in lambda_] == [len(layer) for layer in slopes], "lambda has the wrong shape")
+    for values, what in [(zeta, "zeta"), (gamma, "gamma"), *((layer, "lambda") for layer in lambda_)]:
+        not_negative(values, what)
+    require(follows(norm, claim.output, zeta, gamma, claim.upper), "the multipliers prove a larger bound")
+    per_input = gamma if len(gamma) == count else gamma * count
+    form = multiplier_form(network, slopes, inputs, rows, zeta, per_input, lambda_)
+    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it")
+
+
+def check_inputs(local: Local, norm, claim: Claim, value):
+    """In l1 the norm is that of the largest column: those listed by forms of that input alone, the others by
+    intervals."""
+    require(norm == "l1", "a proof by inputs is one in l1 alone")
+    listed = []
+    for entry in items(value):
+        i, multipliers = fields(entry, "input multipliers")
+        listed.append((index(i), multipliers))
+    require(all(a < b for (a, _), (b, _) in itertools.pairwise(listed)), "inputs are not in ascending order")
+    require(all(i < local.network.inputs for i, _ in listed), "there is no such input")
+    for i, multipliers in listed:  # with one input all norms are the same
+        check_multipliers(local, "linf", claim, multipliers, inputs=[i], alone=True)
+    done = {i for i, _ in listed}
+    sizes = input_sizes(local.network, local.tight, claim.output)
+    require(all(size <= claim.upper for i, size in enumerate(sizes) if i not in done), "an input's interval is larger")
+
+
+def input_sizes(network, slopes, output: Output) -> list[Fraction]:
+    """For every input at least the norm of that column of J."""
+    by_row = gradient_sizes(network, slopes, output.rows)
+    join = {"linf": max, "l1": sum, None: sum, "l2": lambda column: root_up(sum(s * s for s in column))}[output.norm]
+    return [join(column) for column in zip(*by_row, strict=True)]
+
+
+def check_intervals(local: Local, norm, claim: Claim):
+    sizes = input_sizes(local.network, local.tight, claim.output)
+    require(local.empty or dual_norm_is_at_most(norm, sizes, claim.upper), "the intervals give a larger bound")
+
+
+def check_patterns(local: Local, norm, claim: Claim):
+    """The norm is convex in each slope: it is enough to look at the ends of those few that are not fixed."""
+    open_ = [(a, j) for a, layer in enumerate(local.tight) for j, (low, high) in enumerate(layer) if low != high]
+    require(len(open_) <= MOST_UNDECIDED, "too many neurons are undecided")
+    for choice in itertools.product((0, 1), repeat=len(open_)):
+        slopes = [list(layer) for layer in local.tight]
+        for (a, j), end in zip(open_, choice, strict=True):
+            slopes[a][j] = (slopes[a][j][end],) * 2
+        sizes = input_sizes(local.network, slopes, claim.output)
+        require(dual_norm_is_at_most(norm, sizes, claim.upper), "a pattern has a larger bound")
+
+
+def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
+    """One hidden layer: |A s|* over signs s = (t, 1), A' x <= ... by q = sum gamma x^2 + sum delta s^2 - 2 x'As + 2
+    sum mu sigma y y >= 0.
+
+    Around a cycle the products y_a y_b of signs multiply to 1, their sigma to -1, so one sigma y_a y_b is -1 at least
+    and their sum at most |c| - 2. With M = sum mu (|c| - 2): 2 x'As <= sum gamma x^2 + sum delta + 2 M. In linf, with
+    all edges between inputs and neurons, x rho and s/rho give sqrt(sum gamma sum delta) + M; in l2, with none at
+    inputs, sqrt(gamma (sum delta + 2 M)).
+    """
+    slopes = local.wide if slopes is None else slopes
+    gamma, delta, cuts = fields(value, "gamma delta cuts")
+    gamma, delta = not_negative(numbers(gamma), "gamma"), not_negative(numbers(delta), "delta")
+    require(norm in ("linf", "l2"), "signs prove bounds in linf and l2")
+    require(claim.output.norm is None, "a norm of the output is not proved on signs")
+    require(len(slopes) <= 1, "signs are for one hidden layer")
+    n = local.network.inputs
+    columns = sign_program(local.network, slopes, n, claim.output.rows[0])
+    require(
+        len(gamma) == (n if norm == "linf" else 1) and len(delta) == len(columns), "gamma or delta has the wrong length"
+    )
+    form = Form(n + len(columns))
+    for i in range(n):
+        form.add(i, i, *exact(gamma[i if norm == "linf" else 0]))
+    for j, (column, s) in enumerate(columns):
+        form.add(n + j, n + j, *exact(delta[j]))
+        for i, a in column.items():
+            form.add(i, n + j, -a, s)
+    constant = Fraction(0)
+    for cut in items(cuts):
+        cycle, signs, mu = items(cut) if len(items(cut)) == 3 else _bad_cut()
+        cycle, mu = [index(v) for v in items(cycle)], number(mu)
+        require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is no cycle")
+        require(
+            len(set(cycle)) == len(cycle) and all(v < form.n for v in cycle),
+            "a cut repeats a variable, or has an unknown one",
+        )
+        require(
+            all(type(s) is int and s in (1, -1) for s in signs) and signs.count(-1) % 2 == 1,
+            "a cut has the wrong signs",
+        )
+        require(mu >= 0, "a cut has a negative weight")
+        for a, b, sign in zip(cycle, cycle[1:] + cycle[:1], signs, strict=True):
+            require(
+                (min(a, b) < n) == (norm == "linf") and max(a, b) >= n,
+                "a cut has an edge that has no place in this norm",
+            )
+            m, s = exact(mu)
+            form.add(a, b, sign * m, s)
+        constant += Fraction(mu) * (len(cycle) - 2)
+    g, d = sum(map(Fraction, gamma)), sum(map(Fraction, delta))
+    if norm == "linf":
+        left = claim.upper - constant
+        require(left >= 0 and left**2 >= g * d, "the multipliers prove a larger bound")
+    else:
+        require(claim.upper**2 >= g * (d + 2 * constant), "the multipliers prove a larger bound")
+    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it")
+
+
+def _bad_cut():
+    raise BadFile("a cut needs variables, signs and a weight")
+
+
+def check_cases(local: Local, norm, claim: Claim, value):
+    sizes = [len(layer) for layer in local.wide]
+    waiting, leaves = [{}], []
+    for branch in items(value):
+        require(waiting, "the tree goes on after its last case")
+        path = waiting.pop()
+        kind, own = only(branch)
+        if kind == "leaf":
+            leaves.append((path, own))
+            continue
+        if kind != "split" or len(items(own)) != 2:
+            raise BadFile("a branch is a split or a leaf")
+        at = (index(own[0]), index(own[1]))
+        require(
+            at[0] < len(sizes) and at[1] < sizes[at[0]] and at not in path, "a split of an unknown neuron, or twice"
+        )
+        waiting += [{**path, at: 1}, {**path, at: 0}]  # the lower end comes first
+    require(not waiting, "the tree lacks cases")
+    for path, own in leaves:
+        slopes = [list(layer) for layer in local.wide]
+        for (a, j), end in path.items():
+            slopes[a][j] = (slopes[a][j][end],) * 2
+        kind, proof = only(own)
+        if kind == "multipliers":
+            check_multipliers(local, norm, claim, proof, slopes=slopes, alone=True)
+        elif kind == "signs":
+            check_signs(local, norm, claim, proof, slopes=slopes)
+        else:
+            raise BadFile("a case is proved by multipliers or signs")
+
+
+def check_parts(local: Local, norm, claim: Claim, value, region: Part | None):
+    require(region is not None, "parts need a region")
+    network = local.network
+    sizes = [network.nodes[node][1] for node in network.activations]
+    twins = twins_of(network)
+    waiting, leaves = [region], []
+    for node in items(value):
+        require(waiting, "the tree goes on after its last part")
+        part = waiting.pop()
+        kind, own = only(node)
+        if kind == "leaf":
+            leaves.append((part, own))
+        elif kind == "cut" and len(items(own)) == 2:
+            i, at = index(own[0]), number(own[1])
+            require(i < network.inputs and part.lower[i] <= at <= part.upper[i], "a cut outside its part")
+            waiting += part.cut(i, at)
+        elif kind == "side" and len(items(own)) == 3:
+            a, j, at = index(own[0]), index(own[1]), number(own[2])
+            require(a < len(sizes) and j < sizes[a], "a cut at an unknown neuron")
+            waiting += part.side(a, j, at, twins)
+        else:
+            raise BadFile("a part is cut, or a leaf")
+    require(not waiting, "the tree lacks parts")
+    for part, proof in leaves:
+        kind = proof if isinstance(proof, str) else only(proof)[0]
+        require(kind not in ("outputs", "parts"), "a part is proved by one form, cases, signs, inputs or intervals")
+        check_single(on(network, part), norm, claim, proof, None, alone=True)
+
+
+def on(network: Network, part: Part) -> Local:
+    """The network on a part. Narrow intervals are widened where forms use them, as whoever made the multipliers did:
+    any interval that holds the slopes will do, so how this is rounded does not matter."""
+    tight, empty = part.slopes(network)
+    wide = [[_widened(*ends) for ends in layer] for layer in tight]
+    return Local(network, tight, wide, empty)
+
+
+def _widened(low, high):
+    more = 0.5 * (1e-7 - (high - low))
+    if more <= 0 or low == high:
+        return low, high
+    return min(low, low - more), max(high, high + more)
+
+
+def check_single(local: Local, norm, claim: Claim, proof, region, alone=False):
+    require(claim.output.fits, "the claim is about outputs that do not exist")
+    kind, value = (proof, None) if isinstance(proof, str) else only(proof)
+    if kind == "multipliers":
+        check_multipliers(local, norm, claim, value, alone=alone)
+    elif kind == "inputs":
+        check_inputs(local, norm, claim, value)
+    elif kind == "signs":
+        check_signs(local, norm, claim, value)
+    elif kind == "cases":
+        check_cases(local, norm, claim, value)
+    elif kind == "parts":
+        check_parts(local, norm, claim, value, region)
+    elif kind == "intervals" and value is None:
+        check_intervals(local, norm, claim)
+    elif kind == "patterns" and value is None:
+        check_patterns(local, norm, claim)
+    else:
+        raise BadFile("a proof is of no known kind")
+
+
+def read_claim(value, outputs: int) -> Claim:
+    output, upper, proof = fields(value, "output upper proof")
+    return Claim(Output(output, outputs), number(upper), proof)
+
+
+def check_claim(local: Local, norm, claim: Claim, region):
+    if isinstance(claim.proof, dict) and "outputs" in claim.proof:
+        require(claim.output.norm == "linf", "a claim for each output proves the largest output alone")
+        claims = [read_claim(c, local.network.outputs) for c in items(only(claim.proof)[1])]
+        texts = [c.output.text for c in claims]
+        require(
+            texts == [str(k) for k in range(local.network.outputs)], "a claim for each output is needed, in their order"
+        )
+        for c in claims:
+            require(c.upper <= claim.upper, "an output's bound is larger")
+            require(
+                not (isinstance(c.proof, dict) and "outputs" in c.proof),
+                "a claim for each output proves the largest output alone",
+            )
+            check_single(local, norm, c, c.proof, region)
+    else:
+        check_single(local, norm, claim, claim.proof, region)
+
+
+def check(network: Network, data: bytes) -> list[str]:
+    """The claims, all of them verified; or an exception."""
+    form, version, hash_, norm, bounds, where = fields(load_json(data), "format version network norm bounds", "region")
+    require(form == "geolip-certificate" and version == 2, "no geolip certificate of version 2")
+    require(hash_ == network.hash, "the certificate is about another network")
+    text, norm, region = norm, read_norm(norm), None
+    require(items(bounds), "nothing is claimed")
+    claims = [read_claim(c, network.outputs) for c in bounds]
+    if where is None:
+        slopes = slopes_everywhere(network)
+        local = Local(network, slopes, slopes)
+    else:
+        lower, upper, ball = fields(where, "lower upper", "ball")
+        region = Part(numbers(lower), numbers(upper))
+        require(len(region.lower) == len(region.upper) == network.inputs, "the region has another number of inputs")
+        require(all(a <= b for a, b in zip(region.lower, region.upper, strict=True)), "the region is empty")
+        if ball is not None:
+            raise NotCovered("ball")
+        local = on(network, region)
+    lines, left_out = [], None
+    for claim in claims:
+        try:
+            check_claim(local, norm, claim, region)
+        except NotCovered as reason:
+            left_out = reason  # unless another claim is rejected
+        constant = "FGL" if region is None else "local Lip"
+        lines.append(f"output {claim.output.text}: {constant} <= {float(claim.upper)!r} in {text}")
+    if left_out is not None:
+        raise left_out
+    return lines
+
+
+def verdict(network_path: str, certificate_path: str) -> tuple[int, list[str]]:
+    """The exit code, and what to print."""
+    try:
+        network = Network(Path(network_path).read_bytes())
+        return 0, [*check(network, Path(certificate_path).read_bytes()), "accepted"]
+    except Rejected as reason:
+        return 1, [f"rejected: {reason}"]
+    except NotCovered as reason:
+        return 3, [f"not covered: {reason}"]
+    except (BadFile, OSError) as reason:
+        return 2, [f"bad file: {reason}"]
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) == 2 and arguments[0] == "--batch":
+        for line in Path(arguments[1]).read_text().splitlines():
+            print(verdict(*line.split("\t" if "\t" in line else None, 1))[1][-1], flush=True)
+        return 0
+    if len(arguments) != 2:
+        print(__doc__, file=sys.stderr)
+        return 2
+    code, lines = verdict(*arguments)
+    print("\n".join(lines), file=sys.stderr if code in (1, 2, 3) else sys.stdout)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,309 @@
+"""The proofs themselves, in whole numbers: forms that are not negative, what follows from them, powers with bounds.
+
+Nothing here knows files. Numbers are ints with a power of two, or `Fraction`s; no result depends on a rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from geolip_network import Network, Row, combine, exact
+
+Slopes = list[list[tuple[float, float]]]  # (alpha, beta) by activation layer and neuron
+
+
+class Rejected(Exception):
+    """The proof does not show what is claimed."""
+
+
+class NotCovered(Exception):
+    """This checker knows no such proof; another one may accept it."""
+
+
+# ------------------------------------------------------------------------------------------------------------ slopes
+
+# Slope intervals over the real line: alpha <= (f(s) - f(t)) / (s - t) <= beta. By the mean value theorem these hold
+# the derivative. Those of gelu, gelu-tanh, silu and mish have their extremes where the second derivative is zero (s =
+# 2**0.5; 1.4185...; 2.3993...; 1.4905... and -2.2563...): 1.12890414518515..., 1.12899306865877...,
+# 1.09983932012886..., 1.08849816125172... and -0.11252612238946...; the numbers below are further out. The first
+# three have f'(s) + f'(-s) = 1, hence alpha = 1 - beta.
+FIXED_SLOPES = {
+    "relu": (0.0, 1.0), "tanh": (0.0, 1.0), "softsign": (0.0, 1.0), "softplus": (0.0, 1.0), "celu": (0.0, 1.0),
+    "clip": (0.0, 1.0), "sigmoid": (0.0, 0.25), "abs": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),
+    "hard-swish": (-0.5, 1.5), "gelu": (-0.128904145185155, 1.128904145185155), "gelu-tanh": (-0.12899308, 1.12899308),
+    "silu": (-0.09983932012887, 1.09983932012887), "mish": (-0.112526122389463, 1.08849816125173),
+}  # fmt: skip
+
+
+def slopes_everywhere(network: Network) -> Slopes:
+    result = []
+    for node in network.activations:
+        _, n, _, name, p = network.nodes[node]
+        if name == "prelu":
+            result.append([(min(a, 1.0), max(a, 1.0)) for a in p])
+            continue
+        if name == "leaky-relu":
+            own = (min(p[0], 1.0), max(p[0], 1.0))
+        elif name == "elu":
+            own = (min(p[0], 0.0), max(p[0], 1.0))
+        elif (
+            name == "selu"
+        ):  # left of 0 between 0 and alpha * gamma, which a step of the rounded product to either side holds
+            steep = p[0] * p[1]
+            ends = [0.0, p[1], math.nextafter(steep, -math.inf), math.nextafter(steep, math.inf)]
+            own = (min(ends), max(ends))
+        elif name == "hard-sigmoid":
+            own = (min(p[0], 0.0), max(p[0], 0.0))
+        else:
+            own = FIXED_SLOPES[name]
+        if not all(map(math.isfinite, own)):
+            raise Rejected("a slope is too large to compute with")
+        result.append([own] * n)
+    return result
+
+
+# --------------------------------------------------------------------------------------------------------- linear forms
+
+
+class Variables:
+    """Which numbers the variables have: inputs first, then the entries of each activation layer in turn."""
+
+    def __init__(self, network: Network):
+        self.first = [network.inputs]
+        for node in network.activations:
+            self.first.append(self.first[-1] + network.nodes[node][1])
+        self.count = self.first[-1]
+
+
+def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row]], list[list[bool]], list[Row]]:
+    """Pre-activations of every layer, and the outputs, as linear functions of the variables (biases left out); and
+    which neurons are variables. A neuron of fixed slope c is c*h, one whose h is 0 is 0; neither is a variable. With
+    `inputs`, the others stay 0."""
+    of = Variables(network)
+    moving = range(network.inputs) if inputs is None else inputs
+    values: list[list[Row]] = []
+    layers, free = [], []
+    for node in network.nodes:
+        if node[0] == "input":
+            rows = [({i: 1}, 0) if i in moving else ({}, 0) for i in range(node[1])]
+        elif node[0] == "affine":
+            rows = []
+            for i in range(node[1]):
+                parts = [(m, s, values[parent][j]) for parent, map_ in node[2] for j, m, s in map_.entries[i]]
+                rows.append(combine(parts))
+        else:
+            h, a = values[node[2]], len(layers)
+            own = [bool(row[0]) and low != high for row, (low, high) in zip(h, slopes[a], strict=True)]
+            rows = [
+                ({of.first[a] + j: 1}, 0) if own[j] else combine([(*exact(slopes[a][j][0]), row)])
+                for j, row in enumerate(h)
+            ]
+            layers.append(h)
+            free.append(own)
+        values.append(rows)
+    return layers, free, values[network.output]
+
+
+class Form:
+    """A quadratic form: its symmetric matrix, entry by entry (the lower triangle), each m * 2**s."""
+
+    def __init__(self, n: int):
+        self.n, self.at = n, {}
+
+    def add(self, i: int, j: int, m: int, s: int):
+        if not m:
+            return
+        key = (i, j) if i >= j else (j, i)
+        old = self.at.get(key)
+        if old is not None:
+            low = min(s, old[1])
+            m, s = (m << s - low) + (old[0] << old[1] - low), low
+        self.at[key] = (m, s)
+
+    def is_nonnegative(self, bits: int = 128) -> bool:
+        """Whether the form is >= 0 everywhere, proved in whole numbers; False also where it is too close to call.
+
+        A variable with a zero diagonal must have a zero row (else the form is negative somewhere). The others are
+        scaled by powers of two, which changes no sign, to a diagonal between 1/4 and 1, and written in units of
+        4**-bits, off by less than one unit each. Column by column some L is taken such that R = M - L L' is small;
+        which L does not matter, R is exact. If R is diagonally dominant with n units to spare in every row, R plus
+        what the units were off by is >= 0 (Gershgorin), and so is M.
+        """
+        at = {key: value for key, value in self.at.items() if value[0]}
+        present = {i for key in at for i in key}
+        scale = {}
+        for i in present:
+            m, s = at.get((i, i), (0, 0))
+            if m <= 0:
+                return False
+            scale[i] = -((m.bit_length() + s + 1) // 2)
+        order = sorted(present)
+        n = len(order)
+        columns: dict[int, dict[int, int]] = {i: {} for i in order}
+        diagonal = {}
+        for (i, j), (m, s) in at.items():
+            shift = s + scale[i] + scale[j] + 2 * bits
+            units = m << shift if shift >= 0 else m >> -shift
+            if i == j:
+                diagonal[i] = units
+            else:
+                columns[j][i] = units
+        owed = dict.fromkeys(order, n + 1)
+        reserve = (n + 1) << (bits + 2)
+        for k in order:
+            if diagonal[k] <= reserve:
+                return False
+            root = math.isqrt(diagonal[k] - reserve)
+            spare = diagonal[k] - root * root
+            column = []
+            for i, units in columns.pop(k).items():
+                part, rest = divmod(units, root)
+                column.append((i, part))
+                spare -= rest
+                owed[i] += rest
+            if spare < owed[k]:
+                return False
+            column = sorted((i, part) for i, part in column if part)
+            for place, (i, part) in enumerate(column):
+                target = columns[i]
+                diagonal[i] -= part * part
+                for j, other in column[place + 1 :]:
+                    target[j] = target.get(j, 0) - part * other
+        return True
+
+
+def multiplier_form(network, slopes, inputs, rows, zeta, gamma, lambda_) -> Form:
+    """q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2 w' U y(x, z) as a matrix."""
+    of = Variables(network)
+    layers, free, outputs = expand(network, slopes, inputs)
+    form = Form(of.count + len(rows))
+    for i, g in zip(range(network.inputs) if inputs is None else inputs, gamma, strict=True):
+        form.add(i, i, *exact(g))
+    for a, h in enumerate(layers):
+        for j in (j for j in range(len(h)) if free[a][j] and lambda_[a][j]):
+            (lm, ls), (am, as_), (bm, bs) = exact(lambda_[a][j]), exact(slopes[a][j][0]), exact(slopes[a][j][1])
+            (coefficients, s), z = h[j], of.first[a] + j
+            form.add(z, z, lm, ls)
+            low = min(as_, bs)
+            both = (am << as_ - low) + (bm << bs - low)
+            if both:
+                for k, c in coefficients.items():
+                    form.add(z, k, -lm * both * c, ls + low + s - 1)
+            if am * bm:
+                entries = list(coefficients.items())
+                curvature = lm * am * bm
+                for place, (k, c) in enumerate(entries):
+                    for other, d in entries[: place + 1]:
+                        form.add(k, other, curvature * c * d, ls + as_ + bs + 2 * s)
+    for i, entries in enumerate(rows):
+        coefficients, s = combine([(*exact(u), outputs[k]) for k, u in entries])
+        form.add(of.count + i, of.count + i, *exact(zeta[i if len(zeta) == len(rows) else 0]))
+        for k, c in coefficients.items():
+            form.add(of.count + i, k, -c, s)
+    return form
+
+
+# -------------------------------------------------------------------------------------------------- signs, intervals
+
+
+def sign_program(network, slopes, inputs_count, row) -> list[Row]:
+    """The columns of A, u'J = A (t, 1) with t in [-1, 1] per neuron: g r dh/dx, and the constant's g c dh/dx + what
+    skips the layer."""
+    layers, _, outputs = expand(network, [[(0.0, 1.0)] * len(layer) for layer in slopes])
+    gradient = combine([(*exact(u), outputs[k]) for k, u in row])
+    constant = [(1, gradient[1], ({k: c for k, c in gradient[0].items() if k < inputs_count}, 0))]
+    columns = []
+    for j, (low, high) in enumerate(slopes[0] if slopes else []):
+        g = gradient[0].get(inputs_count + j, 0)
+        (am, as_), (bm, bs) = exact(low), exact(high)
+        s = min(as_, bs)
+        a, b = am << as_ - s, bm << bs - s
+        columns.append(combine([(g * (b - a), gradient[1] + s - 1, layers[0][j])]))
+        constant.append((g * (b + a), gradient[1] + s - 1, layers[0][j]))
+    return [*columns, combine(constant)]
+
+
+def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
+    """For each row u and input i at least |d(u'y)/dx_i| for all slopes in their intervals: by intervals carried
+    backward."""
+    result = []
+    for entries in rows:
+        ends: list[dict[int, tuple[Fraction, Fraction]]] = [{} for _ in network.nodes]
+        for k, u in entries:
+            ends[network.output][k] = (Fraction(u), Fraction(u))
+        layer = len(network.activations)
+        for place in range(len(network.nodes) - 1, 0, -1):
+            node = network.nodes[place]
+            if node[0] == "activate":
+                layer -= 1
+                before = ends[node[2]]
+                for j, (low, high) in ends[place].items():
+                    products = [e * Fraction(v) for e in (low, high) for v in slopes[layer][j]]
+                    old = before.get(j, (0, 0))
+                    before[j] = (old[0] + min(products), old[1] + max(products))
+                continue
+            for parent, map_ in node[2]:
+                before = ends[parent]
+                for i, (low, high) in ends[place].items():
+                    for j, m, s in map_.entries[i]:
+                        w = Fraction(m) * Fraction(2) ** s
+                        old = before.get(j, (0, 0))
+                        more = (w * low, w * high) if m > 0 else (w * high, w * low)
+                        before[j] = (old[0] + more[0], old[1] + more[1])
+        own = ends[0]
+        result.append([max(abs(e) for e in own.get(i, (Fraction(0),) * 2)) for i in range(network.inputs)])
+    return result
+
+
+# ------------------------------------------------------------------------------------------------------------ powers
+
+
+def root_up(value: Fraction, bits: int = 128) -> Fraction:
+    """At least the square root."""
+    if not value:
+        return value
+    shift = 2 * max(0, bits + (value.denominator.bit_length() - value.numerator.bit_length()) // 2 + 1)
+    return Fraction(math.isqrt((value.numerator << shift) // value.denominator) + 1, 1 << shift // 2)
+
+
+def _log_part(x: Fraction, bits: int) -> tuple[int, int]:
+    """ln x for 1 <= x <= 2 between two numbers of units 2**-bits: twice the series of artanh y, y = (x - 1)/(x + 1)
+    <= 1/3."""
+    y = ((x.numerator - x.denominator) << bits) // (x.numerator + x.denominator)
+    square, power, total, k = y * y >> bits, y, 0, 1
+    while power:
+        total += power // k
+        power = power * square >> bits
+        k += 2
+    return 2 * total, 2 * total + 8 * k  # every term, and the rest, is off by less than a few units
+
+
+def power_up(t: Fraction, r: Fraction, bits: int = 256) -> Fraction:
+    """At least t**r, for 0 <= t <= 1 and r > 0: exp of a number at least r ln t."""
+    if t in (0, 1):
+        return t
+    bits += r.numerator.bit_length() + t.denominator.bit_length().bit_length()
+    halvings = t.denominator.bit_length() - t.numerator.bit_length() + 1
+    x = t * (1 << halvings)
+    while x >= 2:
+        x, halvings = x / 2, halvings - 1
+    two = _log_part(Fraction(2), bits)[0]
+    minus = halvings * two - _log_part(x, bits)[1]  # at most -ln t
+    minus = max(0, minus * r.numerator // r.denominator)
+    over = _log_part(Fraction(2), bits)[1]
+    whole = minus // over  # exp(-minus) <= 2**-whole * exp(-rest)
+    if whole > bits:  # so small that it need not be told from this
+        return Fraction(1, 1 << bits)
+    rest = minus - whole * over
+    term, total, k = 1 << bits, 1 << bits, 0
+    while term:
+        k += 1
+        term = term * rest // (k << bits)
+        total += -term if k % 2 else term
+    return Fraction(total + k + 2, 1 << bits + whole)
+
+
+def power_sum_at_most_one(values: list[Fraction], r: Fraction) -> bool:
+    """Whether sum of values**r <= 1 is proved."""
+    return all(0 <= v <= 1 for v in values) and sum(power_up(v, r) for v in values) <= 1

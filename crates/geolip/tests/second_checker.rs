@@ -1,0 +1,395 @@
+//! Two checkers that share nothing, on the same certificates: the one of this library, and `checker/geolip_check.py` in whole numbers.
+//!
+//! Certificates of random networks, rescaled by powers of two, and of the models, true and tampered with, are written to files; one
+//! Python process says what it thinks of each. A verdict that differs fails the test, and the files stay where they are.
+//! `GEOLIP_SECOND_CHECKER=N` looks at N networks instead, from the seed `PROPTEST_RNG_SEED`.
+//!
+//! The second checker is exact, this library leaves room for rounding: it may refuse what the other one accepts, but only within that
+//! room ([`ROOM`]), or where multipliers leave its range. It must never accept what the second one rejects.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+mod support;
+
+use geolip::certificate::{CertificateFile, check_file};
+use geolip::import::{ImportOptions, load};
+use geolip::network::{Activation, LinearMap, NetworkBuilder, NodeId, Op};
+use geolip::region::{Region, RegionNorm};
+use geolip::{Functional, InputNorm, Matrix, Network, Options, OutputNorm, Outputs, Silent, bound};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use support::files::root;
+use support::{any_norm, any_outputs, network};
+
+/// Networks in an ordinary run.
+const NETWORKS: u64 = 60;
+/// Forgeries per certificate.
+const FORGERIES: usize = 4;
+/// By how much ζ or γ is raised to see whether a rejection is one of rounding alone.
+const ROOM: f64 = 1e-6;
+
+/// Numbers for choices (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())].clone()
+    }
+}
+
+/// Every affine node's maps and bias multiplied by a power of two; activations that are not piecewise linear replaced where `linear`.
+fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {
+    let mut b = NetworkBuilder::new(network.inputs()).unwrap();
+    for id in network.ids().skip(1) {
+        let node = network.node(id);
+        match &node.op {
+            Op::Input => unreachable!("the input comes first"),
+            Op::Affine { terms, bias } => {
+                let power = dice.one_of(&[0, 0, 0, 0, 3, -3, 40, -40]);
+                let scale = 2f64.powi(power);
+                let scaled = |map: &LinearMap| match map {
+                    LinearMap::Dense(w) => {
+                        LinearMap::Dense(Matrix::from_fn(w.rows(), w.cols(), |i, j| scale * w.at(i, j)))
+                    }
+                    LinearMap::Scale(s) => LinearMap::Scale(s.iter().map(|s| scale * s).collect()),
+                    other => other.clone(),
+                };
+                let terms = terms.iter().map(|t| (at(t.parent), scaled(&t.map))).collect();
+                b.affine("affine", terms, bias.as_ref().map(|b| b.iter().map(|b| scale * b).collect())).unwrap();
+            }
+            Op::Activate { parent, activation } => {
+                let pieces = [
+                    Activation::Relu,
+                    Activation::Relu,
+                    Activation::Relu,
+                    Activation::Abs,
+                    Activation::LeakyRelu { slope: 0.1 },
+                    Activation::PRelu { slopes: (0..node.len).map(|i| 0.3 * i as f64 - 0.2).collect() },
+                    Activation::Clip { min: -1.0, max: f64::INFINITY },
+                    Activation::Clip { min: 0.0, max: 6.0 },
+                    Activation::HardSigmoid { slope: 0.3, offset: 0.5 },
+                ];
+                let activation = if linear { dice.one_of(&pieces) } else { activation.clone() };
+                b.activate("activation", at(*parent), activation).unwrap();
+            }
+        }
+    }
+    b.finish(at(network.output()))
+}
+
+/// The builder counts as the network does.
+fn at(id: NodeId) -> NodeId {
+    id
+}
+
+/// What is asked of a network: everywhere, or on a box, with the methods that make every kind of proof.
+fn question(network: &Network, dice: &mut Dice, local: bool, (norm, outputs): (InputNorm, Outputs)) -> Options {
+    let region = local.then(|| {
+        let centre: Vec<f64> = (0..network.inputs()).map(|_| dice.below(9) as f64 / 4.0 - 1.0).collect();
+        let radius = dice.one_of(&[0.0, 0.01, 0.1, 0.25, 1.0, 4.0]);
+        let norm = if dice.below(12) == 0 { RegionNorm::L2 } else { RegionNorm::Linf };
+        Region::around(&centre, radius, norm, None).unwrap()
+    });
+    let method = dice.below(4);
+    Options {
+        norm,
+        outputs,
+        split: (local && method == 0 && norm != InputNorm::L1).then_some(Duration::from_millis(30)),
+        exact: method == 1,
+        cuts: method == 2,
+        case_limit: 40,
+        time_limit: Some(Duration::from_millis(500)),
+        effort: 0.01,
+        region,
+        ..Options::default()
+    }
+}
+
+/// Where something may be changed: the path of every number of a proof, and of every list.
+fn places(value: &Value, path: &mut Vec<String>, numbers: &mut Vec<Vec<String>>, lists: &mut Vec<Vec<String>>) {
+    match value {
+        Value::Number(_) => numbers.push(path.clone()),
+        Value::Array(list) => {
+            lists.push(path.clone());
+            for (i, entry) in list.iter().enumerate() {
+                path.push(i.to_string());
+                places(entry, path, numbers, lists);
+                path.pop();
+            }
+        }
+        Value::Object(fields) => {
+            for (name, entry) in fields {
+                path.push(name.clone());
+                places(entry, path, numbers, lists);
+                path.pop();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+fn find<'a>(value: &'a mut Value, path: &[String]) -> &'a mut Value {
+    path.iter().fold(value, |value, step| match value {
+        Value::Array(list) => &mut list[step.parse::<usize>().unwrap()],
+        other => &mut other[step.as_str()],
+    })
+}
+
+/// The certificate with one thing changed, and what that is.
+fn forged(file: &Value, dice: &mut Dice) -> (Value, String) {
+    let mut file = file.clone();
+    let bounds = file["bounds"].as_array().unwrap().len();
+    let claim = dice.below(bounds);
+    if dice.below(4) == 0 {
+        let part = dice.one_of(&[1e-3, 1e-2, 0.3, 1.0]);
+        let upper = &mut file["bounds"][claim]["upper"];
+        *upper = json!(upper.as_f64().unwrap() * (1.0 - part));
+        return (file, format!("claim lowered by {part}"));
+    }
+    let (mut numbers, mut lists) = (Vec::new(), Vec::new());
+    places(&file["bounds"][claim]["proof"], &mut Vec::new(), &mut numbers, &mut lists);
+    let proof = &mut file["bounds"][claim]["proof"];
+    if !numbers.is_empty() && dice.below(2) == 0 {
+        let path = dice.one_of(&numbers);
+        let number = find(proof, &path);
+        let factor = dice.one_of(&[0.0, 0.5, 0.9, 1.1, 2.0, 1e3, -1.0]);
+        *number = match number.as_u64() {
+            Some(n) => json!(dice.one_of(&[n + 1, n.saturating_sub(1), 0, 1])),
+            None => json!(number.as_f64().unwrap() * factor),
+        };
+        return (file, format!("{} changed ({factor})", path.join(".")));
+    }
+    if lists.is_empty() {
+        return (file, "nothing to change".to_owned());
+    }
+    let path = dice.one_of(&lists);
+    let list = find(proof, &path).as_array_mut().unwrap();
+    let what = match (list.len(), dice.below(4)) {
+        (0, _) => "left empty",
+        (n, 0) => {
+            list.remove(dice.below(n));
+            "without an entry"
+        }
+        (n, 1) => {
+            let copy = list[dice.below(n)].clone();
+            list.insert(dice.below(n), copy);
+            "with an entry twice"
+        }
+        (n, 2) => {
+            let (i, j) = (dice.below(n), dice.below(n));
+            list.swap(i, j);
+            "with two entries swapped"
+        }
+        (n, _) => {
+            list.truncate(dice.below(n));
+            "cut short"
+        }
+    };
+    (file, format!("{} {what}", path.join(".")))
+}
+
+/// One file to look at.
+struct Case {
+    name: String,
+    change: String,
+    /// This library's verdict: none where the file is no certificate.
+    verdict: Option<Result<(), String>>,
+    /// Whether this library accepts it with a little more room.
+    nearly: bool,
+}
+
+/// The certificates of a network in a folder, with this library's verdicts.
+struct Desk {
+    folder: PathBuf,
+    cases: Vec<Case>,
+}
+
+impl Desk {
+    fn put(&mut self, network: &Network, dice: &mut Dice, options: &Options, forgeries: usize) {
+        let network = &options.region.as_ref().map_or_else(|| network.clone(), |_| network.everywhere());
+        let Ok(report) = bound(network, options, &Silent) else { return };
+        let file: Value = serde_json::from_str(&report.certificate_file(network).to_json()).unwrap();
+        let name = format!("{:05}", self.cases.len());
+        let mut written = Vec::new();
+        network.export(&mut written).unwrap();
+        std::fs::write(self.folder.join(format!("{name}.net.json")), written).unwrap();
+        self.look(network, &name, 0, &file, "true");
+        for k in 1..=forgeries {
+            let (forged, change) = forged(&file, dice);
+            self.look(network, &name, k, &forged, &change);
+        }
+    }
+
+    fn look(&mut self, network: &Network, name: &str, k: usize, file: &Value, change: &str) {
+        let text = file.to_string();
+        std::fs::write(self.folder.join(format!("{name}.{k}.json")), &text).unwrap();
+        let verdict = |text: &str| {
+            let file = CertificateFile::from_json(text.as_bytes()).ok()?;
+            Some(check_file(network, &file).map(|_| ()).map_err(|rejection| rejection.to_string()))
+        };
+        let own = verdict(&text);
+        let nearly = matches!(own, Some(Err(_))) && verdict(&with_room(file).to_string()).is_some_and(|v| v.is_ok());
+        self.cases.push(Case { name: format!("{name}.{k}"), change: change.to_owned(), verdict: own, nearly });
+    }
+
+    /// What the second checker says, in the order of the cases.
+    fn second_opinion(&self, python: &str) -> Vec<String> {
+        let list = self.folder.join("list");
+        let line = |case: &Case| {
+            let net = self.folder.join(format!("{}.net.json", case.name.split('.').next().unwrap()));
+            format!("{}\t{}\n", net.display(), self.folder.join(format!("{}.json", case.name)).display())
+        };
+        std::fs::write(&list, self.cases.iter().map(line).collect::<String>()).unwrap();
+        let script = root().join("checker/geolip_check.py");
+        let output = Command::new(python).arg(script).arg("--batch").arg(&list).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "the second checker failed: {errors}");
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    }
+}
+
+/// The same with every ζ, γ, δ and bound a little larger.
+fn with_room(file: &Value) -> Value {
+    fn raise(value: &mut Value, inside: bool) {
+        match value {
+            Value::Number(n) if inside => *value = json!(n.as_f64().unwrap() * (1.0 + ROOM) + f64::MIN_POSITIVE),
+            Value::Array(list) => list.iter_mut().for_each(|v| raise(v, inside)),
+            Value::Object(fields) => {
+                let own = ["zeta", "gamma", "delta", "upper"];
+                fields.iter_mut().for_each(|(name, v)| raise(v, inside || own.contains(&name.as_str())));
+            }
+            Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {}
+        }
+    }
+    let mut file = file.clone();
+    raise(&mut file["bounds"], false);
+    // twice for the bound, which goes with the square root
+    file["bounds"].as_array_mut().unwrap().iter_mut().for_each(|claim| {
+        let upper = claim["upper"].as_f64().unwrap();
+        claim["upper"] = json!(upper * (1.0 + 2.0 * ROOM));
+    });
+    file
+}
+
+/// `python3`, if it is there and recent enough.
+fn python() -> Option<&'static str> {
+    let recent = "import sys; sys.exit(sys.version_info < (3, 10))";
+    let found = Command::new("python3").args(["-c", recent]).output();
+    match found {
+        Ok(output) if output.status.success() => Some("python3"),
+        _ => {
+            eprintln!("skipped: the second checker needs python3, 3.10 or newer");
+            None
+        }
+    }
+}
+
+/// Compares all verdicts, and says how many there were of each kind.
+fn compare(desk: &Desk, said: &[String]) {
+    assert_eq!(said.len(), desk.cases.len(), "a verdict for each file");
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut differing = Vec::new();
+    for (case, said) in desk.cases.iter().zip(said) {
+        let kind = said.split(':').next().unwrap_or_default().to_owned();
+        let agree = match (&case.verdict, kind.as_str()) {
+            (_, "not covered") => true,
+            (Some(Ok(())), "accepted") | (Some(Err(_)), "rejected") => true,
+            (Some(Err(reason)), "accepted") => case.nearly || reason.contains("out of the range"),
+            (None, "bad file" | "rejected") | (Some(Err(_)), "bad file") => true,
+            _ => false,
+        };
+        let whose = match &case.verdict {
+            None => "no certificate",
+            Some(Ok(())) => "accepted",
+            Some(Err(_)) => "rejected",
+        };
+        let detail = if kind == "not covered" { said.clone() } else { kind };
+        *counts.entry(format!("{whose} / {detail}")).or_default() += 1;
+        if !agree {
+            differing.push(format!("{} ({}): {:?} here, {said} there", case.name, case.change, case.verdict));
+        }
+    }
+    for (kind, count) in &counts {
+        eprintln!("{count:7}  {kind}");
+    }
+    let accepted = counts.get("accepted / accepted").copied().unwrap_or(0);
+    let rejected = counts.get("rejected / rejected").copied().unwrap_or(0);
+    assert!(accepted > desk.cases.len() / 10 && rejected > desk.cases.len() / 10, "both kinds are there: {counts:?}");
+    assert!(
+        differing.is_empty(),
+        "{} differ, in {}:\n{}",
+        differing.len(),
+        desk.folder.display(),
+        differing.join("\n")
+    );
+}
+
+fn desk(name: &str) -> Desk {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    Desk { folder, cases: Vec::new() }
+}
+
+#[test]
+fn both_checkers_agree_on_random_networks() {
+    let Some(python) = python() else { return };
+    let count = std::env::var("GEOLIP_SECOND_CHECKER").map_or(NETWORKS, |n| n.parse().expect("a number of networks"));
+    let mut runner = TestRunner::new(support::config(1));
+    let mut desk = desk("second_checker");
+    let seed = std::env::var("PROPTEST_RNG_SEED").map_or(7, |s| s.parse().expect("a seed"));
+    let mut dice = Dice(seed);
+    for turn in 0..count {
+        let question = (network(), any_norm(), any_outputs());
+        let (plain, norm, outputs) = question.new_tree(&mut runner).unwrap().current();
+        let local = turn % 2 == 1;
+        let network = varied(&plain, &mut dice, local || turn % 4 == 0);
+        let options = self::question(&network, &mut dice, local, (norm, outputs.of(&network)));
+        desk.put(&network, &mut dice, &options, FORGERIES);
+    }
+    compare(&desk, &desk.second_opinion(python));
+}
+
+#[test]
+fn both_checkers_agree_on_models() {
+    let Some(python) = python() else { return };
+    let mut desk = desk("second_checker_models");
+    let mut dice = Dice(11);
+    let centre = vec![0.3; 784];
+    let near = |radius| Some(Region::around(&centre, radius, RegionNorm::Linf, None).unwrap());
+    for (model, norm, output, region) in [
+        ("digits-784-64-10.onnx", InputNorm::Linf, Functional::Output(8), None),
+        ("digits-784-64-10.onnx", InputNorm::L2, Functional::Margin(3, 8), None),
+        ("digits-784-64-64-10.onnx", InputNorm::L2, Functional::Norm(OutputNorm::L2), None),
+        ("digits-784-64-10.onnx", InputNorm::Linf, Functional::Output(8), near(0.01)),
+    ] {
+        let network = load(&root().join("models").join(model), &ImportOptions::default()).unwrap().network;
+        let outputs = match output {
+            Functional::Output(i) => Outputs::One(i),
+            Functional::Margin(i, j) => Outputs::Margin(i, j),
+            Functional::Norm(norm) => Outputs::Norm(norm),
+            Functional::Vector(u) => Outputs::Vector(u),
+        };
+        let options = Options { norm, outputs, region, effort: 0.01, ..Options::default() };
+        desk.put(&network, &mut dice, &options, 1);
+    }
+    compare(&desk, &desk.second_opinion(python));
+}
