@@ -1,19 +1,19 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
-use crate::certificate::{Certificate, Draws};
+use crate::certificate::{Certificate, Draws, certify_by_intervals};
 use crate::dual::{Budget, Form, Recovery};
 use crate::exact::{self, Checkpoint, Means};
 use crate::inputs;
 use crate::invariants::{Broken, checked};
 use crate::local;
-use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
+use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs, witness_at};
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
 use crate::region::RegionError;
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
-use crate::report::{Bound, Method, Report};
+use crate::report::{Bound, Method, Report, Stop};
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -310,9 +310,55 @@ fn complete(
     realiser: Option<&Realiser>,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Bound>, BoundError> {
-    if let Some(outcome) = outcomes.iter().find(|o| !o.relaxation.is_finite()) {
-        return Err(BoundError::Overflow { output: outcome.functional.to_string() });
+    let (outcomes, lost): (Vec<_>, Vec<_>) =
+        outcomes.into_iter().enumerate().partition(|(_, outcome)| outcome.relaxation.is_finite());
+    let lost = lost.into_iter().map(|(place, outcome)| Ok((place, without_relaxation(context, exact, outcome)?)));
+    let mut all = lost.collect::<Result<Vec<(usize, Bound)>, BoundError>>()?;
+    let (places, outcomes): (Vec<usize>, Vec<Outcome>) = outcomes.into_iter().unzip();
+    if !outcomes.is_empty() {
+        all.extend(places.into_iter().zip(with_lower_bounds(context, exact, realiser, outcomes)?));
     }
+    all.sort_by_key(|(place, _)| *place);
+    Ok(all.into_iter().map(|(_, bound)| bound).collect())
+}
+
+/// The bound by intervals, where the relaxation overflows.
+fn without_relaxation(context: &Context<'_>, exact: &GradientBound<'_>, outcome: Outcome) -> Result<Bound, BoundError> {
+    let (network, norm) = (context.network.network(), context.options.norm);
+    let functional = outcome.functional;
+    let certificate = certify_by_intervals(network, norm, &functional)
+        .ok_or_else(|| BoundError::Overflow { output: functional.to_string() })?;
+    let x = network.region().map_or_else(|| vec![0.0; network.inputs()], |region| region.centre());
+    let (witness, pattern) = witness_at(network, norm, exact, &functional, &x);
+    let pattern = pattern_inside(network, exact, &functional, pattern);
+    Ok(Bound {
+        relaxation: certificate.upper(),
+        certificate,
+        pattern_lower: pattern.value.max(witness.lower),
+        pattern,
+        witness,
+        functional,
+        method: Method::ClosedForm { exact: false },
+        lip_is_fgl: false,
+        stop: unless_converged(outcome.stop),
+        iterations: outcome.iterations,
+        rank: outcome.solution.k,
+        time: outcome.time,
+    })
+}
+
+/// Work that ended by itself has stalled where its result is not proved.
+fn unless_converged(stop: Stop) -> Stop {
+    if stop == Stop::Converged { Stop::Stalled } else { stop }
+}
+
+/// As [`complete`], where the relaxations are finite.
+fn with_lower_bounds(
+    context: &Context<'_>,
+    exact: &GradientBound<'_>,
+    realiser: Option<&Realiser>,
+    outcomes: Vec<Outcome>,
+) -> Result<Vec<Bound>, BoundError> {
     let (network, options) = (context.network, context.options);
     let (one, neurons) = (network.network().multiply_adds() as f64, network.network().neurons() as f64);
     let spent =
@@ -333,12 +379,18 @@ fn complete(
     let all = outcomes.into_iter().zip(patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
-        let Some(certificate) = outcome.certificate else {
-            return Err(BoundError::NotCertified { output: functional.to_string(), relaxation });
+        // where no multipliers are accepted, as at extreme scales, intervals still prove something
+        let (certificate, method, relaxation, stop) = match outcome.certificate {
+            Some(certificate) => (certificate, Method::Relaxation, relaxation, stop),
+            None => {
+                let certificate = certify_by_intervals(network.network(), options.norm, &functional)
+                    .ok_or_else(|| BoundError::NotCertified { output: functional.to_string(), relaxation })?;
+                let relaxation = relaxation.min(certificate.upper());
+                (certificate, Method::ClosedForm { exact: false }, relaxation, unless_converged(stop))
+            }
         };
         let pattern = pattern_inside(network.network(), exact, &functional, pattern);
         let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
-        let method = Method::Relaxation;
         Ok(Bound {
             functional,
             certificate,

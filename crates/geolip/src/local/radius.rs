@@ -332,7 +332,8 @@ impl Search<'_> {
         if radius * by_intervals.witness.lower >= self.margins[j] {
             return false; // the gradient at the centre alone is too steep
         }
-        let proves = || matches!(Form::choose(local, (options.memory_limit, options.affordable), 1), Form::Eliminated(_));
+        let proves =
+            || matches!(Form::choose(local, (options.memory_limit, options.affordable), 1), Form::Eliminated(_));
         if !self.relaxation_is_proved.get_or_init(proves) {
             return false; // it would be tested at random
         }
