@@ -74,11 +74,15 @@ fn a_network_with_unread_neurons_is_bounded_truly() {
     let network = import(&cases.join("P_prob.npz"));
     let norm: InputNorm = "3".parse().expect("a norm");
     let small = Options { norm, memory_limit: 1, ..Options::default() };
-    let report = bound(&network, &small, &Silent).expect("an elimination is made whatever the limit");
-    assert!(report.upper() >= 1.0 && report.bounds[0].certificate.tested_by().is_none());
-    match bound(&network, &tested(norm), &Silent) {
-        Ok(report) => assert!(report.upper() >= 1.0, "{}", report.upper()),
-        Err(error) => assert!(matches!(error, BoundError::NotCertified { .. }), "{error}"),
+    for (options, random) in [(small, false), (tested(norm), true)] {
+        match bound(&network, &options, &Silent) {
+            Ok(report) => {
+                assert!(report.upper() >= 1.0, "{}", report.upper());
+                assert!(random || report.bounds[0].certificate.tested_by().is_none(), "an elimination is affordable");
+            }
+            // the solver finds nothing where layers differ by so many orders of magnitude, and says so
+            Err(error) => assert!(matches!(error, BoundError::NotCertified { .. }), "{error}"),
+        }
     }
 }
 
