@@ -160,7 +160,10 @@ impl Searcher<'_> {
         };
         bound.certificate = better.unwrap_or(bound.certificate);
         let inside = |pattern| pattern_inside(self.network, &gradient, &problem.functional, pattern);
-        if let Some(pattern) = progress.best.map(inside).filter(|pattern| pattern.value > bound.pattern.value) {
+        // parts bound the Lipschitz constant, not the formal one of the whole region: patterns of that may exceed them
+        let by_parts = matches!(bound.certificate.proof(), Proof::Parts(_));
+        let best = progress.best.filter(|_| !by_parts).map(inside);
+        if let Some(pattern) = best.filter(|pattern| pattern.value > bound.pattern.value) {
             let realiser = Realiser::new(self.network);
             let functionals = std::slice::from_ref(&problem.functional);
             let patterns = std::slice::from_ref(&pattern);
