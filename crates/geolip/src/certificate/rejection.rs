@@ -2,7 +2,7 @@
 
 use crate::region::RegionError;
 
-const GIB: f64 = (1_u64 << 30) as f64;
+const MIB: f64 = (1_u64 << 20) as f64;
 
 /// Why a certificate is rejected.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -72,8 +72,8 @@ pub enum Rejection {
     },
     /// A random test where an elimination would do.
     #[error(
-        "output '{output}': its random test is not needed: a proof by elimination is affordable for this network; make one \
-         with a memory limit of at least 256 MiB"
+        "output '{output}': its random test is not needed: a proof by elimination is affordable for this network; bound it \
+         again to get one"
     )]
     Affordable {
         /// The claim.
@@ -81,9 +81,9 @@ pub enum Rejection {
     },
     /// Checking takes too much memory.
     #[error(
-        "output '{output}': checking it takes about {:.2} GiB, more than the {:.2} GiB allowed; raise the memory limit",
-        *needed / GIB,
-        *limit / GIB
+        "output '{output}': checking it takes about {:.2} MiB, more than the {:.2} MiB allowed; raise the memory limit",
+        *needed / MIB,
+        *limit / MIB
     )]
     Memory {
         /// The claim.
