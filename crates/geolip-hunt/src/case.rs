@@ -1,14 +1,15 @@
 //! One case: a network, a question, and everything that is checked of the answer.
 
 use crate::dice::Dice;
-use crate::exact::{Dyadic, Number};
+use crate::exact::{Dyadic, Number, times_power};
 use crate::graph::Graph;
+use crate::networks::{self, Draft};
 use crate::plan::Plan;
 use crate::questions::Question;
 use crate::truth::{Truth, curved_at, is_slope};
-use crate::{certificates, networks, radius, size};
+use crate::{certificates, radius, size};
 use geolip::certificate::{CertificateFile, check_file};
-use geolip::region::Region;
+use geolip::region::{Region, RegionNorm};
 use geolip::{Bound, Functional, InputNorm, Network, OutputNorm, Silent, bound};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -38,6 +39,8 @@ pub struct Case {
     pub plan: Plan,
     /// Inputs of ordinary size are multiples of 2 to this power.
     pub unit: i64,
+    /// The input at which something is close, if there is one.
+    pub home: Option<Vec<f64>>,
     /// The question.
     pub question: Question,
 }
@@ -118,10 +121,14 @@ impl Case {
             _ => Kind::Radii,
         };
         let kind = kind.unwrap_or(own);
-        let (plan, unit) = networks::random(&mut dice);
+        let Draft { plan, unit, home } = networks::random(&mut dice);
         let local = kind == Kind::Regions || kind == Kind::Certificates && dice.chance(0.3);
-        let question = Question::random(plan.inputs, plan.len(plan.output()), unit, local, &mut dice);
-        Self { seed, number, kind, plan, unit, question }
+        let mut question = Question::random(plan.inputs, plan.len(plan.output()), unit, local, &mut dice);
+        if let Some(home) = home.as_ref().filter(|_| question.region.is_some() && dice.chance(0.7)) {
+            let radius = times_power(*dice.pick(&[0.0, 0.0, 1e-60, 1e-30, 1e-18]), unit);
+            question.region = Region::around(home, radius, RegionNorm::Linf, None).ok();
+        }
+        Self { seed, number, kind, plan, unit, home, question }
     }
 
     /// Looks at it.

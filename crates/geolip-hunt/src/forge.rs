@@ -48,9 +48,10 @@ fn zeros(graph: &Graph, network: &Network, norm: &str, functional: &Functional, 
         let weight = dice.unit() * *dice.pick(&[0.0, 1e-30, 1.0]);
         signs["cuts"] = json!([cycle(graph.inputs() + neurons + 1, weight, dice)]);
     }
-    match dice.below(7) {
+    let one_hidden = graph.layers.len() <= 1;
+    match dice.below(if one_hidden { 10 } else { 7 }) {
         0 | 1 => json!({"multipliers": form}),
-        2 | 3 => json!({"signs": signs}),
+        2 | 3 | 7.. => json!({"signs": signs}),
         4 => json!({"inputs": []}),
         5 => {
             let leaf = *dice.pick(&["signs", "multipliers"]);

@@ -204,17 +204,13 @@ fn piece(activation: &Activation, j: usize, s: &Dyadic) -> (Dyadic, f64, Option<
         }
     };
     // t between two numbers, with that slope
-    let clamp = |t: &Dyadic, low: Option<&Dyadic>, high: Option<&Dyadic>, slope: f64| {
-        if low.is_some() && low == high {
-            return (low.expect("is some").clone(), 0.0, None);
-        }
-        match (low, high) {
-            (Some(low), _) if t < low => (low.clone(), 0.0, None),
-            (_, Some(high)) if t > high => (high.clone(), 0.0, None),
-            (Some(low), _) if t == low => (low.clone(), slope, (slope != 0.0).then_some(0.0)),
-            (_, Some(high)) if t == high => (high.clone(), slope, (slope != 0.0).then_some(0.0)),
-            _ => (t.clone(), slope, None),
-        }
+    let clamp = |t: &Dyadic, low: Option<&Dyadic>, high: Option<&Dyadic>, slope: f64| match (low, high) {
+        (Some(low), Some(high)) if low == high => (low.clone(), 0.0, None),
+        (Some(low), _) if t < low => (low.clone(), 0.0, None),
+        (_, Some(high)) if t > high => (high.clone(), 0.0, None),
+        (Some(low), _) if t == low => (low.clone(), slope, (slope != 0.0).then_some(0.0)),
+        (_, Some(high)) if t == high => (high.clone(), slope, (slope != 0.0).then_some(0.0)),
+        _ => (t.clone(), slope, None),
     };
     match activation {
         Activation::Relu => leaky(0.0),

@@ -87,11 +87,13 @@ struct Arguments {
 /// Finds of one kind that are shrunk and written; the others are counted.
 const WRITTEN: usize = 2;
 
+/// By check and by what it came about: how many, and when the first came.
+type Found = BTreeMap<(&'static str, String), (usize, Duration)>;
+
 struct Hunt {
     arguments: Arguments,
     begun: Instant,
-    /// By check and by what it came about: how many, and when the first came.
-    found: Mutex<BTreeMap<(&'static str, String), (usize, Duration)>>,
+    found: Mutex<Found>,
     counts: Mutex<Counts>,
 }
 

@@ -1,7 +1,7 @@
 //! Random networks of every kind of layer that the library's builder takes.
 
 use crate::dice::Dice;
-use crate::exact::scaled;
+use crate::exact::{scaled, times_power};
 use crate::plan::{Map, Plan, Step};
 use crate::special;
 use geolip::network::{Activation, ConvolutionShape};
@@ -38,27 +38,40 @@ impl Style {
     }
 }
 
-/// A network, and e: inputs of ordinary size are multiples of 2ᵉ.
-pub fn random(dice: &mut Dice) -> (Plan, i64) {
-    let plan = match dice.below(20) {
-        0 => special::cancelling(dice),
-        1 => special::zero(dice),
-        2 => special::chain(dice),
-        3 => special::copies(dice),
-        4 => special::ramp(dice),
-        5 => special::opposite(dice),
-        _ => layered(dice),
+/// A random network.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// The network.
+    pub plan: Plan,
+    /// Inputs of ordinary size are multiples of 2 to this power.
+    pub unit: i64,
+    /// The input at which something is close, if there is one.
+    pub home: Option<Vec<f64>>,
+}
+
+/// A network of any kind.
+pub fn random(dice: &mut Dice) -> Draft {
+    let (plan, home, rescaled) = match dice.below(20) {
+        0 => (special::cancelling(dice), None, 0.3),
+        1 => (special::zero(dice), None, 0.3),
+        2 | 3 => (special::chain(dice), None, 0.0),
+        4 => (special::copies(dice), Some(vec![1.0, 1.0]), 0.1),
+        5 => (special::ramp(dice), None, 0.0),
+        6 => (special::opposite(dice), None, 0.3),
+        7 => (special::descent(dice), None, 1.0),
+        _ => (layered(dice), None, 0.5),
     };
-    if dice.chance(0.5) {
-        return (plan, 0);
+    if !dice.chance(rescaled) {
+        return Draft { plan, unit: 0, home };
     }
     for _ in 0..3 {
         let most = *dice.pick(&[20, 60, 150, 300, 600, 1000]);
-        if let Some(rescaled) = crate::rescale::random(&plan, most, dice) {
-            return rescaled;
+        if let Some((plan, unit)) = crate::rescale::random(&plan, most, dice) {
+            let home = home.map(|home| home.iter().map(|v| times_power(*v, unit)).collect());
+            return Draft { plan, unit, home };
         }
     }
-    (plan, 0)
+    Draft { plan, unit: 0, home }
 }
 
 /// Neurons at most.

@@ -18,6 +18,7 @@ pub fn attack(case: &Case, network: &Network, outcome: &mut Outcome) {
         return;
     }
     let x: Vec<f64> = match dice.below(6) {
+        0 | 1 if case.home.is_some() => case.home.clone().unwrap_or_default(),
         0 => vec![1.0; graph.inputs()],
         1 => vec![0.1; graph.inputs()],
         _ => (0..graph.inputs()).map(|_| times_power(dice.whole(-64, 64) as f64 / 16.0, case.unit)).collect(),
@@ -66,7 +67,7 @@ fn candidate(x: &[f64], radius: f64, at: usize, dice: &mut Dice) -> Vec<f64> {
         _ => 0.999,
     };
     let one = dice.below(n);
-    let axis = at % 3 == 0;
+    let axis = at.is_multiple_of(3);
     let mut direction: Vec<f64> = (0..n)
         .map(|i| match axis {
             true if i != one => 0.0,

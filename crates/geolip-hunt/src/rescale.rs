@@ -9,9 +9,18 @@ use geolip::network::Activation;
 const DENSE: usize = 400;
 
 /// Multiplies every node by its own 2ᵉ with |e| ≤ `most`; none where a number would leave the range or be rounded. Gives the
-/// e of the input, too.
+/// e of the input, too. The exponents are independent, or they fall from node to node, or rise.
 pub fn random(plan: &Plan, most: i64, dice: &mut Dice) -> Option<(Plan, i64)> {
-    let input = if dice.chance(0.5) { 0 } else { dice.whole(-most, most) };
+    let way = dice.whole(-1, 2);
+    let nodes = plan.output() as i64;
+    let draw = |node: usize, dice: &mut Dice| match way {
+        1 | -1 => {
+            let along = most * (nodes - 2 * node as i64) / nodes.max(1);
+            (way * along + dice.whole(-most, most) / 5).clamp(-most, most)
+        }
+        _ => dice.whole(-most, most),
+    };
+    let input = if way == 0 { 0 } else { draw(0, dice) };
     let mut exponents = vec![input];
     let mut steps = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
@@ -20,7 +29,7 @@ pub fn random(plan: &Plan, most: i64, dice: &mut Dice) -> Option<(Plan, i64)> {
             Step::Affine { terms, bias } => {
                 let own = match is_rigid(plan, node) {
                     true => 0,
-                    false => dice.whole(-most, most),
+                    false => draw(node, dice),
                 };
                 let terms = terms.iter().map(|(parent, map)| Some((*parent, times(map, own - exponents[*parent])?)));
                 let bias = match bias {
@@ -104,7 +113,7 @@ mod tests {
         let mut seen = 0;
         for number in 0..600 {
             let mut dice = Dice::new(3, number);
-            let (plan, _) = networks::random(&mut dice);
+            let plan = networks::random(&mut dice).plan;
             let Some((other, input)) = random(&plan, 100, &mut dice) else { continue };
             let (Some(a), Some(b)) = (plan.build(), other.build()) else { continue };
             let (a, b) = (Graph::new(&a), Graph::new(&b));

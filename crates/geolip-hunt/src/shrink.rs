@@ -2,6 +2,7 @@
 
 use crate::case::{Case, Find};
 use crate::plan::{Map, Plan, Step};
+use geolip::region::{Region, RegionNorm};
 use geolip::{InputNorm, Options, Outputs};
 use std::time::{Duration, Instant};
 
@@ -51,11 +52,15 @@ fn candidates(case: &Case) -> Vec<Case> {
             with(half);
         }
         for entry in 0..plan.len(node) {
-            if plan.len(node) > 1 && is_first(plan, node) {
+            if plan.len(node) > 1 && is_first(plan, node) && node > 0 {
                 with(without_entry(plan, node, entry));
             }
         }
     }
+    if plan.inputs > 1 {
+        found.extend((0..plan.inputs).filter_map(|input| without_input(case, input)));
+    }
+    let mut with = |plan: Option<Plan>| found.extend(plan.map(|plan| Case { plan, ..case.clone() }));
     for (at, step) in plan.steps.iter().enumerate() {
         let Step::Affine { terms, bias } = step else { continue };
         if terms.len() > 1 {
@@ -65,8 +70,7 @@ fn candidates(case: &Case) -> Vec<Case> {
             with(changed(plan, at, |_, bias| *bias = None));
         }
     }
-    let questions = simpler_questions(case);
-    found.extend(questions);
+    found.extend(simpler_questions(case));
     let mut with = |plan: Option<Plan>| found.extend(plan.map(|plan| Case { plan, ..case.clone() }));
     for round in [0.0, 1.0] {
         for (at, step) in plan.steps.iter().enumerate() {
@@ -86,6 +90,8 @@ fn candidates(case: &Case) -> Vec<Case> {
 }
 
 type Terms = Vec<(usize, Map)>;
+/// Which number of an affine node.
+type Which<'b> = &'b dyn for<'a> Fn(&'a mut Terms, &'a mut Option<Vec<f64>>) -> Option<&'a mut f64>;
 
 fn changed(plan: &Plan, at: usize, change: impl FnOnce(&mut Terms, &mut Option<Vec<f64>>)) -> Option<Plan> {
     let mut plan = plan.clone();
@@ -95,12 +101,7 @@ fn changed(plan: &Plan, at: usize, change: impl FnOnce(&mut Terms, &mut Option<V
 }
 
 /// A number replaced by 0, or by the power of two next to it; none where it is that.
-fn simpler(
-    plan: &Plan,
-    at: usize,
-    round: f64,
-    number: &dyn for<'a> Fn(&'a mut Terms, &'a mut Option<Vec<f64>>) -> Option<&'a mut f64>,
-) -> Option<Plan> {
+fn simpler(plan: &Plan, at: usize, round: f64, number: Which<'_>) -> Option<Plan> {
     let mut plan = plan.clone();
     let Step::Affine { terms, bias } = &mut plan.steps[at] else { return None };
     let number = number(terms, bias)?;
@@ -151,6 +152,24 @@ fn simpler_questions(case: &Case) -> Vec<Case> {
         with(&|case| case.question.norm = InputNorm::Linf);
     }
     all
+}
+
+/// The case without an input of its network, and of its region.
+fn without_input(case: &Case, input: usize) -> Option<Case> {
+    let mut smaller = Case { plan: without_entry(&case.plan, 0, input)?, ..case.clone() };
+    let without = |values: &[f64]| {
+        let others = values.iter().enumerate().filter(|(i, _)| *i != input);
+        others.map(|(_, v)| *v).collect::<Vec<f64>>()
+    };
+    smaller.home = case.home.as_deref().map(without);
+    if let Some(region) = &case.question.region {
+        let region = match region.ball() {
+            Some(ball) => Region::around(&without(&ball.centre), ball.radius, RegionNorm::L2, None),
+            None => Region::new_box(without(region.lower()), without(region.upper())),
+        };
+        smaller.question.region = Some(region.ok()?);
+    }
+    Some(smaller)
 }
 
 /// Whether the node's length is its own: activations follow theirs.

@@ -79,40 +79,61 @@ pub fn chain(dice: &mut Dice) -> Plan {
     plan
 }
 
-/// A large number to which many copies of a small one are added, each below the last place of the sum.
+/// A large number to which many copies of a small one are added, each below the last place of the sum: close at (1, 1).
 pub fn copies(dice: &mut Dice) -> Plan {
-    let most = *dice.pick(&[100, 100, 100, 400]);
-    let count = 20 + dice.below(most);
-    let large = 2f64.powi(dice.whole(0, 60) as i32);
-    let small = large * 2f64.powi(-53) * (0.3 + 0.65 * dice.unit());
-    let part = count as f64 * (0.02 + 0.9 * dice.unit());
+    let most = *dice.pick(&[100, 200, 400]);
+    let count = 40 + dice.below(most);
+    let large = 1.25 * 2f64.powi(dice.whole(0, 60) as i32);
+    let small = large * 2f64.powi(-53) * (0.3 + 0.45 * dice.unit());
+    let part = count as f64 * (0.02 + 0.96 * dice.unit());
     let sign = if dice.chance(0.5) { 1.0 } else { -1.0 };
     let sum = Map::Transpose(Box::new(Map::Gather(1, vec![Some(0); count])));
     // x₀ is the large number's, x₁ the small one's factor
     let steps = vec![
         affine(0, Map::Gather(2, vec![Some(0)]), None),
-        affine(0, dense(count, 2, [0.0, sign * small].repeat(count)), None),
+        affine(0, dense(1, 2, vec![0.0, sign * small]), None),
+        affine(2, Map::Gather(1, vec![Some(0); count]), None),
         Step::Affine {
-            terms: vec![(1, Map::Scale(vec![large])), (2, sum)],
+            terms: vec![(1, Map::Scale(vec![large])), (3, sum)],
             bias: Some(vec![-(large + sign * part * small)]),
         },
-        Step::Activate { parent: 3, activation: Activation::Relu },
-        affine(4, Map::Scale(vec![*dice.pick(&[1.0, 1.0 / large])]), None),
+        Step::Activate { parent: 4, activation: Activation::Relu },
+        affine(5, Map::Scale(vec![*dice.pick(&[1.0, 1.0 / large])]), None),
     ];
     Plan { inputs: 2, steps }
 }
 
-/// One hidden layer of hard sigmoids or leaky functions with steep weights and tiny slopes, or the other way round.
+/// A few neurons in several layers, to be rescaled as far as can be.
+pub fn descent(dice: &mut Dice) -> Plan {
+    let n = 1 + dice.below(2);
+    let mut plan = Plan { inputs: n, steps: Vec::new() };
+    for _ in 0..1 + dice.below(3) {
+        let weights = (0..n * n).map(|_| dice.whole(0, 2) as f64 * *dice.pick(&[1.0, 1.0, -1.0])).collect();
+        plan.steps.push(affine(plan.output(), dense(n, n, weights), Some(whole(n, 2, dice))));
+        let activation = dice.pick(&[Activation::Relu, Activation::Relu, Activation::Abs]).clone();
+        plan.steps.push(Step::Activate { parent: plan.output(), activation });
+    }
+    let outputs = 1 + dice.below(2);
+    plan.steps.push(affine(
+        plan.output(),
+        dense(outputs, n, whole(outputs * n, 2, dice)),
+        Some(whole(outputs, 2, dice)),
+    ));
+    plan
+}
+
+/// One hidden layer of hard sigmoids or leaky functions whose slopes, and the weights behind them, are tiny, and the weights
+/// before them steep; or the other way round.
 pub fn ramp(dice: &mut Dice) -> Plan {
     let (inputs, hidden) = (1 + dice.below(2), 1 + dice.below(2));
-    let most = *dice.pick(&[100, 400, 700, 1000]);
-    let steep = power(most, dice);
-    let slope = power(most, dice);
+    let most = *dice.pick(&[200, 700, 1000, 1000]);
+    let way = *dice.pick(&[-1, -1, 1]);
+    let mut tiny = |from: i64, to: i64| 2f64.powi((way * dice.whole(most * from / 10, most * to / 10)) as i32);
+    let (steep, slope, out) = (tiny(-10, -3), tiny(3, 9), tiny(-2, 9));
     let activation = match dice.below(3) {
         0 => Activation::PRelu { slopes: vec![slope; hidden] },
         _ => Activation::HardSigmoid { slope, offset: 0.5 },
     };
-    let out = power(most, dice);
     let steps = vec![
         affine(0, dense(hidden, inputs, (0..hidden * inputs).map(|_| steep * dice.whole(1, 2) as f64).collect()), None),
         Step::Activate { parent: 1, activation },
