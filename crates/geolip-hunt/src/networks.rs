@@ -58,7 +58,7 @@ pub fn random(dice: &mut Dice) -> Draft {
         4 => (special::copies(dice), Some(vec![1.0, 1.0]), 0.1),
         5 => (special::ramp(dice), None, 0.0),
         6 => (special::opposite(dice), None, 0.3),
-        7 => (special::descent(dice), None, 1.0),
+        7 => return descent(dice),
         _ => (layered(dice), None, 0.5),
     };
     if !dice.chance(rescaled) {
@@ -72,6 +72,16 @@ pub fn random(dice: &mut Dice) -> Draft {
         }
     }
     Draft { plan, unit: 0, home }
+}
+
+/// A deep network whose numbers fall from layer to layer, so far that their products leave the range.
+fn descent(dice: &mut Dice) -> Draft {
+    let plan = special::descent(dice);
+    let most = *dice.pick(&[450, 600, 800, 1000]);
+    match crate::rescale::falling(&plan, most, dice) {
+        Some((plan, unit)) => Draft { plan, unit, home: None },
+        None => Draft { plan, unit: 0, home: None },
+    }
 }
 
 /// Neurons at most.

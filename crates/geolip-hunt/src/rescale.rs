@@ -12,6 +12,15 @@ const DENSE: usize = 400;
 /// e of the input, too. The exponents are independent, or they fall from node to node, or rise.
 pub fn random(plan: &Plan, most: i64, dice: &mut Dice) -> Option<(Plan, i64)> {
     let way = dice.whole(-1, 2);
+    by(plan, most, way, dice)
+}
+
+/// The same with exponents that fall from that of the input to that of the output.
+pub fn falling(plan: &Plan, most: i64, dice: &mut Dice) -> Option<(Plan, i64)> {
+    by(plan, most, 1, dice)
+}
+
+fn by(plan: &Plan, most: i64, way: i64, dice: &mut Dice) -> Option<(Plan, i64)> {
     let nodes = plan.output() as i64;
     let draw = |node: usize, dice: &mut Dice| match way {
         1 | -1 => {

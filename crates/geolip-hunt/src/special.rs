@@ -127,9 +127,11 @@ pub fn descent(dice: &mut Dice) -> Plan {
 pub fn ramp(dice: &mut Dice) -> Plan {
     let (inputs, hidden) = (1 + dice.below(2), 1 + dice.below(2));
     let most = *dice.pick(&[200, 700, 1000, 1000]);
-    let way = *dice.pick(&[-1, -1, 1]);
-    let mut tiny = |from: i64, to: i64| 2f64.powi((way * dice.whole(most * from / 10, most * to / 10)) as i32);
-    let (steep, slope, out) = (tiny(-10, -3), tiny(3, 9), tiny(-2, 9));
+    let way = *dice.pick(&[1, 1, -1]);
+    let tiny =
+        |from: i64, to: i64, dice: &mut Dice| 2f64.powi((way * -dice.whole(most * from / 10, most * to / 10)) as i32);
+    let (steep, slope) = (tiny(-10, -3, dice), tiny(3, 9, dice));
+    let out = if dice.chance(0.5) { tiny(-2, 10, dice) } else { tiny(9, 10, dice) };
     let activation = match dice.below(3) {
         0 => Activation::PRelu { slopes: vec![slope; hidden] },
         _ => Activation::HardSigmoid { slope, offset: 0.5 },
