@@ -35,6 +35,8 @@ pub struct Case {
     pub number: u64,
     /// What is looked at.
     pub kind: Kind,
+    /// What kind of network it is.
+    pub family: &'static str,
     /// The network.
     pub plan: Plan,
     /// Inputs of ordinary size are multiples of 2 to this power.
@@ -121,21 +123,19 @@ impl Case {
             _ => Kind::Radii,
         };
         let kind = kind.unwrap_or(own);
-        let Draft { plan, unit, home } = networks::random(&mut dice);
+        let Draft { family, plan, unit, home } = networks::random(&mut dice);
         let local = kind == Kind::Regions || kind == Kind::Certificates && dice.chance(0.3);
         let mut question = Question::random(plan.inputs, plan.len(plan.output()), unit, local, &mut dice);
         if let Some(home) = home.as_ref().filter(|_| question.region.is_some() && dice.chance(0.7)) {
             let radius = times_power(*dice.pick(&[0.0, 0.0, 1e-60, 1e-30, 1e-18]), unit);
             question.region = Region::around(home, radius, RegionNorm::Linf, None).ok();
         }
-        Self { seed, number, kind, plan, unit, home, question }
+        Self { seed, number, kind, family, plan, unit, home, question }
     }
 
     /// Looks at it.
     pub fn run(&self) -> Outcome {
-        let mut outcome = Outcome::default();
-        let Some(network) = self.plan.build() else { return outcome };
-        outcome.counts.networks = 1;
+        let Some(network) = self.plan.build() else { return Outcome::default() };
         let run = catch_unwind(AssertUnwindSafe(|| {
             let mut outcome = Outcome::default();
             match self.kind {
@@ -144,18 +144,19 @@ impl Case {
             }
             outcome
         }));
-        match run {
-            Ok(mut found) => {
-                found.counts.networks = 1;
-                found
-            }
+        let mut outcome = match run {
+            Ok(found) => found,
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().cloned();
                 let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                let mut outcome = Outcome::default();
                 outcome.find("panic", format!("{:?}", self.kind), text.unwrap_or_default());
                 outcome
             }
-        }
+        };
+        outcome.counts.networks = 1;
+        outcome.finds.iter_mut().for_each(|find| find.by = format!("{}, {}", self.family, find.by));
+        outcome
     }
 
     /// Random choices of what is checked, the same for the same case.
@@ -165,14 +166,18 @@ impl Case {
 
     fn bounds(&self, network: &Network, outcome: &mut Outcome) {
         let (question, graph) = (&self.question, Graph::new(network));
-        let Ok(report) = bound(network, &question.options(), &Silent) else {
-            outcome.counts.errors += 1;
-            return;
-        };
+        let report = bound(network, &question.options(), &Silent);
         let mut dice = self.dice();
         let truth = match &question.region {
             Some(region) => Truth::on(&graph, region, &mut dice),
             None => Truth::everywhere(&graph, &mut dice),
+        };
+        let Ok(report) = report else {
+            outcome.counts.errors += 1;
+            if self.kind == Kind::Certificates {
+                certificates::attack(self, (network, &graph), None, &truth, outcome);
+            }
+            return;
         };
         let file = report.certificate_file(network);
         let text = file.to_json();
@@ -196,7 +201,7 @@ impl Case {
         }
         outcome.finds[finds..].iter_mut().for_each(|find| find.certificate = Some(text.clone()));
         if self.kind == Kind::Certificates && outcome.finds.is_empty() {
-            certificates::attack(self, network, &graph, &report, &truth, outcome);
+            certificates::attack(self, (network, &graph), Some(&report), &truth, outcome);
         }
     }
 }

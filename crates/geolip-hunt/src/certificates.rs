@@ -3,13 +3,14 @@
 use crate::case::{Case, Find, Outcome, kind_of};
 use crate::dice::Dice;
 use crate::graph::Graph;
+use crate::questions::Question;
 use crate::size::Size;
 use crate::truth::Truth;
 use crate::{forge, mutate};
 use geolip::certificate::{CertificateFile, check_file};
 use geolip::region::Region;
 use geolip::{Functional, InputNorm, Network, Report};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 
 /// Spoilt certificates per report.
@@ -81,28 +82,33 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Spoils the certificates of a report in many ways, forges others, and checks what is accepted.
+/// Spoils the certificates of a report in many ways, forges others, and checks what is accepted. Without a report, forges.
 pub fn attack(
     case: &Case,
-    network: &Network,
-    graph: &Graph,
-    report: &Report,
+    (network, graph): (&Network, &Graph),
+    report: Option<&Report>,
     truth: &Truth<'_>,
     outcome: &mut Outcome,
 ) {
     let mut dice = case.dice();
-    let Ok(honest) = serde_json::from_str::<Value>(&report.certificate_file(network).to_json()) else { return };
+    let question = &case.question;
+    let Ok(functionals) = question.outputs.functionals(network) else { return };
+    let honest = match report {
+        Some(report) => serde_json::from_str::<Value>(&report.certificate_file(network).to_json()).ok(),
+        None => blank(question, network, &functionals),
+    };
+    let Some(honest) = honest else { return };
     let mut judge = Judge {
         network,
         graph,
         truth,
-        region: case.question.region.clone(),
+        region: question.region.clone(),
         everywhere: None,
         known: HashMap::new(),
         dice: case.dice(),
     };
     let mut by: Vec<(&'static str, Value)> = Vec::new();
-    for _ in 0..MUTANTS {
+    for _ in 0..if report.is_some() { MUTANTS } else { 0 } {
         by.push(mutate::random(&honest, graph, &mut dice));
     }
     by.extend(forge::from_nothing(&honest, graph, network, &mut dice));
@@ -110,11 +116,24 @@ pub fn attack(
         outcome.counts.mutants += 1;
         take(judge.judge(&json), name, &json, outcome);
     }
-    let functionals: Vec<Functional> = report.bounds.iter().map(|b| b.functional.clone()).collect();
-    for (name, json) in forge::by_descent(&honest, graph, &functionals, case.question.norm, &judge, &mut dice) {
+    for (name, json) in forge::by_descent(&honest, graph, &functionals, question.norm, &judge, &mut dice) {
         outcome.counts.mutants += 1;
         take(judge.judge(&json), name, &json, outcome);
     }
+}
+
+/// A file of claims with no proof to speak of.
+fn blank(question: &Question, network: &Network, functionals: &[Functional]) -> Option<Value> {
+    let claim = |output: &Functional| json!({"output": output, "upper": 1.0, "proof": "intervals"});
+    let file = json!({
+        "format": CertificateFile::FORMAT,
+        "version": CertificateFile::VERSION,
+        "network": network.hash(),
+        "norm": question.norm,
+        "region": question.region,
+        "bounds": functionals.iter().map(claim).collect::<Vec<_>>(),
+    });
+    (!functionals.is_empty()).then_some(file)
 }
 
 fn take(verdict: Verdict, name: &str, json: &Value, outcome: &mut Outcome) {

@@ -3,7 +3,7 @@
 use crate::dice::Dice;
 use crate::exact::{scaled, times_power};
 use crate::plan::{Map, Plan, Step};
-use crate::special;
+use crate::{rescale, special};
 use geolip::network::{Activation, ConvolutionShape};
 
 /// How numbers are drawn.
@@ -41,6 +41,8 @@ impl Style {
 /// A random network.
 #[derive(Clone, Debug)]
 pub struct Draft {
+    /// What kind of network it is.
+    pub family: &'static str,
     /// The network.
     pub plan: Plan,
     /// Inputs of ordinary size are multiples of 2 to this power.
@@ -51,37 +53,31 @@ pub struct Draft {
 
 /// A network of any kind.
 pub fn random(dice: &mut Dice) -> Draft {
-    let (plan, home, rescaled) = match dice.below(20) {
-        0 => (special::cancelling(dice), None, 0.3),
-        1 => (special::zero(dice), None, 0.3),
-        2 | 3 => (special::chain(dice), None, 0.0),
-        4 => (special::copies(dice), Some(vec![1.0, 1.0]), 0.1),
-        5 => (special::ramp(dice), None, 0.0),
-        6 => (special::opposite(dice), None, 0.3),
-        7 => return descent(dice),
-        _ => (layered(dice), None, 0.5),
+    // how likely it is rescaled, and whether its numbers then fall from layer to layer
+    let (family, plan, likely, falling) = match dice.below(20) {
+        0 => ("cancelling", special::cancelling(dice), 0.3, false),
+        1 => ("zero", special::zero(dice), 0.3, false),
+        2 | 3 => ("chain", special::chain(dice), 0.0, false),
+        4 => ("copies", special::copies(dice), 0.1, false),
+        5 => ("ramp", special::ramp(dice), 0.0, false),
+        6 => ("opposite", special::opposite(dice), 0.3, false),
+        7 => ("descent", special::descent(dice), 1.0, true),
+        _ => ("layered", layered(dice), 0.5, false),
     };
-    if !dice.chance(rescaled) {
-        return Draft { plan, unit: 0, home };
-    }
-    for _ in 0..3 {
-        let most = *dice.pick(&[20, 60, 150, 300, 600, 1000]);
-        if let Some((plan, unit)) = crate::rescale::random(&plan, most, dice) {
-            let home = home.map(|home| home.iter().map(|v| times_power(*v, unit)).collect());
-            return Draft { plan, unit, home };
+    let home = (family == "copies").then(|| vec![1.0, 1.0]);
+    let mut rescaled = None;
+    if dice.chance(likely) {
+        for _ in 0..3 {
+            let (falls, all) = ([450, 600, 800, 1000], [20, 60, 150, 300, 600, 1000]);
+            rescaled = rescaled.or_else(|| match falling {
+                true => rescale::falling(&plan, *dice.pick(&falls), dice),
+                false => rescale::random(&plan, *dice.pick(&all), dice),
+            });
         }
     }
-    Draft { plan, unit: 0, home }
-}
-
-/// A deep network whose numbers fall from layer to layer, so far that their products leave the range.
-fn descent(dice: &mut Dice) -> Draft {
-    let plan = special::descent(dice);
-    let most = *dice.pick(&[450, 600, 800, 1000]);
-    match crate::rescale::falling(&plan, most, dice) {
-        Some((plan, unit)) => Draft { plan, unit, home: None },
-        None => Draft { plan, unit: 0, home: None },
-    }
+    let (plan, unit) = rescaled.unwrap_or((plan, 0));
+    let home = home.map(|home| home.iter().map(|v| times_power(*v, unit)).collect());
+    Draft { family, plan, unit, home }
 }
 
 /// Neurons at most.

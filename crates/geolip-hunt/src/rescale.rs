@@ -29,7 +29,7 @@ fn by(plan: &Plan, most: i64, way: i64, dice: &mut Dice) -> Option<(Plan, i64)> 
         }
         _ => dice.whole(-most, most),
     };
-    let input = if way == 0 { 0 } else { draw(0, dice) };
+    let input = if dice.chance(0.5) { 0 } else { draw(0, dice) };
     let mut exponents = vec![input];
     let mut steps = Vec::new();
     for (at, step) in plan.steps.iter().enumerate() {
