@@ -5,7 +5,7 @@ mod support;
 use geolip::import::load;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
 use geolip::region::{Region, RegionNorm, load_box};
-use geolip::{InputNorm, Matrix, Options, Outputs, Report, Silent, bound};
+use geolip::{BoundError, InputNorm, Matrix, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::config;
 use support::dyadic::{is_attained, is_inside};
@@ -194,7 +194,7 @@ fn many_networks_with_cancelling_biases() {
                 (attained, untold) = (attained + found.0, untold + found.1);
             }
             Err(error) => {
-                assert!(!matches!(error, geolip::BoundError::Broken { .. }), "number {seed}: {error}");
+                assert!(!matches!(error, BoundError::Broken { .. }), "number {seed}: {error}");
                 errors += 1;
             }
         }
@@ -254,9 +254,14 @@ fn a_witness_is_made_of_numbers() {
     let region = shared().map(|shared| load_box(&shared.join("red/cases/N_box.npy")).expect("a box"));
     for norm in NORMS {
         for (seed, region) in (0..5).flat_map(|seed| [None, region.clone()].map(|region| (seed, region))) {
-            let report =
-                bound(&network, &Options { norm, seed, region, ..Options::default() }, &Silent).expect("a bound");
-            check(&network, &report, &format!("seed {seed}, {norm}"));
+            let everywhere = region.is_none();
+            match bound(&network, &Options { norm, seed, region, ..Options::default() }, &Silent) {
+                Ok(report) => {
+                    check(&network, &report, &format!("seed {seed}, {norm}"));
+                }
+                // weights of 1e200 and 1e-200 may be too far apart for a proof
+                Err(error) => assert!(everywhere && !matches!(error, BoundError::Broken { .. }), "{norm}: {error}"),
+            }
         }
     }
 }
