@@ -125,8 +125,10 @@ fn scale_of(values: &[f64]) -> f64 {
     }
 }
 
+/// At least ‖M‖_F, for entries of order one or less: n squares, added up in any order, lose at most γ_n of their sum.
 fn frobenius(m: &Matrix) -> f64 {
-    m.data().iter().map(|v| v * v).sum::<f64>().sqrt() * INFLATE
+    let sum = m.data().iter().map(|v| v * v).sum::<f64>();
+    (sum * (1.0 + 2.0 * gamma_up(m.data().len()))).sqrt() * INFLATE
 }
 
 /// A computed Gram matrix of A/scale, and the absolute row sums of what it may be off by.
