@@ -95,7 +95,7 @@ pub fn attack(
     let Ok(functionals) = question.outputs.functionals(network) else { return };
     let honest = match report {
         Some(report) => serde_json::from_str::<Value>(&report.certificate_file(network).to_json()).ok(),
-        None => blank(question, network, &functionals),
+        None => blank(question, network, &functionals, truth),
     };
     let Some(honest) = honest else { return };
     let mut judge = Judge {
@@ -123,8 +123,11 @@ pub fn attack(
 }
 
 /// A file of claims with no proof to speak of.
-fn blank(question: &Question, network: &Network, functionals: &[Functional]) -> Option<Value> {
-    let claim = |output: &Functional| json!({"output": output, "upper": 1.0, "proof": "intervals"});
+fn blank(question: &Question, network: &Network, functionals: &[Functional], truth: &Truth<'_>) -> Option<Value> {
+    let claim = |output: &Functional| {
+        let upper = truth.size(question.norm, output).map_or(1.0, |size| size.near().near());
+        json!({"output": output, "upper": upper, "proof": "intervals"})
+    };
     let file = json!({
         "format": CertificateFile::FORMAT,
         "version": CertificateFile::VERSION,

@@ -24,7 +24,7 @@ pub fn from_nothing(honest: &Value, graph: &Graph, network: &Network, dice: &mut
         let value = *dice.pick(&[0.0, 0.0, 1e-30, 1.0]);
         let proof = zeros(graph, network, honest["norm"].as_str().unwrap_or_default(), &functional, value, dice);
         let honest = file["bounds"][at]["upper"].as_f64().unwrap_or(0.0);
-        let upper = *dice.pick(&[0.0, 5e-324, 1e-25, 0.5 * honest, 0.999_999 * honest]);
+        let upper = *dice.pick(&[0.0, 5e-324, 1e-25, 1e-9 * honest, 0.5 * honest, 0.9 * honest, 0.999_999 * honest]);
         file["bounds"] = json!([{"output": output, "upper": upper, "proof": proof}]);
         forged.push(("from nothing", file));
     }

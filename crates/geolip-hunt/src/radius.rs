@@ -11,12 +11,20 @@ use geolip::{Network, RadiusOptions, certified_radius};
 /// Inputs tried per radius.
 const TRIES: usize = 60;
 
-/// Certifies the radius of an input and tries to break it.
+/// Inputs per network: a radius costs little.
+const INPUTS: usize = 25;
+
+/// Certifies the radii of some inputs and tries to break them.
 pub fn attack(case: &Case, network: &Network, outcome: &mut Outcome) {
     let (graph, mut dice) = (Graph::new(network), case.dice());
-    if graph.outputs() < 2 {
-        return;
+    for _ in 0..if graph.outputs() < 2 { 0 } else { INPUTS } {
+        if outcome.finds.is_empty() {
+            one(case, network, &graph, &mut dice, outcome);
+        }
     }
+}
+
+fn one(case: &Case, network: &Network, graph: &Graph, dice: &mut Dice, outcome: &mut Outcome) {
     let x: Vec<f64> = match dice.below(6) {
         0 | 1 if case.home.is_some() => case.home.clone().unwrap_or_default(),
         0 => vec![1.0; graph.inputs()],
@@ -38,7 +46,7 @@ pub fn attack(case: &Case, network: &Network, outcome: &mut Outcome) {
     }
     outcome.counts.radii += 1;
     for at in 0..TRIES {
-        let moved = candidate(&x, found.radius, at, &mut dice);
+        let moved = candidate(&x, found.radius, at, dice);
         let moved: Vec<f64> = match clip {
             Some((low, high)) => moved.iter().map(|v| v.clamp(low, high)).collect(),
             None => moved,
@@ -46,7 +54,7 @@ pub fn attack(case: &Case, network: &Network, outcome: &mut Outcome) {
         if !moved.iter().all(|v| v.is_finite()) || !is_inside(&moved, &x, found.radius, norm) {
             continue;
         }
-        if let Some(rival) = rival(&graph, &moved, found.label) {
+        if let Some(rival) = rival(graph, &moved, found.label) {
             let detail = format!(
                 "{norm}: radius {:e} of {x:?}, label {}; at {moved:?} output {rival} is as large",
                 found.radius, found.label

@@ -107,7 +107,7 @@ pub fn copies(dice: &mut Dice) -> Plan {
 pub fn descent(dice: &mut Dice) -> Plan {
     let n = 1 + dice.below(2);
     let mut plan = Plan { inputs: n, steps: Vec::new() };
-    for _ in 0..1 + dice.below(3) {
+    for _ in 0..2 + dice.below(2) {
         let weights = (0..n * n).map(|_| dice.whole(0, 2) as f64 * *dice.pick(&[1.0, 1.0, -1.0])).collect();
         plan.steps.push(affine(plan.output(), dense(n, n, weights), Some(whole(n, 2, dice))));
         let activation = dice.pick(&[Activation::Relu, Activation::Relu, Activation::Abs]).clone();
@@ -130,7 +130,7 @@ pub fn ramp(dice: &mut Dice) -> Plan {
     let way = *dice.pick(&[1, 1, -1]);
     let tiny =
         |from: i64, to: i64, dice: &mut Dice| 2f64.powi((way * -dice.whole(most * from / 10, most * to / 10)) as i32);
-    let (steep, slope) = (tiny(-10, -3, dice), tiny(3, 9, dice));
+    let (steep, slope) = (tiny(-10, -3, dice), tiny(1, 9, dice));
     let out = if dice.chance(0.5) { tiny(-2, 10, dice) } else { tiny(9, 10, dice) };
     let activation = match dice.below(3) {
         0 => Activation::PRelu { slopes: vec![slope; hidden] },
