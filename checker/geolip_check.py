@@ -160,9 +160,7 @@ def read_form(value):
 
 def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slopes=None, alone=False):
     zeta, gamma, lambda_, test = read_form(value)
-    if test is not None:
-        require(not alone, "a random test where a proof is needed")
-        raise NotCovered("random test")
+    require(test is None or not alone, "a random test where a proof is needed")
     network, slopes = local.network, local.wide if slopes is None else slopes
     rows = claim.output.rows
     count = network.inputs if inputs is None else len(inputs)
@@ -172,6 +170,8 @@ def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slop
     for values, what in [(zeta, "zeta"), (gamma, "gamma"), *((layer, "lambda") for layer in lambda_)]:
         not_negative(values, what)
     require(follows(norm, claim.output, zeta, gamma, claim.upper), "the multipliers prove a larger bound")
+    if test is not None:
+        raise NotCovered("random test")
     per_input = gamma if len(gamma) == count else gamma * count
     form = multiplier_form(network, slopes, inputs, rows, zeta, per_input, lambda_)
     require(form.is_nonnegative(), "the form is negative somewhere, or too close to it")
@@ -337,7 +337,10 @@ def check_parts(local: Local, norm, claim: Claim, value, region: Part | None):
     for part, proof in leaves:
         kind = proof if isinstance(proof, str) else only(proof)[0]
         require(kind not in ("outputs", "parts"), "a part is proved by one form, cases, signs, inputs or intervals")
-        check_single(on(network, part), norm, claim, proof, None, alone=True)
+        try:
+            check_single(on(network, part), norm, claim, proof, None, alone=True)
+        except Rejected as reason:
+            raise Rejected(f"on a part {reason}, or this checker's intervals are wider") from None
 
 
 def on(network: Network, part: Part) -> Local:

@@ -129,6 +129,14 @@ class Map:
 
     def __init__(self, name, rows, cols, entries, hashed):
         self.name, self.rows, self.cols, self.entries, self.hashed = name, rows, cols, entries, hashed
+        self._aligned = None
+
+    def aligned(self) -> tuple[int, list[list[tuple[int, int]]]]:
+        """The same with one shift for all entries: that, and rows of (column, m)."""
+        if self._aligned is None:
+            low = min((s for row in self.entries for _, _, s in row), default=0)
+            self._aligned = (low, [[(j, m << s - low) for j, m, s in row] for row in self.entries])
+        return self._aligned
 
 
 FUNCTIONS = {

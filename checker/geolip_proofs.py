@@ -225,35 +225,51 @@ def sign_program(network, slopes, inputs_count, row) -> list[Row]:
 
 
 def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
-    """For each row u and input i at least |d(u'y)/dx_i| for all slopes in their intervals: by intervals carried
-    backward."""
+    """For each row u and input i at least |d(u'y)/dx_i| for all slopes in their intervals, carried backward."""
     result = []
     for entries in rows:
-        ends: list[dict[int, tuple[Fraction, Fraction]]] = [{} for _ in network.nodes]
-        for k, u in entries:
-            ends[network.output][k] = (Fraction(u), Fraction(u))
+        ends: list = [(0, {}) for _ in network.nodes]  # by node a shift, and (low, high) of entries, times 2**shift
+        _leave(ends, network.output, *_aligned({k: (u, u) for k, u in entries}))
         layer = len(network.activations)
         for place in range(len(network.nodes) - 1, 0, -1):
-            node = network.nodes[place]
+            node, (shift, own) = network.nodes[place], ends[place]
             if node[0] == "activate":
                 layer -= 1
-                before = ends[node[2]]
-                for j, (low, high) in ends[place].items():
-                    products = [e * Fraction(v) for e in (low, high) for v in slopes[layer][j]]
-                    old = before.get(j, (0, 0))
-                    before[j] = (old[0] + min(products), old[1] + max(products))
+                low, factors = _aligned({j: slopes[layer][j] for j in own})
+                products = {j: [e * v for e in own[j] for v in factors[j]] for j in own}
+                _leave(ends, node[2], shift + low, {j: (min(p), max(p)) for j, p in products.items()})
                 continue
             for parent, map_ in node[2]:
-                before = ends[parent]
-                for i, (low, high) in ends[place].items():
-                    for j, m, s in map_.entries[i]:
-                        w = Fraction(m) * Fraction(2) ** s
-                        old = before.get(j, (0, 0))
-                        more = (w * low, w * high) if m > 0 else (w * high, w * low)
-                        before[j] = (old[0] + more[0], old[1] + more[1])
-        own = ends[0]
-        result.append([max(abs(e) for e in own.get(i, (Fraction(0),) * 2)) for i in range(network.inputs)])
+                low, whole = map_.aligned()
+                lows: dict[int, int] = {}
+                highs: dict[int, int] = {}
+                for i, (below, above) in own.items():
+                    for j, w in whole[i]:
+                        lows[j] = lows.get(j, 0) + w * (below if w > 0 else above)
+                        highs[j] = highs.get(j, 0) + w * (above if w > 0 else below)
+                _leave(ends, parent, shift + low, {j: (lows[j], highs[j]) for j in lows})
+        shift, own = ends[0]
+        sizes = [max(map(abs, own.get(i, (0, 0)))) for i in range(network.inputs)]
+        result.append([Fraction(v << shift) if shift >= 0 else Fraction(v, 1 << -shift) for v in sizes])
     return result
+
+
+def _aligned(pairs):
+    """Pairs of doubles as whole numbers times one power of two: its exponent, and they."""
+    parts = {k: (exact(a), exact(b)) for k, (a, b) in pairs.items()}
+    low = min((s for pair in parts.values() for _, s in pair), default=0)
+    return low, {k: tuple(m << s - low for m, s in pair) for k, pair in parts.items()}
+
+
+def _leave(ends, place, shift, found):
+    """Adds intervals to those that other readers of a node have left there."""
+    old_shift, old = ends[place]
+    low = min(shift, old_shift) if old else shift
+    total = {k: (a << old_shift - low, b << old_shift - low) for k, (a, b) in old.items()}
+    for k, (a, b) in found.items():
+        before = total.get(k, (0, 0))
+        total[k] = (before[0] + (a << shift - low), before[1] + (b << shift - low))
+    ends[place] = (low, total)
 
 
 # ------------------------------------------------------------------------------------------------------------ powers
