@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::questions::Question;
 use crate::truth::{Truth, curved_at, is_slope};
 use crate::{certificates, radius, size};
-use geolip::certificate::{CertificateFile, check_file};
+use geolip::certificate::CertificateFile;
 use geolip::region::{Region, RegionNorm};
 use geolip::{Bound, Functional, InputNorm, Network, OutputNorm, Silent, bound};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -192,7 +192,7 @@ impl Case {
         }
         match CertificateFile::from_json(text.as_bytes()) {
             Ok(read) if read == file => {
-                if let Err(rejection) = check_file(network, &read) {
+                if let Err(rejection) = certificates::check(network, &read) {
                     outcome.find("certificate not accepted again", kind_of(&text), rejection.to_string());
                 }
             }

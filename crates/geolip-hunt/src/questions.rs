@@ -2,6 +2,7 @@
 
 use crate::dice::Dice;
 use crate::exact::times_power;
+use geolip::certificate::Affordable;
 use geolip::region::{Region, RegionNorm};
 use geolip::{InputNorm, Options, OutputNorm, Outputs, Weights};
 use std::time::Duration;
@@ -70,6 +71,7 @@ impl Question {
             tol: self.tol,
             time_limit: Some(Duration::from_secs(4)),
             memory_limit: if self.starved { 0 } else { Options::default().memory_limit },
+            affordable: if self.starved { Affordable::NONE } else { Affordable::default() },
             effort: self.effort,
             seed: self.seed,
             sweep_limit: 2000,
@@ -84,7 +86,11 @@ impl Question {
     pub fn flags(&self) -> String {
         let mut flags =
             format!("--norm {} --output {} --tol {} --seed {}", self.norm, self.outputs, self.tol, self.seed);
-        let switches = [(self.exact, " --exact"), (self.cuts, " --cuts"), (self.starved, " --memory-limit 1e-9")];
+        let switches = [
+            (self.exact, " --exact"),
+            (self.cuts, " --cuts"),
+            (self.starved, " --memory-limit 1e-9 # random tests of small networks: by the library alone"),
+        ];
         switches.iter().filter(|(on, _)| *on).for_each(|(_, flag)| flags += flag);
         if self.split {
             flags += " --split 0.1";

@@ -154,7 +154,8 @@ impl NetworkBuilder {
         Network { output, nodes: Arc::new(self.nodes), local: None }
     }
 
-    /// Exporters write W·x and + b as two nodes. Where only the second reads the first, they become one.
+    /// Exporters write W·x and + b as two nodes. Where only the second reads the first, they become one; not where that would round a
+    /// sum of two biases.
     fn fuse_biases(&mut self, output: NodeId) {
         let mut readers = vec![0; self.nodes.len()];
         readers[output.0] += 1;
@@ -164,11 +165,11 @@ impl NetworkBuilder {
         for index in 1..self.nodes.len() {
             let Op::Affine { terms, bias } = &self.nodes[index].op else { continue };
             let [Term { parent, map: LinearMap::Identity(_) }] = terms.as_slice() else { continue };
-            let parent = *parent;
-            if readers[parent.0] != 1 || !matches!(self.nodes[parent.0].op, Op::Affine { .. }) {
+            let (parent, added) = (*parent, bias.clone());
+            let Op::Affine { bias, .. } = &self.nodes[parent.0].op else { continue };
+            if readers[parent.0] != 1 || !sums_are_exact(bias.as_deref(), added.as_deref()) {
                 continue;
             }
-            let added = bias.clone();
             let earlier = std::mem::replace(&mut self.nodes[parent.0].op, Op::Input); // left behind, unread
             let Op::Affine { terms, bias } = earlier else { continue };
             let bias = match (bias, added) {
@@ -183,6 +184,16 @@ impl NetworkBuilder {
         self.nodes.push(Node { name: name.to_owned(), len, op });
         Ok(NodeId(self.nodes.len() - 1))
     }
+}
+
+/// Whether a + b is exact for every pair (the error of a sum is exact by itself: Knuth, *The Art of Computer Programming* 2, 4.2.2).
+fn sums_are_exact(a: Option<&[f64]>, b: Option<&[f64]>) -> bool {
+    let exact = |(a, b): (&f64, &f64)| {
+        let sum = a + b;
+        let part = sum - a;
+        sum.is_finite() && (a - (sum - part)) + (b - part) == 0.0
+    };
+    a.zip(b).is_none_or(|(a, b)| a.iter().zip(b).all(exact))
 }
 
 fn parents(op: &Op) -> impl Iterator<Item = NodeId> + '_ {
@@ -242,6 +253,19 @@ mod tests {
         let network = b.finish(z);
         assert_eq!(network.nodes().len(), 3);
         assert_eq!(network.evaluate(&[0.0, 0.0, 0.0]), [1.0, 0.0]);
+        Ok(())
+    }
+
+    #[test]
+    fn biases_do_not_fuse_where_their_sum_would_be_rounded() -> Result<(), NetworkError> {
+        for (first, second, nodes) in
+            [(1.0, 2.0, 2), (1e16, 1.0, 3), (f64::MAX, f64::MAX, 3), (0.1, 0.2, 3), (-0.5, 0.5, 2)]
+        {
+            let mut b = NetworkBuilder::new(1)?;
+            let product = b.affine("product", vec![(b.input(), LinearMap::Identity(1))], Some(vec![first]))?;
+            let sum = b.affine("sum", vec![(product, LinearMap::Identity(1))], Some(vec![second]))?;
+            assert_eq!(b.finish(sum).nodes().len(), nodes, "{first} and {second}");
+        }
         Ok(())
     }
 
