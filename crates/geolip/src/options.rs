@@ -14,7 +14,7 @@ use std::time::Duration;
 /// | `outputs` | each | what to bound | each, I, I-J, pairs, a vector u, a norm of all outputs |
 /// | `region` | none | where the bounds hold; none for everywhere | boxes, ℓ2 balls |
 /// | `split` | none | cut the region into parts for this long, to tighten the bound | > 0, with a box as `region` |
-/// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0 |
+/// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0, < 1 |
 /// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
 /// | `memory_limit` | 4 GiB | the memory a proof may take; above it and 256 MiB, bounds are probabilistic | any |
 /// | `affordable` | 256 MiB, 5·10¹¹ multiply–adds | eliminations that are made whatever `memory_limit` says | the default, but in tests |
@@ -98,7 +98,7 @@ impl Default for Options {
 #[non_exhaustive]
 pub enum OptionsError {
     /// The tolerance.
-    #[error("the tolerance is {given}; it must be a positive number, such as 1e-6")]
+    #[error("the tolerance is {given}; it must be a positive number below 1, such as 1e-6")]
     Tolerance {
         /// What was given.
         given: f64,
@@ -146,7 +146,7 @@ pub enum OptionsError {
 impl Options {
     /// Checks every range.
     pub fn validate(&self) -> Result<(), OptionsError> {
-        if !(self.tol > 0.0 && self.tol.is_finite()) {
+        if !(self.tol > 0.0 && self.tol < 1.0) {
             return Err(OptionsError::Tolerance { given: self.tol });
         }
         if !(self.effort >= 0.0 && self.effort.is_finite()) {

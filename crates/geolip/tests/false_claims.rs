@@ -118,6 +118,37 @@ fn intervals_of_large_values_do_not_lose_what_their_weights_underflow_to() {
 }
 
 #[test]
+fn a_ramp_whose_kinks_overflow_is_not_taken_for_flat() {
+    // hard-sigmoid(1e300 x; 1e-300, 1e10) has the slope 1 on (−1e10, −1e10 + 1)
+    for sign in [1.0, -1.0] {
+        let mut b = NetworkBuilder::new(1).unwrap();
+        let map = LinearMap::Dense(Matrix::from_vec(1, 1, vec![sign * 1e300]));
+        let h = b.affine("h", vec![(b.input(), map)], None).unwrap();
+        let z = b.activate("z", h, Activation::HardSigmoid { slope: sign * 1e-300, offset: 1e10 }).unwrap();
+        let network = b.finish(z);
+        let region = Some(Region::new_box(vec![-1e11], vec![0.0]).unwrap());
+        NORMS.iter().for_each(|norm| {
+            never_below(&network, &Options { region: region.clone(), ..options(norm) }, 1.0 - 1e-9, "a far ramp");
+        });
+    }
+}
+
+#[test]
+fn large_tolerances_and_short_limits_give_bounds_or_errors() {
+    let network = chain(&[(1.5, 0.5), (-2.0, 0.25), (0.75, -0.5), (1.0, 0.0)], true);
+    let region = Some(Region::new_box(vec![-1.0], vec![1.0]).unwrap());
+    for tol in [0.05, 0.12, 0.34, 0.5, 0.999] {
+        for limit in [1e-9, 0.05] {
+            let limit = Some(std::time::Duration::from_secs_f64(limit));
+            let o = Options { tol, time_limit: limit, ..options("linf") };
+            never_below(&network, &o, 2.25 * (1.0 - 1e-12), "everywhere");
+            never_below(&network, &Options { region: region.clone(), split: limit, ..o }, 0.0, "in parts");
+        }
+    }
+    assert!(bound(&network, &Options { tol: 1.0, ..options("linf") }, &Silent).is_err());
+}
+
+#[test]
 fn a_radius_does_not_reach_past_a_class_that_underflow_hid() {
     let mut b = NetworkBuilder::new(1).unwrap();
     let mut z = b.input();

@@ -33,12 +33,12 @@
 //! results repeat; the claim may depend on them. So the checker draws others: by default from the operating system.
 //!
 //! **Rounding** is estimated, not bounded: one application of A is off by at most γ·(row sums of |A|), which is taken off the
-//! margin (underflow: `magnitudes.rs`); over the recurrence, errors add up to about q²u, which the factor ½ covers many times
-//! over. A certificate that rests on this test is *probabilistic* and says so, with its p.
+//! margin (underflow: `magnitudes.rs`); over the recurrence, errors add up to about q²u‖g‖ in units of T_q, which has to be below ¼τ: the
+//! factor ½ leaves as much again. A certificate that rests on this test is *probabilistic* and says so, with its p.
 
 use super::form::Multipliers;
 use super::operator::{MULTIPLIERS, Operator, Scaled, Unusable, Vector};
-use super::rounding::gamma_up;
+use super::rounding::{UNIT, gamma_up};
 use crate::network::{Network, Op};
 use crate::problem::{Functional, InputNorm};
 use rand::{Rng, SeedableRng};
@@ -61,7 +61,7 @@ pub struct RandomTest {
 
 /// The probabilities of failure that a claim may have: small enough never to happen, and large enough for the arithmetic
 /// behind a test to mean something.
-pub const PROBABILITIES: RangeInclusive<f64> = 1e-30..=1e-12;
+pub const PROBABILITIES: RangeInclusive<f64> = 1e-16..=1e-12;
 /// c: the vectors of one test.
 const COLUMNS: usize = 4;
 /// Applications of the form that a test may take: a day's work on the largest networks.
@@ -182,6 +182,10 @@ impl<'a> MatrixFreeForm<'a> {
         let steps = ((2.1 * longest / tau).max(1.0).acosh() / rate).ceil().max(1.0);
         if steps.is_nan() || steps > LONGEST_TEST {
             return Err(format!("its random test would take {steps:.0} steps; {LONGEST_TEST:.0} are allowed"));
+        }
+        // relative to the size of the polynomial at zero, with which an error in the direction of a negative eigenvalue grows
+        if 8.0 * UNIT * steps * steps * longest > 0.25 * tau {
+            return Err(format!("its random test would take {steps:.0} steps, too many for double precision"));
         }
         let passes = 0.5 * tau * (rate * steps).cosh();
         let (centre, half) = (0.5 * (top + margin), 0.5 * (top - margin));

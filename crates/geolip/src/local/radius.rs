@@ -12,7 +12,7 @@ use crate::region::enclosure::{Effort, Enclosure};
 use crate::region::{Region, RegionError, RegionNorm, Sample};
 use crate::report::Bound;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::cell::OnceCell;
 use std::time::Instant;
 
@@ -123,7 +123,8 @@ pub struct SampleRadius {
     pub label: Option<usize>,
     /// The output that is largest at the input, in plain floating point.
     pub predicted: usize,
-    /// At most the smallest margin at the input.
+    /// At most the smallest margin at the input; minus infinity, which JSON writes as null, where nothing is known of it.
+    #[serde(deserialize_with = "null_is_minus_infinity")]
     pub margin: f64,
     /// 0 where the prediction is not the label, or nothing is certified.
     pub radius: f64,
@@ -131,6 +132,10 @@ pub struct SampleRadius {
     pub rival: Option<usize>,
     /// How long it took.
     pub seconds: f64,
+}
+
+fn null_is_minus_infinity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NEG_INFINITY))
 }
 
 impl SampleRadius {

@@ -346,7 +346,7 @@ impl Splitter<'_> {
             certificate = by_patterns(&local, norm, functional, certificate);
         } else if certificate.upper() > enough && (certificate.upper() > aim || undecided <= FEW) {
             let begun = Instant::now();
-            let tol = (PART_TOL * (upper_before / enough - 1.0)).clamp(TARGET * self.options.tol, MOST_TOL);
+            let tol = (PART_TOL * (upper_before / enough - 1.0)).min(MOST_TOL).max(TARGET * self.options.tol);
             let options = Options { tol, sweep_limit: 400, time_limit: None, ..self.options.clone() };
             if let Some(found) = bound::certificate(&local, &options, functional) {
                 gain = found.upper() / certificate.upper();

@@ -311,6 +311,9 @@ impl Activation {
             Self::Clip { min, max } if min.is_nan() || max.is_nan() || min > max => {
                 Some(format!("Clip needs min <= max, got {min} and {max}"))
             }
+            Self::Clip { min, max } if *min == f64::INFINITY || *max == f64::NEG_INFINITY => {
+                Some(format!("Clip to values between {min} and {max} has infinite values alone"))
+            }
             Self::Clip { .. } => None,
             other => other
                 .parameters()

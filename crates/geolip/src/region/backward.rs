@@ -178,7 +178,8 @@ impl Backward<'_> {
     /// Whether the half-spaces are found to leave nothing of the box.
     pub fn is_empty(&self) -> bool {
         let nothing = Matrix::zeros(self.region.inputs(), 1);
-        !self.half_spaces.is_empty() && self.least(&nothing)[0].0 > 0.0
+        let (least, error) = self.least(&nothing)[0];
+        !self.half_spaces.is_empty() && least - error > 0.0
     }
 
     /// Adds coefficients to those that other readers of the node have left there.
@@ -266,7 +267,7 @@ impl Backward<'_> {
                 size += total_size * largest;
                 underflow = add_up(underflow, mul_up(TINY, largest));
             }
-            for (h, b) in self.half_spaces.iter().zip(multipliers) {
+            for (h, b) in self.half_spaces.iter().zip(multipliers).filter(|(_, b)| **b > 0.0) {
                 sum += b * h.offset;
                 size += b * h.offset.abs();
             }

@@ -62,6 +62,10 @@ fn range(
         return whole;
     }
     let range = if let Some(pieces) = linear_pieces(activation, index) {
+        // kinks that overflowed are nowhere in particular
+        if !pieces.exact && [l, u].iter().chain(&pieces.kinks).any(|end| !end.is_finite()) {
+            return whole;
+        }
         let slack = |kink: f64| if pieces.exact || ends == Ends::Open { 0.0 } else { NEAR * (1.0 + kink.abs()) };
         let touches = |a: f64, b: f64| if ends == Ends::Closed { a <= b } else { a < b };
         let mut hull: Option<Slope> = None;
@@ -329,6 +333,23 @@ mod tests {
     fn random(seed: &mut u64) -> f64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (*seed >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    #[test]
+    fn kinks_that_overflow_hide_no_piece() {
+        // slope 1e-300 on a ramp far from zero, and kinks at −∞: everything is possible where an end is infinite, too
+        for (slope, offset) in [(1e-300, 1e10), (-1e-300, 1e10), (1e-10, -1e300), (-1e-310, -5.0)] {
+            let activation = Activation::HardSigmoid { slope, offset };
+            for ends in
+                [(f64::NEG_INFINITY, 0.0), (0.0, f64::INFINITY), (f64::NEG_INFINITY, f64::INFINITY), (-1e308, 1e308)]
+            {
+                assert_eq!(
+                    derivative_range(&activation, 0, ends, Ends::Closed),
+                    activation.slope(0),
+                    "{slope} {ends:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl Context<'_> {
         let repair = self.repair(form, track, sweep);
         // where every elimination counts, a guess at the gap comes before the search for the best
         let root = gain.min(1.0).sqrt();
-        let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).clamp(self.gap(), 0.3));
+        let guesses = [3.0, 30.0, 300.0].map(|factor| (factor * root).min(0.3).max(self.gap()));
         let guesses = guesses.into_iter().filter(|_| self.form.is_slow());
         let mut guessed = guesses.filter_map(|gap| repair.within(gap, sweep.value[0]));
         guessed.find_map(|r| self.certify(track, r)).or_else(|| repair.best().and_then(|r| self.certify(track, r)))
