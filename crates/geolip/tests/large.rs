@@ -269,6 +269,9 @@ proptest! {
         if fgl == 0.0 {
             return Ok(());
         }
+        if matches!(claim.proof, Proof::Intervals) {
+            return Ok(()); // no test passed: there is nothing to forge
+        }
         let test = form(&mut claim).random_test.expect("what is not zero is tested");
         let smaller = part * fgl / claim.upper;
         form(&mut claim).zeta[0] *= smaller * smaller;

@@ -30,7 +30,8 @@ impl Affordable {
 
     /// The form of a network, if an elimination for a functional of so many rows is affordable.
     pub fn form<'a>(&self, network: &'a Network, rows: usize) -> Option<QuadraticForm<'a>> {
-        self.writes_out(network).then(|| QuadraticForm::new(network)).filter(|form| self.covers(form, rows))
+        let form = self.writes_out(network).then(|| QuadraticForm::within(network, self.bytes)).flatten();
+        form.filter(|form| self.covers(form, rows))
     }
 
     /// Whether the maps of a network fit, written out.

@@ -9,7 +9,7 @@
 
 use super::rounding::{TINY, gamma_up};
 use crate::matrix::{Matrix, product};
-use crate::network::{LinearMap, Network, Op, Slope};
+use crate::network::{LinearMap, Network, Op, Slope, Term};
 use crate::sparse::Sparse;
 use std::borrow::Cow;
 
@@ -87,6 +87,18 @@ impl Part<'_> {
         }
     }
 
+    /// Bytes that it holds; nothing for what the network holds.
+    fn bytes(&self) -> f64 {
+        let dense = |rows: usize, cols: usize| rows as f64 * cols as f64;
+        let numbers = match &self.matrix {
+            Coefficient::Diagonal { values, error } => values.len() as f64 * if error.is_some() { 2.0 } else { 1.0 },
+            Coefficient::Dense { values: Cow::Borrowed(_), .. } => 0.0,
+            Coefficient::Dense { values, .. } => 2.0 * dense(values.rows(), values.cols()),
+            Coefficient::Sparse { values, .. } => 4.0 * values.stored() as f64 + values.rows() as f64,
+        };
+        8.0 * numbers
+    }
+
     fn row_stands(&self, i: usize) -> bool {
         let mut stands = false;
         self.visit_row(i, |_, _, _| stands = true);
@@ -118,6 +130,8 @@ pub(super) type Parts<'a> = Vec<Part<'a>>;
 /// One activation layer: its pre-activation as a function of the earlier blocks, and which neurons are variables.
 #[derive(Clone, Debug)]
 pub(super) struct LayerForm<'a> {
+    /// The activation's node.
+    node: usize,
     pub h: Parts<'a>,
     pub slopes: Vec<Slope>,
     /// Whether neuron j is a variable of its own; where not, its multiplier plays no part.
@@ -125,19 +139,26 @@ pub(super) struct LayerForm<'a> {
 }
 
 /// Writes every pre-activation, and the output, in terms of the blocks, for the given slope intervals (one list per
-/// activation layer).
-pub(super) fn expand(network: &Network, intervals: Vec<Vec<Slope>>) -> (Vec<LayerForm<'_>>, Parts<'_>) {
+/// activation layer); none where that takes more than so many bytes.
+pub(super) fn expand(
+    network: &Network,
+    intervals: Vec<Vec<Slope>>,
+    bytes: f64,
+) -> Option<(Vec<LayerForm<'_>>, Parts<'_>)> {
     let mut forms: Vec<Parts<'_>> = Vec::with_capacity(network.nodes().len());
-    let mut layers = Vec::new();
+    let mut layers: Vec<LayerForm<'_>> = Vec::new();
     let mut intervals = intervals.into_iter();
-    for node in network.nodes() {
+    let last_reader = last_readers(network);
+    let mut held = 0.0;
+    for (index, node) in network.nodes().iter().enumerate() {
         let form = match &node.op {
             Op::Input => vec![Part::variables(0, &vec![true; node.len])],
             Op::Affine { terms, .. } => {
                 let mut sum = Parts::new();
                 for term in terms {
                     for part in &forms[term.parent.index()] {
-                        add_part(&mut sum, compose(&term.map, part));
+                        let own: f64 = sum.iter().map(Part::bytes).sum();
+                        add_part(&mut sum, compose(&term.map, part, bytes - held - own)?);
                     }
                 }
                 sum
@@ -148,24 +169,63 @@ pub(super) fn expand(network: &Network, intervals: Vec<Vec<Slope>>) -> (Vec<Laye
                 let free: Vec<bool> =
                     (0..node.len).map(|i| !slopes[i].is_fixed() && h.iter().any(|part| part.row_stands(i))).collect();
                 let form = pass_fixed(&h, &slopes, &free, layers.len() + 1);
-                layers.push(LayerForm { h, slopes, free });
+                layers.push(LayerForm { node: index, h, slopes, free });
                 form
             }
         };
+        held += form.iter().map(Part::bytes).sum::<f64>();
         forms.push(form);
+        // what nothing reads any more is forgotten
+        for parent in parents(network, index).filter(|parent| last_reader[*parent] == index) {
+            held -= std::mem::take(&mut forms[parent]).iter().map(Part::bytes).sum::<f64>();
+        }
+        if layers.last().is_some_and(|layer| layer.node == index) {
+            held += layers.last().map_or(0.0, |layer| layer.h.iter().map(Part::bytes).sum());
+        }
+        if held > bytes {
+            return None;
+        }
     }
-    let output = forms.swap_remove(network.output().index());
-    (layers, output)
+    Some((layers, std::mem::take(&mut forms[network.output().index()])))
 }
 
-/// A ∘ part. Exact for the identity and for weights applied to bare variables; rounded products come with their error.
-fn compose<'a>(map: &'a LinearMap, part: &Part<'a>) -> Part<'a> {
+/// The nodes that a node reads.
+fn parents(network: &Network, index: usize) -> impl Iterator<Item = usize> + '_ {
+    let (terms, single): (&[Term], _) = match &network.nodes()[index].op {
+        Op::Input => (&[], None),
+        Op::Affine { terms, .. } => (terms, None),
+        Op::Activate { parent, .. } => (&[], Some(parent.index())),
+    };
+    terms.iter().map(|term| term.parent.index()).chain(single)
+}
+
+/// Per node, the last node that reads it; none, which is beyond the end, for the output.
+fn last_readers(network: &Network) -> Vec<usize> {
+    let count = network.nodes().len();
+    let mut last = vec![0; count];
+    (0..count).for_each(|index| parents(network, index).for_each(|parent| last[parent] = index));
+    last[network.output().index()] = count;
+    last
+}
+
+/// A ∘ part. Exact for the identity and for weights applied to bare variables; rounded products come with their error. None where
+/// that takes more than so many bytes.
+fn compose<'a>(map: &'a LinearMap, part: &Part<'a>, bytes: f64) -> Option<Part<'a>> {
+    // values, errors, and what is in the making
+    let dense = |rows: usize| 32.0 * rows as f64 * part.cols() as f64;
     match map {
-        LinearMap::Identity(_) => part.clone(),
-        LinearMap::Scale(s) => scale_rows(part, s),
-        LinearMap::Dense(w) => multiply_dense(w, part),
+        LinearMap::Identity(_) => (part.bytes() <= bytes).then(|| part.clone()),
+        LinearMap::Scale(s) => (part.bytes().max(8.0 * s.len() as f64) <= bytes).then(|| scale_rows(part, s)),
+        LinearMap::Dense(w) => {
+            let borrowed = matches!(&part.matrix,
+                Coefficient::Diagonal { values, error: None } if values.iter().all(|v| *v == 1.0));
+            (borrowed || dense(w.rows()) <= bytes).then(|| multiply_dense(w, part))
+        }
         LinearMap::Convolution(_) | LinearMap::Gather(_) | LinearMap::Transpose(_) => {
-            multiply_sparse(&map.to_sparse(), part)
+            if part.as_dense().is_some() && dense(map.rows()) > bytes {
+                return None;
+            }
+            multiply_sparse(&map.to_sparse(), part, bytes)
         }
     }
 }
@@ -227,28 +287,30 @@ fn multiply_dense<'a>(w: &'a Matrix, part: &Part<'a>) -> Part<'a> {
         }
         Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => {
             let row = |i: usize| w.row(i).iter().copied().enumerate().filter(|(_, v)| *v != 0.0);
-            accumulate(w.rows(), true, row, part)
+            accumulate(w.rows(), true, row, (part, f64::INFINITY)).expect("no limit")
         }
     };
     Part { block: part.block, matrix }
 }
 
-/// S ∘ part for a sparse S: dense if the part is.
-fn multiply_sparse<'a>(s: &Sparse, part: &Part<'_>) -> Part<'a> {
-    let matrix = accumulate(s.rows(), part.as_dense().is_some(), |i| s.row(i), part);
-    Part { block: part.block, matrix }
+/// S ∘ part for a sparse S: dense if the part is. None where that takes more than so many bytes.
+fn multiply_sparse<'a>(s: &Sparse, part: &Part<'_>, bytes: f64) -> Option<Part<'a>> {
+    let matrix = accumulate(s.rows(), part.as_dense().is_some(), |i| s.row(i), (part, bytes))?;
+    Some(Part { block: part.block, matrix })
 }
 
-/// The product of a matrix given by its rows with a part, each entry with its own error bound.
+/// The product of a matrix given by its rows with a part, each entry with its own error bound; none where that takes more than so
+/// many bytes.
 fn accumulate<'a, I: Iterator<Item = (usize, f64)>>(
     count: usize,
     dense: bool,
     row: impl Fn(usize) -> I,
-    part: &Part<'_>,
-) -> Coefficient<'a> {
+    (part, bytes): (&Part<'_>, f64),
+) -> Option<Coefficient<'a>> {
     let mut rows = Rows::new(count, part.cols(), dense);
     let mut sums = vec![Sum::default(); part.cols()];
     let mut touched = Vec::new();
+    let mut stored = 0.0;
     for i in 0..count {
         for (m, weight) in row(i) {
             part.visit_row(m, |j, value, error| {
@@ -259,12 +321,16 @@ fn accumulate<'a, I: Iterator<Item = (usize, f64)>>(
             });
         }
         touched.sort_unstable();
+        stored += touched.len() as f64;
+        if 32.0 * stored > bytes {
+            return None;
+        }
         rows.push(touched.drain(..).map(|j| {
             let sum = std::mem::take(&mut sums[j]);
             (j, sum.value, sum.error())
         }));
     }
-    rows.finish()
+    Some(rows.finish())
 }
 
 /// A sum of products in the making.

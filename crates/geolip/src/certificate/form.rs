@@ -100,31 +100,42 @@ pub struct QuadraticForm<'a> {
     partition: Partition,
 }
 
+/// Bytes per pair of tiles in the search for an order of elimination, and in a matrix of blocks.
+const BYTES_PER_PAIR: f64 = 64.0;
 /// Largest scale taken, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
 const LARGEST_SCALE: f64 = 1.0e120;
 
 impl<'a> QuadraticForm<'a> {
     /// Expands a network.
     pub fn new(network: &'a Network) -> Self {
-        Self::with_slopes(network, Vec::new(), network.slopes())
+        Self::within(network, f64::INFINITY).expect("no limit")
+    }
+
+    /// Expands a network; none where that takes more than so many bytes.
+    pub fn within(network: &'a Network, bytes: f64) -> Option<Self> {
+        Self::with_slopes(network, Vec::new(), network.slopes(), bytes)
     }
 
     /// Expands the case of a network in which some neurons have one end of their slope interval as their slope; none if
-    /// there is no such neuron.
-    pub fn of_case(network: &'a Network, fixings: Vec<Fixing>) -> Option<Self> {
+    /// there is no such neuron, or where that takes more than so many bytes.
+    pub fn of_case(network: &'a Network, fixings: Vec<Fixing>, bytes: f64) -> Option<Self> {
         let slopes = restricted(network, &fixings)?;
-        Some(Self::with_slopes(network, fixings, slopes))
+        Self::with_slopes(network, fixings, slopes, bytes)
     }
 
-    fn with_slopes(network: &'a Network, fixings: Vec<Fixing>, slopes: Vec<Vec<Slope>>) -> Self {
-        let (layers, output) = expand(network, slopes);
+    fn with_slopes(network: &'a Network, fixings: Vec<Fixing>, slopes: Vec<Vec<Slope>>, bytes: f64) -> Option<Self> {
+        // which tiles meet is a table of their pairs
+        if BYTES_PER_PAIR * (slopes.len() as f64).powi(2) > bytes {
+            return None;
+        }
+        let (layers, output) = expand(network, slopes, bytes)?;
         let sizes: Vec<usize> = std::iter::once(network.inputs())
             .chain(layers.iter().map(|l: &LayerForm<'_>| l.free.len()))
             .chain(std::iter::once(1))
             .collect();
         let additions = additions(&layers, &sizes);
         let partition = Partition::new(network, &layers, &output);
-        Self { network, fixings, layers, output, sizes, additions, partition }
+        Some(Self { network, fixings, layers, output, sizes, additions, partition })
     }
 
     /// The neurons that this form fixes; empty for the form of the network itself.

@@ -39,8 +39,9 @@ pub(super) struct Leaves<'a> {
     waiting: Vec<usize>,
 }
 
-/// Sides of a part, those of twins included, which may be as many per cut as a layer has neurons.
-const MOST_SIDES: usize = 1 << 20;
+/// Numbers in the half-spaces of a part at most: inputs times sides, those of twins included, which may be as many per cut as a layer
+/// has neurons.
+const MOST_NUMBERS: usize = 1 << 25;
 
 /// What a cut changed.
 #[derive(Clone, Copy, Debug)]
@@ -112,7 +113,8 @@ impl<'a> Leaves<'a> {
             }
             self.waiting.push(self.cuts.len());
             self.cut(knife, false);
-            if self.sides.len() > MOST_SIDES {
+            // each is a half-space, which has a number for every input
+            if self.sides.len().saturating_mul(self.region.inputs()) > MOST_NUMBERS {
                 return Err("its tree is deeper than any that is checked");
             }
         }

@@ -167,7 +167,8 @@ impl<'a> MatrixFreeForm<'a> {
             let node = &self.network().nodes()[found.node];
             format!("its numbers reach {:e} at '{}', out of the range of a random test", found.magnitude, node.name)
         })?;
-        let margin = margin - self.rounding * largest;
+        // the computed form may be off by so much at either end of the interval and at zero
+        let margin = margin - 2.0 * self.rounding * largest;
         if margin <= 0.0 {
             return Err("the margin of its random test is below the rounding of the form".to_owned());
         }

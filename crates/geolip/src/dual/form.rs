@@ -26,7 +26,9 @@ impl<'a> Form<'a> {
         let allowed = Affordable { work: Affordable::MOST_WORK, bytes: memory as f64 };
         // one form for both questions: to make it is most of the work
         let larger = if allowed.bytes >= affordable.bytes { [allowed, affordable] } else { [affordable, allowed] };
-        let form = (written_out(network) <= larger[0].bytes).then(|| QuadraticForm::new(network));
+        let form = (written_out(network) <= larger[0].bytes)
+            .then(|| QuadraticForm::within(network, larger[0].bytes))
+            .flatten();
         match form.filter(|form| larger.iter().any(|limit| limit.covers(form, rows))) {
             Some(form) => Self::Eliminated(form),
             None => Self::MatrixFree(MatrixFreeForm::new(network)),

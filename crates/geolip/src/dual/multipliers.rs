@@ -14,6 +14,11 @@ use crate::relaxation::{Sweep, VectorNetwork};
 /// Vanishing ‖h_j‖ and ‖G_j‖ count as this fraction of what their neuron's share of the layer would be, so that they get
 /// usable multipliers; see [`floors`].
 const FLOOR: f64 = 1e-9;
+/// The share of the value that an unread neuron of the first layer has, far below the floor of the γ that it reads; and how much smaller
+/// that is in the next layer, where what it reads may be unread, too; down to the last.
+const UNREAD: f64 = 1e-20;
+const DEEPER: f64 = 1e-6;
+const SMALLEST: f64 = 1e-200;
 /// Likewise for γ_i, against Σγ.
 const GAMMA_FLOOR: f64 = 1e-14;
 
@@ -98,7 +103,8 @@ impl<'a> Recovery<'a> {
         for (a, j) in variables.filter(|(a, j)| multipliers.lambda[*a][*j] == 0.0).collect::<Vec<_>>() {
             let sizes = sizes[a].get_or_insert_with(|| floors(sweep.h_norms[a].column(0), self.h_limits[a].column(0)));
             let reach = self.network.slopes()[a][j].radius() * sizes[j];
-            let smallest = FLOOR * sweep.value[0] / sizes.len() as f64 / (reach * reach);
+            let share = (UNREAD * DEEPER.powi(i32::try_from(a).unwrap_or(i32::MAX))).max(SMALLEST);
+            let smallest = share * sweep.value[0] / (reach * reach);
             multipliers.lambda[a][j] = if smallest.is_finite() { smallest } else { 0.0 };
         }
         multipliers

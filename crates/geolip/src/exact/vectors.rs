@@ -111,7 +111,9 @@ impl<'a> Relaxed<'a> {
     }
 
     fn form(&self) -> Option<&QuadraticForm<'a>> {
-        self.form.get_or_init(|| QuadraticForm::of_case(self.problem.network, self.fixings.to_vec())).as_ref()
+        self.form
+            .get_or_init(|| QuadraticForm::of_case(self.problem.network, self.fixings.to_vec(), f64::INFINITY))
+            .as_ref()
     }
 
     /// A bound of at most `target`.

@@ -39,7 +39,8 @@ fn twins(network: &Network, node: NodeId) -> Vec<Vec<(usize, bool)>> {
     let n = network.node(node).len;
     let mut found = vec![Vec::new(); n];
     let Op::Affine { terms, bias } = &network.node(node).op else { return found };
-    if n * (n + terms.iter().map(|term| term.map.cols()).sum::<usize>()) > MOST_NUMBERS {
+    let columns = terms.iter().map(|term| term.map.cols()).fold(n, usize::saturating_add);
+    if n.saturating_mul(columns) > MOST_NUMBERS {
         return found;
     }
     let units = Matrix::identity(n);

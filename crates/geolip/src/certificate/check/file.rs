@@ -7,7 +7,7 @@ use super::super::one_hidden::OneHidden;
 use super::super::randomised::MatrixFreeForm;
 use super::super::randomness::{Draws, Randomness};
 use super::super::rejection::Rejection;
-use super::inputs::{check_inputs_within, check_intervals};
+use super::inputs::{check_inputs_within, check_intervals_within};
 use super::room::Room;
 use super::trees::{NOT_ONE_LAYER, check_cases, check_parts};
 use super::{Certificate, accept, check, check_probabilistic, check_signs, unfit};
@@ -65,10 +65,12 @@ pub fn check_file_with(
         None => network.everywhere(),
         Some(region) => network.on(region.clone())?,
     };
-    let (form, operator) =
-        (LazyCell::new(|| QuadraticForm::new(network)), LazyCell::new(|| MatrixFreeForm::new(network)));
-    let layer = LazyCell::new(|| OneHidden::new(network).ok());
     let room = Room::new(options.memory_limit);
+    let (form, operator) = (
+        LazyCell::new(|| QuadraticForm::within(network, room.bytes())),
+        LazyCell::new(|| MatrixFreeForm::new(network)),
+    );
+    let layer = LazyCell::new(|| OneHidden::new(network).ok());
     let draws = LazyCell::new(|| Draws::of_checker(options.randomness));
     let mut tests = 0..;
     // proofs input by input share the forms of the inputs, so they are checked side by side
@@ -82,12 +84,16 @@ pub fn check_file_with(
     let mut single = |claim: &Claim| match &claim.proof {
         Proof::Multipliers(FormProof { random_test: None, .. }) => {
             room.writes_out(network, claim)?;
-            room.holds(&form, claim.output.row_count(network.outputs()), claim)?;
-            check(&form, file.norm, claim)
+            let form = form.as_ref().ok_or_else(|| room.exceeded(claim))?;
+            room.holds(form, claim.output.row_count(network.outputs()), claim)?;
+            check(form, file.norm, claim)
         }
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => {
             let rows = claim.output.row_count(network.outputs());
-            if options.affordable.writes_out(network) && options.affordable.covers(&form, rows) {
+            let form = || QuadraticForm::within(network, options.affordable.bytes);
+            if options.affordable.writes_out(network)
+                && form().is_some_and(|form| options.affordable.covers(&form, rows))
+            {
                 return Err(Rejection::Affordable { output: claim.output.to_string() });
             }
             let draws = draws.as_ref().map_err(|reason| Rejection::Entropy { reason: reason.clone() })?;
@@ -99,7 +105,7 @@ pub fn check_file_with(
             None => Err(unfit(claim, NOT_ONE_LAYER)),
         },
         Proof::Cases(tree) => check_cases(network, file.norm, claim, (tree, room)),
-        Proof::Intervals | Proof::Patterns => check_intervals(network, file.norm, claim),
+        Proof::Intervals | Proof::Patterns => check_intervals_within(network, file.norm, (claim, room)),
         Proof::Parts(tree) => check_parts(network, file.norm, claim, (tree, room)),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
         Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),

@@ -1,7 +1,7 @@
 //! Claims input by input, and claims that intervals prove: what the checker works out for itself, with or without help.
 
 use super::super::format::{Claim, FormProof, InputProof, Proof};
-use super::super::intervals::{entrywise_bound, input_bounds, patterns_bound};
+use super::super::intervals::{MOST_UNDECIDED, entrywise_bound, input_bounds, patterns_bound};
 use super::super::rejection::Rejection;
 use super::room::{Room, SideBySide};
 use super::{Certificate, accept, check, check_output, unfit};
@@ -12,7 +12,22 @@ use rayon::prelude::*;
 /// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), or by patterns
 /// ([`super::intervals::patterns_bound`]), computed here.
 pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
+    check_intervals_within(network, norm, (claim, Room::new(usize::MAX)))
+}
+
+/// As [`check_intervals`], within some memory.
+pub(super) fn check_intervals_within(
+    network: &Network,
+    norm: InputNorm,
+    (claim, room): (&Claim, Room),
+) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
+    let undecided = || network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
+    let patterns = match claim.proof {
+        Proof::Patterns => 1 << undecided().min(MOST_UNDECIDED),
+        _ => 1,
+    };
+    room.gradients(network, patterns * claim.output.row_count(network.outputs()), claim)?;
     match claim.proof {
         Proof::Intervals => accept(network, norm, claim, bound_by_intervals(network, norm, &claim.output)),
         Proof::Patterns => match patterns_bound(network, norm, &claim.output) {
@@ -95,6 +110,7 @@ pub(super) fn check_inputs_within(
         if let Some(rejection) = &failed[c] {
             return Err(rejection.clone());
         }
+        room.gradients(network, claim.output.row_count(network.outputs()), claim)?;
         let mut proved = input_bounds(network, &claim.output);
         // what the form of an input proves is at most the whole claim
         list.iter().for_each(|proof| proved[proof.input] = claim.upper);

@@ -17,6 +17,8 @@ pub(super) struct Room {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SideBySide(usize);
 
+/// Bytes per entry of a node and row of a functional: centre and radius, what is in the making, and passes over absolute values.
+const BYTES_PER_GRADIENT: f64 = 48.0;
 /// Leaves per thread that are made ready at a time, where memory does not matter.
 const AHEAD: usize = 4;
 
@@ -28,9 +30,25 @@ impl Room {
     /// The form of a network, if it and its elimination for so many rows fit.
     pub fn form<'a>(self, network: &'a Network, rows: usize, claim: &Claim) -> Result<QuadraticForm<'a>, Rejection> {
         self.writes_out(network, claim)?;
-        let form = QuadraticForm::new(network);
+        let form = QuadraticForm::within(network, self.bytes).ok_or_else(|| self.exceeded(claim))?;
         self.holds(&form, rows, claim)?;
         Ok(form)
+    }
+
+    /// The bytes there are.
+    pub fn bytes(self) -> f64 {
+        self.bytes
+    }
+
+    /// That a form does not fit, however much it would need.
+    pub fn exceeded(self, claim: &Claim) -> Rejection {
+        Rejection::Memory { output: claim.output.to_string(), needed: 2.0 * self.bytes, limit: self.bytes }
+    }
+
+    /// Whether intervals for the gradients of so many rows at every node fit.
+    pub fn gradients(self, network: &Network, rows: usize, claim: &Claim) -> Result<(), Rejection> {
+        let entries = network.nodes().iter().map(|node| node.len as f64).sum::<f64>();
+        self.fits(BYTES_PER_GRADIENT * entries * rows as f64, claim)
     }
 
     /// Whether the maps of a network fit, written out.

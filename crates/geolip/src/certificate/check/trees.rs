@@ -10,7 +10,7 @@ use super::super::one_hidden::OneHidden;
 use super::super::parts;
 use super::super::rejection::Rejection;
 use super::super::signs::SignProof;
-use super::inputs::{check_inputs_within, check_intervals};
+use super::inputs::{check_inputs_within, check_intervals_within};
 use super::room::Room;
 use super::{Certificate, check, check_form, check_output, check_signs, describe, unfit};
 use crate::network::{Network, Twins};
@@ -189,8 +189,8 @@ pub(super) fn check_cases(
     };
     side_by_side.all(next, |(path, proof)| match proof {
         CaseProof::Multipliers(proof) => {
-            let form = QuadraticForm::of_case(network, path);
-            let form = form.ok_or_else(|| unfit(claim, "it is about unknown neurons"))?;
+            let form = QuadraticForm::of_case(network, path, room.bytes());
+            let form = form.ok_or_else(|| unfit(claim, "it is about unknown neurons, or takes too much memory"))?;
             room.holds(&form, rows, claim)?;
             check_case(&form, norm, &claim.output, (claim.upper, proof.clone())).map(|_| ())
         }
@@ -235,10 +235,9 @@ pub(super) fn check_parts(
         let local = network.on_part(part).map_err(|error| unfit(claim, &error.to_string()))?;
         let own = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
         match &own.proof {
-            Proof::Intervals | Proof::Patterns => check_intervals(&local, norm, &own),
+            Proof::Intervals | Proof::Patterns => check_intervals_within(&local, norm, (&own, room)),
             Proof::Multipliers(FormProof { random_test: None, .. }) => {
-                let form = QuadraticForm::new(&local);
-                room.holds(&form, rows, claim)?;
+                let form = room.form(&local, rows, claim)?;
                 check(&form, norm, &own)
             }
             Proof::Inputs(_) => {
