@@ -31,6 +31,8 @@ fn largest_difference(a: &Network, b: &Network) -> f64 {
     differences.fold(0.0, f64::max)
 }
 
+/// Networks that tract cannot run (ReduceMax of a float32 tensor over the last axis).
+const TRACT_CANNOT: [&str; 2] = ["maxmin/maxmin_l2_2fc_16_reduce.onnx", "maxmin/maxmin_l2_5fc_32_reduce.onnx"];
 /// How many ONNX files of the index are read.
 const SUPPORTED: usize = 45;
 /// Networks of the index that are not read yet: sorting, and products of tensors that both depend on the input.
@@ -201,7 +203,9 @@ fn the_index_says_what_is_supported() {
         }
         let later = LATER.contains(&file);
         if expect == "support" && !later {
-            assert!(agrees(&import(&shared.join(file))), "{file}");
+            let imported = import(&shared.join(file));
+            let not_run = matches!(imported.self_check, SelfCheck::NotRun { .. });
+            assert!(agrees(&imported) || not_run && TRACT_CANNOT.contains(&file), "{file}: {:?}", imported.self_check);
             supported += 1;
             continue;
         }

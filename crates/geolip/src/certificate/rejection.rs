@@ -93,6 +93,14 @@ pub enum Rejection {
         /// Bytes.
         limit: f64,
     },
+    /// Making the form of a claim takes too much memory; it was given up when it had taken that.
+    #[error("output '{output}': its form takes more than the {:.2} MiB allowed; raise the memory limit", *limit / MIB)]
+    Form {
+        /// The claim.
+        output: String,
+        /// Bytes.
+        limit: f64,
+    },
     /// No random numbers.
     #[error("the system gave no random numbers for a random test ({reason}); give a seed")]
     Entropy {

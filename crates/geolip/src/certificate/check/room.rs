@@ -42,7 +42,7 @@ impl Room {
 
     /// That a form does not fit, however much it would need.
     pub fn exceeded(self, claim: &Claim) -> Rejection {
-        Rejection::Memory { output: claim.output.to_string(), needed: 2.0 * self.bytes, limit: self.bytes }
+        Rejection::Form { output: claim.output.to_string(), limit: self.bytes }
     }
 
     /// Whether intervals for the gradients of so many rows at every node fit.
