@@ -61,6 +61,18 @@ pub fn chain(dice: &mut Dice) -> Plan {
     let n = 1 + dice.below(2);
     let most = *dice.pick(&[100, 300, 600, 1000]);
     let mut plan = Plan { inputs: n, steps: Vec::new() };
+    if dice.chance(0.5) {
+        // factors that fall below the smallest number and rise again: diagonal, so that products stay so
+        let (first, second) = (dice.whole(450, 700) as i32, dice.whole(450, 700) as i32);
+        for exponent in [-first, -second, first, second + dice.whole(-20, 20) as i32] {
+            let terms = vec![(plan.output(), Map::Scale(vec![2f64.powi(exponent); n]))];
+            plan.steps.push(Step::Affine { terms, bias: None });
+        }
+        if dice.chance(0.5) {
+            plan.steps.push(Step::Activate { parent: plan.output(), activation: Activation::Relu });
+        }
+        return plan;
+    }
     for at in 0..2 + dice.below(4) {
         let map = match dice.below(4) {
             0 => dense(n, n, (0..n * n).map(|_| power(most, dice) * dice.whole(0, 1) as f64).collect()),

@@ -80,13 +80,18 @@ fn an_output_whose_coefficients_underflow_is_not_zero() {
 
 #[test]
 fn scaled_coefficients_that_underflow_keep_their_error() {
-    // diagonal maps alone: their products stay diagonal
-    for scales in [[1e-200, 1e-200, 1e200, 1e200], [3e-170, 3e-170, 1e170, 1e170]] {
+    // diagonal maps alone: their products stay diagonal, and what has underflowed is scaled again
+    for (scales, at) in [
+        ([1e-200, 1e-200, 1e200, 1e200], 3),
+        ([3e-170, 3e-170, 1e170, 1e170], 3),
+        ([1e-200, 1e-200, 1e200, 1e200], 1),
+        ([3e-170, 3e-170, 1e170, 1e170], 4),
+    ] {
         let mut b = NetworkBuilder::new(2).unwrap();
         let mut z = b.input();
         for (i, s) in scales.iter().enumerate() {
             z = b.affine("scale", vec![(z, LinearMap::Scale(vec![*s, 0.0]))], None).unwrap();
-            if i == 1 {
+            if i == at {
                 z = b.activate("relu", z, Activation::LeakyRelu { slope: 0.5 }).unwrap();
             }
         }
