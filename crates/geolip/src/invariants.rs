@@ -115,7 +115,8 @@ mod tests {
     fn a_report_that_contradicts_itself_is_withheld() {
         let (network, report) = found();
         assert!(checked(&network, report.clone()).is_ok());
-        let breaks: [(&str, fn(&mut Bound)); 9] = [
+        type Breaks = (&'static str, fn(&mut Bound));
+        let breaks: [Breaks; 9] = [
             ("the lower bound is 1e3, more than", |b| b.witness.lower = 1e3),
             ("the pattern's value is 1e3, more than", |b| b.pattern.value = 1e3),
             ("the pattern bound is 1e3, more than", |b| b.pattern_lower = 1e3),

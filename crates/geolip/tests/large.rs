@@ -208,7 +208,7 @@ fn probabilistic_certificates_are_checked_from_their_file() {
         refused("a likely failure", retested(&file, |t| t.failure_probability = 0.5));
         refused("a more likely failure", retested(&file, |t| t.failure_probability = 1.01e-12));
         refused("a failure too unlikely to be meant", retested(&file, |t| t.failure_probability = 1e-300));
-        refused("no multipliers and no claim", claimed(changed(&file, |c| no_multipliers(c)), 0.0));
+        refused("no multipliers and no claim", claimed(changed(&file, no_multipliers), 0.0));
         refused("a failure probability of zero", retested(&file, |t| t.failure_probability = 0.0));
         refused("a negative failure probability", retested(&file, |t| t.failure_probability = -1e-7));
         refused("a failure probability that is no number", retested(&file, |t| t.failure_probability = f64::NAN));
