@@ -362,7 +362,7 @@ fn methods_are_ordered_as_they_must_be() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_comparison_with_what_there_is() {
-    let text = interrupted(&["compare", "models/digits-784-256-10.onnx", "--json"], 3000);
+    let text = interrupted(&["compare", "models/digits-784-256-10.onnx", "--json"], 5000);
     let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
     let methods = json["methods"].as_array().expect("a list");
     let note = |row: &serde_json::Value| row["note"].as_str().is_some_and(|note| note.ends_with("stopped early"));

@@ -29,7 +29,7 @@
 //! polynomial fixed beforehand in the place of Lanczos' own: the same exponential in q√(m/s) with the same constants, from
 //! a recurrence of two terms that is stable without reorthogonalisation.
 //!
-//! **Randomness** is the tester's ([`super::randomness`]). Whoever makes a claim tests it with numbers from a seed, so that
+//! **Randomness** is the tester's (`randomness.rs`). Whoever makes a claim tests it with numbers from a seed, so that
 //! results repeat; the claim may depend on them. So the checker draws others: by default from the operating system.
 //!
 //! **Rounding** is estimated, not bounded: one application of A is off by at most γ·(row sums of |A|), which is taken off the

@@ -3,7 +3,7 @@
 //! * A *pattern* bound: slopes v, each in its interval, with ‖J(v)ᵀu‖ computed and rounded down. FGL ≥ it.
 //! * A *real* bound: an input x whose gradient has that norm, rounded down. The Lipschitz constant is at least it.
 //!
-//! Both hold whatever the search that found them did: a pattern's slopes lie in their intervals ([`pattern_inside`]), those at
+//! Both hold whatever the search that found them did: a pattern's slopes lie in their intervals (`pattern_inside`), those at
 //! an input are proved (`proved.rs`), and the evaluation ([`GradientBound`]) subtracts a bound on its own rounding.
 
 mod ascend;

@@ -9,8 +9,8 @@ use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
 use rayon::prelude::*;
 
-/// Checks a claim by intervals for every entry of the gradient ([`super::intervals::entrywise_bound`]), or by patterns
-/// ([`super::intervals::patterns_bound`]), computed here.
+/// Checks a claim by intervals for every entry of the gradient (`entrywise_bound` of [`crate::certificate::intervals`]), or by patterns
+/// (`patterns_bound` there), computed here.
 pub fn check_intervals(network: &Network, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
     check_intervals_within(network, norm, (claim, Room::new(usize::MAX)))
 }

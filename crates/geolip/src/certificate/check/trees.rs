@@ -1,4 +1,4 @@
-//! Claims with a tree: case by case ([`super::super::cases`]) and part by part of a region ([`super::super::parts`]).
+//! Claims with a tree: case by case ([`crate::certificate::cases`]) and part by part of a region ([`crate::certificate::parts`]).
 //!
 //! Leaves are taken from the tree a few at a time: what a leaf needs besides its proof (the neurons that its path fixes, its
 //! part of the region) is made for it and then forgotten, so that memory grows with the file and the network, not with their product.
@@ -57,7 +57,7 @@ impl Certificate {
         Some(Self { norm, part: part.cloned(), claim, tested: None })
     }
 
-    /// The certificate on the region of `network` from certificates of all its parts, in the order of [`super::parts`]; none
+    /// The certificate on the region of `network` from certificates of all its parts, in the order of [`crate::certificate::parts`]; none
     /// if they are not all there are, or are about something else.
     pub(crate) fn of_parts(network: &Network, twins: &Twins, tree: &[CheckedCut<'_>]) -> Option<Self> {
         let leaves = tree.iter().filter_map(|node| match node {
@@ -91,7 +91,7 @@ impl Certificate {
     }
 }
 
-/// A node of a tree of certificates for the parts of a region, in the order of [`super::parts`].
+/// A node of a tree of certificates for the parts of a region, in the order of [`crate::certificate::parts`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum CheckedCut<'a> {
     /// Into the part at most, and the part at least.
@@ -124,7 +124,7 @@ impl CheckedCase {
     }
 }
 
-/// A node of a tree of checked cases, in the order of [`super::cases`].
+/// A node of a tree of checked cases, in the order of [`crate::certificate::cases`].
 #[derive(Clone, Copy, Debug)]
 pub enum CheckedBranch<'a> {
     /// (activation layer, neuron)
