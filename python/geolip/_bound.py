@@ -282,4 +282,7 @@ def check(
     else:
         data = Path(certificate).read_bytes()
     accepted = _geolip.check(data, network_of(network)._engine, seed, memory_limit)
-    return [Checked(*known, tuple(details)) for *known, details in accepted]
+    return [
+        Checked(output, norm, upper, probability, region, tested, tuple(details))
+        for output, norm, upper, probability, region, tested, details in accepted
+    ]

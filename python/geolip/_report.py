@@ -32,6 +32,8 @@ class Bound:
     """``verified``, or ``probabilistic``."""
     failure_probability: float
     """0 for a proof; else the probability with which its random test passes what is false."""
+    tested_by: str | None
+    """Who ran that random test: ``maker``; none for a proof."""
     relaxation: float
     """The value of the relaxation: `upper` minus this is the solver's error."""
     pattern_lower: float

@@ -119,7 +119,9 @@ def test_parts_and_local_certificates(command_line, command_line_json, tmp_path)
     report.certificate.save(tmp_path / "ours.json")
     lines = command_line("check", tmp_path / "ours.json", tmp_path / "net.npz").stdout.splitlines()
     (checked,) = geolip.check(report.certificate, tmp_path / "net.npz")
-    assert lines[0] == str(checked) and lines[1].startswith(f"local: on a {checked.region}")
+    assert lines[0] == str(checked).splitlines()[0]
+    assert lines[1].startswith(f"local: on a {checked.region}")
+    assert [line.strip() for line in lines[2 : 2 + len(checked.details)]] == list(checked.details)
     assert checked.region == str(report.region)
 
 

@@ -340,10 +340,8 @@ impl fmt::Display for Region {
             Some(ball) => write!(f, "l2 ball of {} inputs, radius {}", self.inputs(), ball.radius),
             None => {
                 let half = self.lower.iter().zip(&self.upper).map(|(l, u)| 0.5 * u - 0.5 * l).fold(0.0, f64::max);
-                // in few digits, and at least what it says
-                let short = half as f32;
-                let short = if f64::from(short) < half { short.next_up() } else { short };
-                write!(f, "box of {} inputs, half-width at most {short}", self.inputs())
+                // in the digits of a float, which a box rounded outwards by its last place does not show; the ends say exactly
+                write!(f, "box of {} inputs, half-width at most {}", self.inputs(), half as f32)
             }
         }
     }
