@@ -87,6 +87,12 @@ pub fn directions(norm: InputNorm, functional: &Functional, plain: &[Vec<f64>]) 
             let signs = |bits: usize| (0..m).map(|i| (i, if bits >> i & 1 == 1 { -1.0 } else { 1.0 })).collect();
             ((0..1_usize << m.saturating_sub(1).min(6)).map(signs).collect(), false)
         }
+        // in ℓ1 one input moves: the columns of J, of which the longest is its own u
+        Functional::Norm(OutputNorm::L2) if norm == InputNorm::L1 => {
+            let column = |p: usize| plain.iter().map(|row| row[p]).enumerate().collect::<Vec<(usize, f64)>>();
+            let columns = (0..plain.first().map_or(0, Vec::len)).map(column);
+            (columns.filter(|u| u.iter().any(|(_, v)| *v != 0.0)).collect(), true)
+        }
         Functional::Norm(OutputNorm::L2) => ((0..m).filter_map(|i| alternate(norm, plain, i)).collect(), true),
     })
 }
@@ -189,6 +195,15 @@ mod tests {
         assert!((p.near().near() / (3f64.powf(4.0 / 3.0) + 4f64.powf(4.0 / 3.0)).powf(0.75) - 1.0).abs() < 1e-10);
         assert!(of_jacobian(InputNorm::L2, &Functional::output(2), &j).is_none());
         assert!(size(InputNorm::L2, &first).exceeds(f64::NAN) && !size(InputNorm::L2, &first).exceeds(f64::INFINITY));
+    }
+
+    #[test]
+    fn in_l1_the_longest_column_counts() {
+        // no entry of the longest column is the largest of its row
+        let j = rows(&[&[0.0, 3.375, -3.0], &[3.5, 0.0, -2.0]]);
+        let size = of_jacobian(InputNorm::L1, &Functional::Norm(OutputNorm::L2), &j).expect("exists");
+        let root = 13.0_f64.sqrt();
+        assert!(size.exceeds(root * (1.0 - 1e-15)) && size.is_below(root * (1.0 + 1e-15)));
     }
 
     #[test]
