@@ -35,7 +35,7 @@ impl Affordable {
     }
 
     /// Whether the maps of a network fit, written out.
-    pub(super) fn writes_out(&self, network: &Network) -> bool {
+    fn writes_out(&self, network: &Network) -> bool {
         written_out(network) <= self.bytes
     }
 

@@ -9,7 +9,7 @@
 
 use super::rounding::{TINY, gamma_up};
 use crate::matrix::{Matrix, product};
-use crate::network::{LinearMap, Network, Op, Slope, Term};
+use crate::network::{LinearMap, Network, NodeId, Op, Slope};
 use crate::sparse::Sparse;
 use std::borrow::Cow;
 
@@ -176,7 +176,7 @@ pub(super) fn expand(
         held += form.iter().map(Part::bytes).sum::<f64>();
         forms.push(form);
         // what nothing reads any more is forgotten
-        for parent in parents(network, index).filter(|parent| last_reader[*parent] == index) {
+        for parent in node.op.parents().map(NodeId::index).filter(|parent| last_reader[*parent] == index) {
             held -= std::mem::take(&mut forms[parent]).iter().map(Part::bytes).sum::<f64>();
         }
         if layers.last().is_some_and(|layer| layer.node == index) {
@@ -189,21 +189,12 @@ pub(super) fn expand(
     Some((layers, std::mem::take(&mut forms[network.output().index()])))
 }
 
-/// The nodes that a node reads.
-fn parents(network: &Network, index: usize) -> impl Iterator<Item = usize> + '_ {
-    let (terms, single): (&[Term], _) = match &network.nodes()[index].op {
-        Op::Input => (&[], None),
-        Op::Affine { terms, .. } => (terms, None),
-        Op::Activate { parent, .. } => (&[], Some(parent.index())),
-    };
-    terms.iter().map(|term| term.parent.index()).chain(single)
-}
-
 /// Per node, the last node that reads it; none, which is beyond the end, for the output.
 fn last_readers(network: &Network) -> Vec<usize> {
     let count = network.nodes().len();
     let mut last = vec![0; count];
-    (0..count).for_each(|index| parents(network, index).for_each(|parent| last[parent] = index));
+    let nodes = network.nodes().iter().enumerate();
+    nodes.for_each(|(index, node)| node.op.parents().for_each(|parent| last[parent.index()] = index));
     last[network.output().index()] = count;
     last
 }

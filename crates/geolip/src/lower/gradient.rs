@@ -1,7 +1,7 @@
 //! ‖J(v)ᵀu‖ (or ‖J(v)‖, for a norm of the output) for given slopes v, rounded down: the one evaluation behind every lower
 //! bound that is reported.
 
-use super::proved::TINY;
+use super::proved::SMALLEST;
 use crate::certificate::rounding::{UNIT, add_up, gamma_up, mul_up};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Network, NodeId, Op};
@@ -99,7 +99,7 @@ impl<'a> GradientBound<'a> {
                 if !(size >= LEAST_SIZE && size.is_finite()) {
                     return 0.0;
                 }
-                let value = self.along(&entries, slopes, open) / size * (1.0 - 4.0 * UNIT) - 4.0 * TINY;
+                let value = self.along(&entries, slopes, open) / size * (1.0 - 4.0 * UNIT) - 4.0 * SMALLEST;
                 if value.is_finite() { value.max(0.0) } else { 0.0 }
             }
         }
@@ -168,7 +168,7 @@ impl<'a> GradientBound<'a> {
     /// The dual norm less `loss`, with the rounding of both taken off; 0 where that is negative or not finite.
     fn rounded_down(&self, g: impl Iterator<Item = f64> + Clone, loss: f64) -> f64 {
         let norm = self.norm.dual(g) * (1.0 - self.norm.dual_error(self.network.inputs()) - 4.0 * UNIT);
-        let value = (norm - loss) * (1.0 - 4.0 * UNIT) - 8.0 * TINY; // relative errors hold above the subnormal numbers
+        let value = (norm - loss) * (1.0 - 4.0 * UNIT) - 8.0 * SMALLEST; // relative errors hold above the subnormal numbers
         if value.is_finite() { value.max(0.0) } else { 0.0 }
     }
 
@@ -205,7 +205,7 @@ impl<'a> GradientBound<'a> {
                         target.g.data_mut().iter_mut().zip(product.data()).for_each(|(g, p)| *g += p);
                         let mut source = own.g.abs();
                         source.data_mut().iter_mut().for_each(|g| *g = mul_up(rounding, *g));
-                        let underflow = 2.0 * (term.map.longest_sum() + 4) as f64 * TINY;
+                        let underflow = 2.0 * (term.map.longest_sum() + 4) as f64 * SMALLEST;
                         if let Some(spectral) = spectral {
                             let mut fresh = Matrix::zeros(target.g.rows(), 1);
                             term.map.abs_adjoint(&source, Store::Replace, &mut fresh);
@@ -241,7 +241,7 @@ impl<'a> GradientBound<'a> {
                     if spectral.is_some() {
                         target.add_normwise(steepest, own.normwise, &fresh, self.inflate);
                     }
-                    target.add_rounding(4.0 * TINY, self.inflate);
+                    target.add_rounding(4.0 * SMALLEST, self.inflate);
                 }
             }
         }
@@ -262,7 +262,7 @@ impl Computed {
         let pairs = self.entrywise.data_mut().iter_mut().zip(self.g.data());
         pairs.for_each(|(e, g)| *e = add_up(*e, add_up(mul_up(2.0 * UNIT, g.abs()), underflow)));
         let rounding = mul_up(mul_up(2.0 * UNIT, inflate), length(&self.g));
-        let underflow = mul_up(self.g.rows() as f64, underflow) + 8.0 * TINY;
+        let underflow = mul_up(self.g.rows() as f64, underflow) + 8.0 * SMALLEST;
         self.normwise = add_up(self.normwise, add_up(rounding, underflow));
     }
 }

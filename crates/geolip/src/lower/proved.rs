@@ -16,7 +16,7 @@ use crate::network::{Activation, Network, Op, Term, Values};
 use crate::region::ranges::{derivative_near, value};
 
 /// The smallest positive number: an operation that underflows is off by less.
-pub(super) const TINY: f64 = f64::from_bits(1);
+pub(super) const SMALLEST: f64 = f64::from_bits(1);
 
 /// Slopes within v ± open, one list each per activation layer in topological order.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +88,7 @@ fn affine(terms: &[Term], bias: Option<&[f64]>, nodes: &[(Matrix, Matrix)]) -> V
     let count = terms.iter().map(|t| t.map.longest_sum() + 4).sum::<usize>() + 4;
     let gamma = gamma_up(count);
     let inflate = 1.0 + 4.0 * gamma; // for what this bound's own sums lose
-    let floor = 2.0 * count as f64 * TINY;
+    let floor = 2.0 * count as f64 * SMALLEST;
     let mut sum = Matrix::zeros(terms[0].map.rows(), 1);
     for term in terms {
         let (z, off) = &nodes[term.parent.index()];

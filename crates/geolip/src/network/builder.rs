@@ -131,7 +131,7 @@ impl NetworkBuilder {
         needed[output.0] = true;
         for index in (0..self.nodes.len()).rev() {
             if needed[index] {
-                parents(&self.nodes[index].op).for_each(|p| needed[p.0] = true);
+                self.nodes[index].op.parents().for_each(|p| needed[p.0] = true);
             }
         }
         let mut place = vec![NodeId::INPUT; self.nodes.len()];
@@ -160,7 +160,7 @@ impl NetworkBuilder {
         let mut readers = vec![0; self.nodes.len()];
         readers[output.0] += 1;
         for node in &self.nodes {
-            parents(&node.op).for_each(|p| readers[p.0] += 1);
+            node.op.parents().for_each(|p| readers[p.0] += 1);
         }
         for index in 1..self.nodes.len() {
             let Op::Affine { terms, bias } = &self.nodes[index].op else { continue };
@@ -194,15 +194,6 @@ fn sums_are_exact(a: Option<&[f64]>, b: Option<&[f64]>) -> bool {
         sum.is_finite() && (a - (sum - part)) + (b - part) == 0.0
     };
     a.zip(b).is_none_or(|(a, b)| a.iter().zip(b).all(exact))
-}
-
-fn parents(op: &Op) -> impl Iterator<Item = NodeId> + '_ {
-    let (terms, single): (&[Term], _) = match op {
-        Op::Input => (&[], None),
-        Op::Affine { terms, .. } => (terms, None),
-        Op::Activate { parent, .. } => (&[], Some(*parent)),
-    };
-    terms.iter().map(|t| t.parent).chain(single)
 }
 
 fn check_len(node: &str, what: &'static str, found: usize, expected: usize) -> Result<(), NetworkError> {

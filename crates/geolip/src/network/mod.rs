@@ -82,6 +82,18 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The nodes that it reads, as often as it reads them.
+    pub(crate) fn parents(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let (terms, single): (&[Term], _) = match self {
+            Self::Input => (&[], None),
+            Self::Affine { terms, .. } => (terms, None),
+            Self::Activate { parent, .. } => (&[], Some(*parent)),
+        };
+        terms.iter().map(|term| term.parent).chain(single)
+    }
+}
+
 /// One node: a vector of `len` numbers, computed by `op`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {

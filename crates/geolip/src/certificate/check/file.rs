@@ -70,6 +70,8 @@ pub fn check_file_with(
         LazyCell::new(|| QuadraticForm::within(network, room.bytes())),
         LazyCell::new(|| MatrixFreeForm::new(network)),
     );
+    // one row asks for least
+    let affordable = LazyCell::new(|| options.affordable.form(network, 1));
     let layer = LazyCell::new(|| OneHidden::new(network).ok());
     let draws = LazyCell::new(|| Draws::of_checker(options.randomness));
     let mut tests = 0..;
@@ -90,10 +92,7 @@ pub fn check_file_with(
         }
         Proof::Multipliers(FormProof { random_test: Some(_), .. }) => {
             let rows = claim.output.row_count(network.outputs());
-            let form = || QuadraticForm::within(network, options.affordable.bytes);
-            if options.affordable.writes_out(network)
-                && form().is_some_and(|form| options.affordable.covers(&form, rows))
-            {
+            if affordable.as_ref().is_some_and(|form| options.affordable.covers(form, rows)) {
                 return Err(Rejection::Affordable { output: claim.output.to_string() });
             }
             let draws = draws.as_ref().map_err(|reason| Rejection::Entropy { reason: reason.clone() })?;
