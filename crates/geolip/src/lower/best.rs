@@ -16,8 +16,27 @@ pub(super) struct Best<'a> {
     exact: &'a GradientBound<'a>,
     /// u per functional: its own, or that of its pattern.
     weights: Vec<Vec<(usize, f64)>>,
-    /// With ‖J(x)ᵀu‖ there, rounded down; negative for the input that a search begins with.
-    inputs: Vec<(Vec<f64>, f64)>,
+    inputs: Vec<Known>,
+}
+
+/// The best input of a functional.
+struct Known {
+    input: Vec<f64>,
+    /// What ‖J(x)ᵀu‖ is proved to be at least there; negative for the input that a search begins with.
+    certain: f64,
+    /// What another input has to exceed in plain floating point to be looked at closely: the norm found here in the same way,
+    /// so that a search that comes back to this input proves nothing twice; or what is proved, where kinks take much of that norm.
+    threshold: f64,
+}
+
+impl Known {
+    /// Of a proof's result, what plain floating point may be above it by rounding alone.
+    const ROUNDING: f64 = 1.0 + 1e-9;
+
+    fn new(input: Vec<f64>, certain: f64, plain: f64) -> Self {
+        let threshold = if plain <= certain * Self::ROUNDING { plain.max(certain) } else { certain };
+        Self { input, certain, threshold }
+    }
 }
 
 impl<'a> Best<'a> {
@@ -29,7 +48,7 @@ impl<'a> Best<'a> {
         weights: Vec<Vec<(usize, f64)>>,
         start: &[f64],
     ) -> Self {
-        let inputs = vec![(start.to_vec(), -1.0); weights.len()];
+        let inputs = weights.iter().map(|_| Known::new(start.to_vec(), -1.0, -1.0)).collect();
         Self { network, norm, exact, weights, inputs }
     }
 
@@ -45,7 +64,7 @@ impl<'a> Best<'a> {
 
     /// The best input known for a functional.
     pub fn input(&self, functional: usize) -> &[f64] {
-        &self.inputs[functional].0
+        &self.inputs[functional].input
     }
 
     /// u per column, for the functional that each belongs to.
@@ -61,13 +80,17 @@ impl<'a> Best<'a> {
     pub fn offer(&mut self, x: &Matrix, values: &Values, slopes: &[Matrix], functionals: &[usize]) {
         let gradients = self.network.adjoint(slopes, &self.seeds(functionals));
         let gradient = gradients.of(NodeId::INPUT);
-        for (j, p) in functionals.iter().enumerate() {
-            let norm = self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
-            if norm > self.inputs[*p].1 {
+        let norm = |j: usize| self.norm.dual((0..gradient.rows()).map(|i| gradient.at(i, j)));
+        let mut columns: Vec<(usize, f64)> = (0..functionals.len()).map(|j| (j, norm(j))).collect();
+        // the steepest first: most of the others then need no proof
+        columns.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+        for (j, norm) in columns {
+            let p = functionals[j];
+            if norm > self.inputs[p].threshold {
                 let Some(own) = ProvedSlopes::at(self.network, x, values, j) else { continue };
-                let certain = self.exact.along(&self.weights[*p], &own.v, &own.open);
-                if certain > self.inputs[*p].1 {
-                    self.inputs[*p] = (x.column(j), certain);
+                let certain = self.exact.along(&self.weights[p], &own.v, &own.open);
+                if certain > self.inputs[p].certain {
+                    self.inputs[p] = Known::new(x.column(j), certain, norm);
                 }
             }
         }
@@ -92,14 +115,14 @@ impl<'a> Best<'a> {
 
     /// The best inputs with what each is worth.
     pub fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
-        let columns = Matrix::from_fn(self.network.inputs(), self.count(), |i, p| self.inputs[p].0[i]);
+        let columns = Matrix::from_fn(self.network.inputs(), self.count(), |i, p| self.inputs[p].input[i]);
         let values = self.network.evaluate_batch(columns.clone());
-        let witness = |(p, (input, _)): (usize, &(Vec<f64>, f64))| {
+        let witness = |(p, known): (usize, &Known)| {
             let mut weights = vec![0.0; self.network.outputs()];
             self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);
             let lower = |own: ProvedSlopes| self.exact.lower_of_all(&functionals[p], &weights, &own.v, &own.open);
             let lower = ProvedSlopes::at(self.network, &columns, &values, p).map_or(0.0, lower);
-            Witness { input: input.clone(), lower, pieces: None }
+            Witness { input: known.input.clone(), lower, pieces: None }
         };
         self.inputs.iter().enumerate().map(witness).collect()
     }
