@@ -4,7 +4,7 @@ use crate::arguments::InfoArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::{ports, table};
-use geolip::import::{Contents, Format, ImportError, Imported, SelfCheck, load};
+use geolip::import::{Contents, Format, ImportError, Imported, load};
 use geolip::network::{Network, NodeId, Op, Slope};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -45,7 +45,7 @@ fn to_table(path: &Path, imported: &Imported) -> String {
     lines.push(format!("output  {}", ports::line(&imported.output)));
     lines.extend(ports::choices(imported, false));
     lines.push(format!("{} neurons, {} parameters", network.neurons(), network.parameters()));
-    lines.push(format!("self-check: {}", check_line(&imported.self_check)));
+    lines.push(format!("self-check: {}", imported.self_check));
     lines.push(format!("network hash {}\n", network.hash()));
     let rows = network.ids().skip(1).map(|id| {
         let node = network.node(id);
@@ -83,7 +83,7 @@ fn to_json(path: &Path, imported: &Imported) -> Value {
         "output": ports::line(&imported.output),
         "other_outputs": imported.other_outputs,
         "left_out": imported.left_out,
-        "self_check": check_line(&imported.self_check),
+        "self_check": imported.self_check.to_string(),
         "nodes": nodes,
     })
 }
@@ -96,18 +96,6 @@ fn format_line(format: &Format) -> String {
         Format::Mat => "weight list (.mat)".to_owned(),
         Format::Safetensors => "weight list (.safetensors)".to_owned(),
         Format::Canonical => "canonical network (.json)".to_owned(),
-        other => format!("{other:?}"),
-    }
-}
-
-fn check_line(check: &SelfCheck) -> String {
-    match check {
-        SelfCheck::Agrees { inputs, largest_ratio } => {
-            format!(
-                "agrees with tract at {inputs} inputs (largest difference {largest_ratio:.2} of what float32 explains)"
-            )
-        }
-        SelfCheck::NotRun { reason } => format!("not run: {reason}"),
         other => format!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{engine, error, numbers};
 use geolip::Matrix;
-use geolip::import::{self, ImportError, ImportOptions, Imported, Port, SelfCheck};
+use geolip::import::{self, ImportError, ImportOptions, Imported, Port, Reference, SelfCheck};
 use geolip::network::{Activation, CanonicalError, Op, Slope};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -76,8 +76,12 @@ impl Network {
         let imported = &self.imported;
         let port = |port: &Port| json!({ "name": port.name, "shape": port.shape });
         let self_check = match &imported.self_check {
-            SelfCheck::Agrees { inputs, largest_ratio } => {
-                json!({ "agrees": true, "inputs": inputs, "largest_ratio": largest_ratio })
+            SelfCheck::Agrees { with, inputs, largest_ratio } => {
+                let tract = if let Reference::Interpreter { because } = with { Some(because) } else { None };
+                let with = with.to_string();
+                json!({
+                    "agrees": true, "with": with, "inputs": inputs, "largest_ratio": largest_ratio, "reason": tract,
+                })
             }
             SelfCheck::NotRun { reason } => json!({ "agrees": null, "reason": reason }),
             other => json!({ "agrees": null, "reason": format!("{other:?}") }),

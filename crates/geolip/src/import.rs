@@ -1,8 +1,8 @@
 //! Files to networks: ONNX files and weight lists become a [`Network`], or an error says what is in the way.
 //!
 //! The import *fails closed*: a file is accepted only when every operator, attribute and number on the way from the input
-//! to the output is understood. An ONNX file is then run beside an independent inference (tract) at a few inputs; a
-//! difference beyond float32 rounding is an error ([`SelfCheck`]).
+//! to the output is understood. An ONNX file is then run beside an independent inference (tract, or where that cannot run it a
+//! plain interpreter of the graph) at a few inputs; a difference beyond rounding is an error ([`SelfCheck`]).
 //!
 //! # What is read
 //!
@@ -22,7 +22,7 @@
 //!
 //! Activations may be spelt out: GELU by erf or tanh, SiLU as x·σ(x), Mish, HardSwish, softsign, softplus, LeakyReLU as a
 //! maximum, clips as chains of Min and Max, in any order of the operations. So may be constants: what does not depend on the
-//! input is evaluated while importing, in double precision (shape arithmetic, weights divided by their norm, …), with
+//! input is evaluated while importing, and rounded to the file's types (shape arithmetic, weights divided by their norm, …), with
 //! comparisons, reductions, `Concat`, `Range` and the like besides the operators above. Of the domain `com.microsoft`, the
 //! activations Gelu, FastGelu, BiasGelu and QuickGelu are read.
 //!
@@ -61,6 +61,7 @@ pub use crate::weights::load_vector;
 use crate::network::{Activation, Network, looks_canonical, read_canonical};
 use crate::{onnx, weights};
 use sha2::{Digest, Sha256};
+use std::fmt::{Display, Formatter};
 use std::path::Path;
 
 /// How to read a file.
@@ -142,11 +143,13 @@ pub enum Format {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SelfCheck {
-    /// The network and tract agree within float32 rounding. (A disagreement is an [`ImportError::Disagrees`].)
+    /// The network and another implementation agree within rounding. (A disagreement is an [`ImportError::Disagrees`].)
     Agrees {
+        /// Which implementation.
+        with: Reference,
         /// The number of inputs compared: the zero vector and random ones, the same for every run.
         inputs: usize,
-        /// The largest difference as a part of what float32 rounding can explain: at most 1, usually far below.
+        /// The largest difference as a part of what rounding can explain: at most 1, usually far below.
         largest_ratio: f64,
     },
     /// No comparison was possible.
@@ -154,6 +157,46 @@ pub enum SelfCheck {
         /// Why.
         reason: String,
     },
+}
+
+/// What runs a file beside the imported network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reference {
+    /// tract, in the file's precision.
+    Tract,
+    /// A plain interpreter of the file's graph, in double precision; ours, but nothing of the importer.
+    Interpreter {
+        /// Why tract did not run.
+        because: String,
+    },
+}
+
+impl Display for Reference {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tract => f.write_str("tract"),
+            Self::Interpreter { .. } => f.write_str("geolip's interpreter"),
+        }
+    }
+}
+
+impl Display for SelfCheck {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Agrees { with, inputs, largest_ratio } => {
+                write!(
+                    f,
+                    "agrees with {with} at {inputs} inputs (largest difference {largest_ratio:.2} of what rounding explains)"
+                )?;
+                match with {
+                    Reference::Tract => Ok(()),
+                    Reference::Interpreter { because } => write!(f, "; {because}"),
+                }
+            }
+            Self::NotRun { reason } => write!(f, "not run: {reason}"),
+        }
+    }
 }
 
 /// Reads the network file at `path`: ONNX, `.npz`, `.mat`, `.safetensors` or a canonical `.json`, told apart by content.

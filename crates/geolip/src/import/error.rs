@@ -1,6 +1,6 @@
 //! Why a file does not become a network. Every message is one line: what, where, and what would work.
 
-use super::Format;
+use super::{Format, Reference};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -67,10 +67,10 @@ pub enum ImportError {
         path: PathBuf,
     },
     /// The imported network and an independent inference of the same file give different outputs: a defect in one of
-    /// the two. The entry with the largest difference, relative to what float32 rounding explains, is given.
+    /// the two. The entry with the largest difference, relative to what rounding explains, is given.
     #[error(
-        "{}: the self-check failed: output {output} differs by {:.3e} from tract's ({found} against {expected}, while float32 rounding explains {tolerance:.1e}){}; please report this file",
-        path.display(), (found - expected).abs(), First(tensor)
+        "{}: the self-check failed: output {output} differs by {:.3e} from {}'s ({found} against {expected}, while rounding explains {tolerance:.1e}){}; please report this file",
+        path.display(), (found - expected).abs(), reference, First(tensor)
     )]
     Disagrees {
         /// The file.
@@ -79,25 +79,29 @@ pub enum ImportError {
         output: usize,
         /// Its value in the imported network.
         found: f64,
-        /// Its value by tract.
+        /// Its value by the other implementation.
         expected: f64,
-        /// The largest difference that float32 rounding explains.
+        /// Which implementation.
+        reference: Reference,
+        /// The largest difference that rounding explains.
         tolerance: f64,
         /// The first tensor of the file in which the two differ, as far as that was found out.
         tensor: Option<String>,
     },
     /// As [`ImportError::Disagrees`], but already in the number of outputs.
     #[error(
-        "{}: the self-check failed: the imported network has {found} outputs, tract's has {expected}{}; please report this file",
-        path.display(), First(tensor)
+        "{}: the self-check failed: the imported network has {found} outputs, {}'s has {expected}{}; please report this file",
+        path.display(), reference, First(tensor)
     )]
     DisagreesInLength {
         /// The file.
         path: PathBuf,
         /// The number of outputs of the imported network.
         found: usize,
-        /// The number of outputs by tract.
+        /// The number of outputs by the other implementation.
         expected: usize,
+        /// Which implementation.
+        reference: Reference,
         /// As in [`ImportError::Disagrees`].
         tensor: Option<String>,
     },

@@ -124,7 +124,12 @@ impl NetworkBuilder {
 
     /// The network whose output is `output`. Nodes that cannot reach it are left out, and a bias added to an affine node
     /// that nothing else reads becomes part of that node.
-    pub fn finish(mut self, output: NodeId) -> Network {
+    pub fn finish(self, output: NodeId) -> Network {
+        self.finish_placed(output).0
+    }
+
+    /// As [`Self::finish`], and what became of each node so far: its place in the network, if it is needed.
+    pub(crate) fn finish_placed(mut self, output: NodeId) -> (Network, Vec<Option<NodeId>>) {
         self.fuse_biases(output);
         let mut needed = vec![false; self.nodes.len()];
         needed[0] = true; // a network that ignores its input is still a function of it
@@ -134,18 +139,20 @@ impl NetworkBuilder {
                 self.nodes[index].op.parents().for_each(|p| needed[p.0] = true);
             }
         }
-        let mut place = vec![NodeId::INPUT; self.nodes.len()];
+        let mut place = vec![None; self.nodes.len()];
+        let new =
+            |place: &[Option<NodeId>], old: NodeId| place[old.0].expect("parents of a node that is needed are needed");
         let mut nodes = Vec::new();
         for (index, mut node) in self.nodes.into_iter().enumerate().filter(|(index, _)| needed[*index]) {
             match &mut node.op {
                 Op::Input => {}
-                Op::Affine { terms, .. } => terms.iter_mut().for_each(|t| t.parent = place[t.parent.0]),
-                Op::Activate { parent, .. } => *parent = place[parent.0],
+                Op::Affine { terms, .. } => terms.iter_mut().for_each(|t| t.parent = new(&place, t.parent)),
+                Op::Activate { parent, .. } => *parent = new(&place, *parent),
             }
-            place[index] = NodeId(nodes.len());
+            place[index] = Some(NodeId(nodes.len()));
             nodes.push(node);
         }
-        Network { output: place[output.0], nodes: Arc::new(nodes), local: None }
+        (Network { output: new(&place, output), nodes: Arc::new(nodes), local: None }, place)
     }
 
     /// The network of all nodes as they are, for a reader of networks that were finished before: whether a bias is fused into a

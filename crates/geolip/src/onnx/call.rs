@@ -4,6 +4,7 @@
 //! obstacle ([`Call::finish`]).
 
 use super::attributes::Attributes;
+use super::hints::Coarse;
 use super::tensor::Tensor;
 use super::value::{Value, Variable};
 use super::{Lowered, Reason};
@@ -27,6 +28,8 @@ pub(super) struct Call<'a> {
     pub(super) builder: &'a mut NetworkBuilder,
     /// How many weights, biases and parameters it got from this node.
     pub(super) made: usize,
+    /// Which of the network's nodes made here implementations compute more coarsely than their terms suggest.
+    pub(super) coarse: Vec<(NodeId, Coarse)>,
 }
 
 impl Call<'_> {

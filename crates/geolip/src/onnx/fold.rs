@@ -4,8 +4,8 @@
 //! (a weight divided by its spectral norm). Such a node takes constants and gives constants; nothing here touches the
 //! network.
 //!
-//! Floating-point constants are computed in double precision, whatever the file's element type: nearer to the formula that
-//! the file writes down than the float32 of a runtime. Only a Cast rounds. Integers must not overflow 64 bits.
+//! Constants are computed in double precision or 64-bit integers, and what a node gives is rounded to its element type
+//! ([`super::types`]), as a runtime's result would be; integers must not overflow theirs.
 //!
 //! The operators that also act on what depends on the input (Add, MatMul by a constant, Reshape, …) take constants in
 //! [`super::operators`], unless they are listed here.

@@ -5,6 +5,7 @@ use super::Reason;
 use super::operators::contributed;
 use super::order::{self, Order};
 use super::patterns::{Pattern, Patterns};
+use super::types::{self, Types};
 use crate::import::{Obstacle, Place, Quoted};
 use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
@@ -26,6 +27,8 @@ pub(super) struct Graph<'a> {
     pub(super) target: Option<&'a str>,
     /// The stored tensors.
     pub(super) initialisers: HashMap<&'a str, &'a TensorProto>,
+    /// The element types of the tensors.
+    pub(super) types: Types<'a>,
     /// The functions the model defines, by domain and name.
     pub(super) functions: HashSet<(&'a str, &'a str)>,
     /// What stands in the way before any node is looked at.
@@ -60,14 +63,17 @@ impl<'a> Graph<'a> {
         let (inputs, others): (Vec<_>, Vec<_>) =
             graph.input.iter().filter(|input| !initialisers.contains_key(input.name.as_str())).partition(reached);
         let functions = model.functions.iter().map(|f| (canonical(f.domain()), f.name())).collect();
-        let patterns = Patterns { graph, makers: &makers, initialisers: &initialisers, opset };
+        let types = types::of(graph, &initialisers, &order.nodes);
+        let patterns = Patterns { graph, makers: &makers, initialisers: &initialisers, types: &types, opset };
+        let steps = steps(&patterns, &order.nodes, target);
         Self {
             opset,
-            steps: steps(&patterns, &order.nodes, target),
+            steps,
             inputs,
             left_out: others.iter().map(|input| input.name.as_str()).collect(),
             target,
             initialisers,
+            types,
             functions,
             obstacles,
             tensors: order.tensors,

@@ -3,9 +3,10 @@
 use super::attributes::Attributes;
 use super::call::Call;
 use super::graph::{Graph, Step, foreign};
+use super::hints::Hints;
 use super::order;
 use super::patterns::Pattern;
-use super::tensor::{Tensor, USABLE, elements, is_external, is_float, is_short, type_name};
+use super::tensor::{Tensor, USABLE, elements, is_external, is_float, type_name};
 use super::value::{Value, Variable};
 use super::{Lowered, Reason, fold, operators};
 use crate::import::{Obstacle, Place, Port, Quoted};
@@ -34,29 +35,6 @@ pub(super) struct Network {
     pub(super) tensors: Vec<String>,
     /// What another implementation has to be told about the model.
     pub(super) hints: Hints,
-}
-
-/// What only the walk knows, and another implementation needs: by the names of what the nodes give.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hints {
-    /// Products of two vectors.
-    pub(super) dots: Vec<String>,
-    /// Constants that are rounded to 16 bits, and the element type.
-    pub(super) shortened: Vec<(String, i64)>,
-}
-
-impl Hints {
-    fn note(&mut self, node: &NodeProto, inputs: &[(&str, Option<Value>)]) {
-        let Some(output) = node.output.first() else { return };
-        let mut values = inputs.iter().filter_map(|(_, value)| value.as_ref());
-        if node.op_type == "MatMul" && values.clone().all(|value| value.shape().len() == 1) {
-            self.dots.push(output.clone());
-        }
-        let to = node.attribute.iter().find(|a| a.name == "to").map(|a| a.i);
-        if let (Some(Value::Constant(_)), Some(to), "Cast") = (values.next(), to, node.op_type.as_str()) {
-            self.shortened.extend(is_short(to).then(|| (output.clone(), to)));
-        }
-    }
 }
 
 /// Lowers a graph from files of `size` bytes. Where an input is chosen, the others are fixed at zero.
@@ -228,7 +206,7 @@ impl<'a> Walk<'a> {
         if let Some(reason) = operators::refused::product(node, &inputs) {
             return Err(useful(reason));
         }
-        self.hints.note(node, &inputs);
+        self.hints.note(node, &inputs, &self.graph.types);
         self.call(node, Attributes::of(node)?, inputs, function).map(Some)
     }
 
@@ -243,9 +221,16 @@ impl<'a> Walk<'a> {
         let name = [&node.name, node.output.first().unwrap_or(&node.name)].into_iter().find(|name| !name.is_empty());
         let name = name.map_or(node.op_type.as_str(), String::as_str);
         let (opset, outputs) = (self.graph.opset, node.output.len());
-        let mut call = Call { opset, attributes, name, inputs, outputs, builder: &mut self.builder, made: 0 };
-        let values = function(&mut call)?;
+        let mut call =
+            Call { opset, attributes, name, inputs, outputs, builder: &mut self.builder, made: 0, coarse: vec![] };
+        let mut values = function(&mut call)?;
         call.finish()?;
+        for (value, output) in values.iter_mut().zip(&node.output) {
+            if let (Value::Constant(tensor), Some(&element_type)) = (&value, self.graph.types.get(output.as_str())) {
+                *value = tensor.in_type(element_type)?.into();
+            }
+        }
+        self.hints.coarse.append(&mut call.coarse);
         let constants = values.iter().map(|value| if let Value::Constant(tensor) = value { tensor.len() } else { 0 });
         let made = constants.fold(call.made, usize::saturating_add);
         self.budget = self.budget.checked_sub(made).ok_or("needs more memory than the file's size justifies")?;
@@ -296,8 +281,10 @@ impl<'a> Walk<'a> {
         };
         match self.close(target) {
             Ok(Some((id, output))) if self.obstacles.is_empty() => {
-                let Self { inputs, fixed, tensors, hints, builder, .. } = self;
-                Ok(Network { network: builder.finish(id), inputs, fixed, output, tensors, hints })
+                let Self { inputs, fixed, tensors, mut hints, builder, .. } = self;
+                let (network, places) = builder.finish_placed(id);
+                hints.coarse.retain_mut(|(id, _)| places[id.index()].map(|place| *id = place).is_some());
+                Ok(Network { network, inputs, fixed, output, tensors, hints })
             }
             Ok(_) => Err(self.obstacles),
             Err(reason) => {

@@ -9,8 +9,8 @@
 //! | several nodes that spell out one activation | `patterns` |
 //! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `lower`, `call` |
 //! | one small function per operator, in the file of its family, in one table | `operators` |
-//! | nodes that do not depend on the input | `fold` |
-//! | the same file by another implementation, at a few inputs | `self_check`, `tract` |
+//! | nodes that do not depend on the input, in the file's types | `fold`, `types` |
+//! | the same file by another implementation, at a few inputs | `self_check`, by `tract` or our own plain `interpreter`; `hints` |
 //!
 //! A tensor of the graph is either constant or a node of the network ([`value::Value`]). An operator that is not in the
 //! table, an attribute or input that no one read, a tensor that cannot be read: each is an [`Obstacle`], the tensors behind
@@ -22,6 +22,8 @@ mod contents;
 mod external;
 mod fold;
 mod graph;
+mod hints;
+mod interpreter;
 mod lower;
 mod operators;
 mod order;
@@ -32,6 +34,7 @@ mod tensor;
 #[cfg(test)]
 mod testing;
 mod tract;
+mod types;
 mod value;
 
 use crate::import::{Format, ImportError, ImportOptions, Obstacle, Parts, Plain};
@@ -87,17 +90,23 @@ fn read_with(
     let format = Format::Onnx { producer: contents::producer(&model), opset: graph.opset };
     let left_out = graph.left_out.iter().map(|&name| name.to_owned()).collect();
     kept.prune(&mut model, &lowered.output.name);
-    tract::adapt(&mut model, &lowered.hints);
-    let self_check = self_check::run(&lowered, &model).map_err(|found| {
+    let adapted = |model: &ModelProto| {
+        let mut adapted = model.clone();
+        tract::adapt(&mut adapted, &lowered.hints);
+        adapted
+    };
+    let self_check = self_check::run(&lowered, &model, &adapted(&model)).map_err(|found| {
         let first = self_check::first_difference(&lowered.tensors, |tensor| {
             let graph = Graph::of(&model, Some(tensor));
             let part = lower(&graph, selection.input.as_deref(), size).ok()?;
             let mut model = model.clone();
             graph.kept().prune(&mut model, tensor);
-            Some(self_check::run(&part, &model).is_err())
+            Some(self_check::run(&part, &model, &adapted(&model)).is_err())
         });
         found.at(path, first)
     })?;
+    #[cfg(test)]
+    self_check::expect_interpreted(&lowered, &model);
     let lower::Network { network, inputs, fixed, output, tensors: _, hints: _ } = lowered;
     let other_outputs = selection.other_outputs;
     Ok(Parts { network, format, inputs, fixed, output, other_outputs, left_out, self_check })

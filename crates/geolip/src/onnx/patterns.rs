@@ -15,10 +15,15 @@
 //! | max(h, a·h) for a ≤ 1, min(h, a·h) for a ≥ 1, h > 0 ? h : a·h | LeakyReLU with slope a |
 //! | min(max(h, a), b) | clip |
 //!
-//! **Claim.** The slopes of the activation as lowered contain those of the formula in the file, whose constants are float32
-//! numbers near √2 and the like: stretching h by b and shrinking the result by b moves no slope, so b may be replaced by 1
-//! where it differs from it by rounding, while the factor before (2c, c, c·m) is kept to the last digit. The tanh form has
-//! room for the rounding of 0.044715. **Rounded** away from zero: the factor after the activation, where it is a quotient.
+//! **Claim.** The activation as lowered, with its factors before and after, is the formula in the file with its constants as
+//! they are stored (float32 numbers near √2 and the like), but for roundings of double precision: b is off by at most a few
+//! parts in 2⁵³, which the slopes and values of these activations have room for wherever they are bounded
+//! (`region::ranges`), and so is the factor after where it is a quotient, **rounded** away from zero. The tanh form has room
+//! for 0.044715 in float32, too. Nothing else is replaced by a standard constant: GELU with √2 in float32 is
+//! GELU(b·h)/b with b = 1 + 2·10⁻⁸.
+//!
+//! Constants computed from constants inside a formula (√2 by a Sqrt node) are rounded to the file's type, as everywhere
+//! ([`super::types`]).
 //!
 //! A formula that is none of these is left alone, and its nodes stand for themselves.
 
@@ -26,6 +31,7 @@ mod form;
 
 use super::call::Call;
 use super::tensor::broadcast;
+use super::types::Types;
 use super::value::{Value, Variable};
 use super::{Lowered, Reason};
 use crate::network::{Activation, LinearMap};
@@ -39,6 +45,8 @@ pub(super) struct Patterns<'a, 'g> {
     /// The node that makes each tensor.
     pub(super) makers: &'g HashMap<&'a str, usize>,
     pub(super) initialisers: &'g HashMap<&'a str, &'a TensorProto>,
+    /// The element type of each tensor.
+    pub(super) types: &'g Types<'a>,
     pub(super) opset: i64,
 }
 
@@ -98,11 +106,11 @@ fn times(call: &mut Call<'_>, value: Value, factor: f64) -> Result<Value, Reason
 const LAST: [&str; 9] = ["Add", "Div", "Log", "Max", "Min", "Mul", "Reciprocal", "Sub", "Where"];
 /// How many tensors before the last node are looked at.
 const CONE: usize = 24;
-/// How far from 1 the inner factor may be for rounding: float32 constants, multiplied a few times.
-const ROUNDING: f64 = 1.0 / (1 << 20) as f64;
+/// How far from 1 an inner factor may be by rounding alone, in double precision.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
 
 impl<'a> Patterns<'a, '_> {
-    /// The pattern that ends in `node`. Of several, the one that needs no inner factor and reaches back furthest.
+    /// The pattern that ends in `node`. Of several, the one whose inner factor is nearest to one and that reaches back furthest.
     pub(super) fn find(&self, node: &'a NodeProto) -> Option<Pattern<'a>> {
         let [output] = node.output.as_slice() else { return None };
         if !LAST.contains(&node.op_type.as_str()) {
@@ -117,7 +125,8 @@ impl<'a> Patterns<'a, '_> {
             let formulas = Formulas::in_terms_of(self, argument);
             let Some(form) = formulas.form(output) else { continue };
             let Some((before, activation, after)) = recognise(&form, &node.op_type) else { continue };
-            if before == 1.0 || found.is_none() {
+            let stretch = |factor: f64| (factor - 1.0).abs();
+            if found.as_ref().is_none_or(|known| stretch(before) <= stretch(known.before)) {
                 found = Some(Pattern { node, argument, before, activation, after, rank: formulas.rank() });
             }
         }

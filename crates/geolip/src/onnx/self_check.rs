@@ -1,18 +1,22 @@
 //! The imported network beside another implementation of the same file, at a few inputs.
 //!
 //! **Claim.** [`SelfCheck::Agrees`] says that at every input compared, every output of the network (in double precision)
-//! and of tract (in the file's precision, usually float32) differ by at most [`SLACK`] times what simulated rounding noise
-//! makes of it (`noise`). The inputs are the zero vector, where biases stand alone, and standard normal ones, rounded to
-//! float32; inputs and noise are the same in every run. Networks that take long to evaluate are compared at fewer inputs
-//! ([`inputs_for`]).
+//! and of the other implementation differ by at most [`SLACK`] times what simulated rounding noise makes of it (`noise`). The
+//! inputs are the zero vector, where biases stand alone, and standard normal ones, rounded to float32; inputs and noise are the
+//! same in every run. Networks that take long to evaluate are compared at fewer inputs ([`inputs_for`]).
 //!
-//! It is evidence about the importer and about tract, not a proof; no bound rests on it.
+//! The other implementation is tract, in the file's precision (usually float32). Where tract cannot run the file, or float32
+//! does not hold what the network computes, it is our own plain interpreter of the graph, in double precision
+//! ([`super::interpreter`]): the same standard read a second time, by other code.
+//!
+//! It is evidence about the importer and about the other implementation, not a proof; no bound rests on it.
 
 mod noise;
 
+use super::interpreter;
 use super::lower;
 use super::tract::{self, Feed, Mode};
-use crate::import::{ImportError, SelfCheck};
+use crate::import::{ImportError, Plain, Reference, SelfCheck};
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, Values};
 use rand::{RngExt, SeedableRng};
@@ -24,14 +28,22 @@ use tract_onnx::pb::ModelProto;
 const INPUTS: (usize, usize) = (5, 2);
 /// How many multiplications the comparison may take before it is content with fewer inputs: a second or two.
 const WORK: usize = 1 << 32;
+/// The same for the interpreter, which is in no hurry: some seconds.
+const PATIENCE: usize = 1 << 27;
 /// How many times the simulated deviation a difference may be. Agreeing implementations were seen to reach 7 of 32.
 const SLACK: f64 = 32.0;
 /// The most numbers that evaluation may hold: 1 GiB.
 const LARGEST_EVALUATION: usize = 1 << 27;
 
 /// How the two differ.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Disagreement {
+    reference: Reference,
+    difference: Difference,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Disagreement {
+enum Difference {
     /// They have different numbers of outputs.
     Length { found: usize, expected: usize },
     /// The output that differs most, relative to its tolerance.
@@ -41,11 +53,13 @@ pub(super) enum Disagreement {
 impl Disagreement {
     /// The error of a file, given the first tensor in which the two differ.
     pub(super) fn at(self, path: &Path, tensor: Option<String>) -> ImportError {
-        let path = path.to_owned();
-        match self {
-            Self::Length { found, expected } => ImportError::DisagreesInLength { path, found, expected, tensor },
-            Self::Value { output, found, expected, tolerance } => {
-                ImportError::Disagrees { path, output, found, expected, tolerance, tensor }
+        let (path, reference) = (path.to_owned(), self.reference);
+        match self.difference {
+            Difference::Length { found, expected } => {
+                ImportError::DisagreesInLength { path, found, expected, reference, tensor }
+            }
+            Difference::Value { output, found, expected, tolerance } => {
+                ImportError::Disagrees { path, output, found, expected, reference, tolerance, tensor }
             }
         }
     }
@@ -67,22 +81,39 @@ pub(super) fn first_difference(tensors: &[String], mut differs: impl FnMut(&str)
     tensors[start..end].iter().find(|tensor| differs(tensor) == Some(true)).cloned()
 }
 
-/// Compares a network with what tract makes of the model it was read from.
-pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCheck, Disagreement> {
+/// Compares a network with what others make of the model it was read from: `adapted` for tract, and `model` as it is.
+pub(super) fn run(
+    lowered: &lower::Network,
+    model: &ModelProto,
+    adapted: &ModelProto,
+) -> Result<SelfCheck, Disagreement> {
     let network = &lowered.network;
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
     let count = inputs_for(network);
     if held.saturating_mul(count * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
         return Ok(not_run("the network is too large to be evaluated beside another one"));
     }
+    match by_tract(lowered, adapted, count)? {
+        SelfCheck::NotRun { reason } => by_interpreter(lowered, model, count, reason),
+        SelfCheck::Agrees { inputs, .. } if inputs < count => {
+            by_interpreter(lowered, model, count, format!("in float32 values overflow at {} inputs", count - inputs))
+        }
+        agrees @ SelfCheck::Agrees { .. } => Ok(agrees),
+    }
+}
+
+fn by_tract(lowered: &lower::Network, model: &ModelProto, count: usize) -> Result<SelfCheck, Disagreement> {
+    let network = &lowered.network;
     let mut random = ChaCha8Rng::seed_from_u64(0);
-    let Some((inputs, values)) = usable(network, probes(network.inputs(), count, &mut random)) else {
-        return Ok(not_run("the network's values at the inputs compared are too large for float32"));
+    let probes = probes(network.inputs(), count, &mut random);
+    let Some((inputs, values)) = usable(network, probes, &in_range) else {
+        return Ok(not_run("in float32 values overflow at all inputs"));
     };
-    let deviation = noise::deviation(network, &values, &mut random);
+    let precision = noise::Precision { unit: 1.0 / (1 << 24) as f64, smallest: f64::from(f32::MIN_POSITIVE) };
+    let deviation = noise::deviation(network, &lowered.hints.coarse, &values, precision, &mut random);
     let feeds = feeds(lowered);
     let compared = |mode| match tract::run(model, &feeds, &inputs, mode) {
-        Ok(expected) => compare(values.of(network.output()), &expected, &deviation),
+        Ok(expected) => compare(values.of(network.output()), &expected, &deviation, precision, Reference::Tract),
         Err(reason) => Ok(SelfCheck::NotRun { reason }),
     };
     // a file may not mean the same with another batch: only the shape it declares can convict
@@ -92,11 +123,58 @@ pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCh
     }
 }
 
+/// By our own interpreter, in double precision, because tract did not run.
+fn by_interpreter(
+    lowered: &lower::Network,
+    model: &ModelProto,
+    count: usize,
+    because: String,
+) -> Result<SelfCheck, Disagreement> {
+    let network = &lowered.network;
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    let probes = probes(network.inputs(), count.min(inputs_within(PATIENCE, network)), &mut random);
+    if probes.cols() == 0 {
+        return Ok(not_run(&format!("{because}; and the network is too large for geolip's interpreter")));
+    }
+    let finite = |network: &Network, values: &Values, j: usize| {
+        network.ids().all(|id| (0..network.node(id).len).all(|i| values.of(id).at(i, j).is_finite()))
+    };
+    let Some((inputs, values)) = usable(network, probes, &finite) else {
+        return Ok(not_run("the network's values at the inputs compared overflow"));
+    };
+    // coarser than double precision: the tanh form of GELU has its standard constant here, and float32's in the file
+    let precision = noise::Precision { unit: 1.0 / (1 << 30) as f64, smallest: f64::MIN_POSITIVE };
+    let deviation = noise::deviation(network, &lowered.hints.coarse, &values, precision, &mut random);
+    match interpreter::run(model, &feeds(lowered), &inputs) {
+        Ok(expected) => {
+            let reference = Reference::Interpreter { because };
+            compare(values.of(network.output()), &expected, &deviation, precision, reference)
+        }
+        Err(reason) => Ok(not_run(&format!("{because}; geolip's interpreter: {}", Plain(&reason)))),
+    }
+}
+
+/// In tests, every file that is read is interpreted, too, whether or not tract runs it.
+#[cfg(test)]
+pub(super) fn expect_interpreted(lowered: &lower::Network, model: &ModelProto) {
+    let found = by_interpreter(lowered, model, 3, "in a test".to_owned());
+    let large = |reason: &str| reason.ends_with("too large for geolip's interpreter") || reason.ends_with("overflow");
+    match found {
+        Ok(SelfCheck::NotRun { reason }) if !large(&reason) => panic!("{reason}"),
+        Ok(_) => {}
+        Err(disagreement) => panic!("{disagreement:?}"),
+    }
+}
+
 /// How many inputs are compared: fewer where an evaluation takes many multiplications.
 fn inputs_for(network: &Network) -> usize {
-    let once = network.multiply_adds().saturating_add(1);
     let (most, least) = INPUTS;
-    (WORK / once / (2 + noise::SAMPLES)).clamp(least, most)
+    (inputs_within(WORK, network) / (2 + noise::SAMPLES)).clamp(least, most)
+}
+
+/// At how many inputs a network can be evaluated with so many multiplications.
+fn inputs_within(work: usize, network: &Network) -> usize {
+    work / network.multiply_adds().saturating_add(1)
 }
 
 /// Where the rows of the input vectors go in the file.
@@ -130,10 +208,14 @@ fn probes(len: usize, count: usize, random: &mut ChaCha8Rng) -> Matrix {
     Matrix::from_fn(len, count, |_, j| if j == 0 { 0.0 } else { normal() })
 }
 
-/// The inputs at which float32 holds what the network computes, and the values there; none if there is no such input.
-fn usable(network: &Network, probes: Matrix) -> Option<(Matrix, Values)> {
+/// The inputs at which the values are `fit`, and the values there; none if there is no such input.
+fn usable(
+    network: &Network,
+    probes: Matrix,
+    fit: &dyn Fn(&Network, &Values, usize) -> bool,
+) -> Option<(Matrix, Values)> {
     let values = network.evaluate_batch(probes.clone());
-    let usable: Vec<usize> = (0..probes.cols()).filter(|&j| in_range(network, &values, j)).collect();
+    let usable: Vec<usize> = (0..probes.cols()).filter(|&j| fit(network, &values, j)).collect();
     if usable.len() == probes.cols() {
         return Some((probes, values));
     }
@@ -153,14 +235,21 @@ fn in_range(network: &Network, values: &Values, j: usize) -> bool {
 }
 
 /// The outputs, m × k, against those of another implementation.
-fn compare(found: &Matrix, expected: &Matrix, deviation: &Matrix) -> Result<SelfCheck, Disagreement> {
+fn compare(
+    found: &Matrix,
+    expected: &Matrix,
+    deviation: &Matrix,
+    precision: noise::Precision,
+    reference: Reference,
+) -> Result<SelfCheck, Disagreement> {
     if (found.rows(), found.cols()) != (expected.rows(), expected.cols()) {
-        return Err(Disagreement::Length { found: found.rows(), expected: expected.rows() });
+        let difference = Difference::Length { found: found.rows(), expected: expected.rows() };
+        return Err(Disagreement { reference, difference });
     }
     let mut largest_ratio = 0.0;
     let mut worst = None;
     for (index, (&found, &expected)) in found.data().iter().zip(expected.data()).enumerate() {
-        let tolerance = SLACK * deviation.data()[index] + f64::from(f32::MIN_POSITIVE);
+        let tolerance = SLACK * deviation.data()[index] + precision.smallest;
         let ratio = (found - expected).abs() / tolerance;
         if ratio > largest_ratio || ratio.is_nan() {
             largest_ratio = if ratio.is_nan() { f64::INFINITY } else { ratio };
@@ -169,9 +258,10 @@ fn compare(found: &Matrix, expected: &Matrix, deviation: &Matrix) -> Result<Self
     }
     match worst {
         Some((index, found, expected, tolerance)) if largest_ratio > 1.0 => {
-            Err(Disagreement::Value { output: index / deviation.cols(), found, expected, tolerance })
+            let difference = Difference::Value { output: index / deviation.cols(), found, expected, tolerance };
+            Err(Disagreement { reference, difference })
         }
-        _ => Ok(SelfCheck::Agrees { inputs: found.cols(), largest_ratio }),
+        _ => Ok(SelfCheck::Agrees { with: reference, inputs: found.cols(), largest_ratio }),
     }
 }
 

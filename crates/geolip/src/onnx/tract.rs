@@ -6,7 +6,7 @@
 use super::Reason;
 use crate::import::Plain;
 use crate::matrix::Matrix;
-use crate::onnx::lower::Hints;
+use crate::onnx::hints::Hints;
 use crate::onnx::tensor::{brain, half, is_short};
 use std::any::Any;
 use std::ops::Range;
@@ -151,7 +151,12 @@ pub(super) fn adapt(model: &mut ModelProto, hints: &Hints) {
         // constants that are rounded stay rounded; tract 0.23 has no bfloat16, and will say so
         let restore =
             |cast: &mut NodeProto| cast.attribute.iter_mut().filter(|a| a.name == "to").for_each(|a| a.i = *to);
-        after(graph, short, "Cast", ("to", DataType::Float as i64), restore);
+        after(graph, short, "Cast", ("to", Hints::WIDE), restore);
+    }
+    for (short, to) in &hints.short {
+        // rounded and widened again, by two nodes more
+        after(graph, short, "Cast", ("to", Hints::WIDE), |_| {});
+        after(graph, &before(short, "Cast"), "Cast", ("to", *to), |_| {});
     }
 }
 
@@ -176,12 +181,17 @@ fn modernise(model: &mut ModelProto) {
     }
 }
 
+/// The name of a tensor that is about to go through another node.
+fn before(tensor: &str, operator: &str) -> String {
+    format!("{tensor}/before {operator}")
+}
+
 /// Edits the node that gives a tensor, and lets another one with one attribute give it from there.
 fn after(graph: &mut GraphProto, tensor: &str, operator: &str, value: (&str, i64), edit: impl FnOnce(&mut NodeProto)) {
     let Some(place) = graph.node.iter().position(|node| node.output.first().is_some_and(|name| name == tensor)) else {
         return;
     };
-    let between = format!("{tensor}/before {operator}");
+    let between = before(tensor, operator);
     let attribute = AttributeProto {
         name: value.0.to_owned(),
         r#type: AttributeType::Int as i32,

@@ -4,6 +4,7 @@ use crate::import::SelfCheck;
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_tensor, floats, import, integers, model, node, refusal, with,
 };
+use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
 /// What nodes make of stored tensors, as the bias c of y = x + c, with tract's opinion.
@@ -33,8 +34,8 @@ fn numbers_one_by_one() {
     let unary = |operator: &str, numbers: &[f32; 3]| {
         folded(13, one(operator, &["a"], vec![]), vec![floats("a", &[3], numbers)], 3)
     };
-    assert_eq!(unary("Sqrt", &[4.0, 2.0, 0.0]), [2.0, 2_f64.sqrt(), 0.0]);
-    assert_eq!(unary("Reciprocal", &[4.0, -2.0, 3.0]), [0.25, -0.5, 1.0 / 3.0]);
+    assert_eq!(unary("Sqrt", &[4.0, 2.0, 0.0]), [2.0, f64::from(2_f32.sqrt()), 0.0]);
+    assert_eq!(unary("Reciprocal", &[4.0, -2.0, 3.0]), [0.25, -0.5, f64::from(1_f32 / 3.0)]);
     assert_eq!(unary("Exp", &[0.0, 1.0, -1.0])[0], 1.0);
     assert_eq!(unary("Log", &[1.0, 2.0, 4.0])[0], 0.0);
     assert_eq!(unary("Floor", &[1.5, -1.5, 2.0]), [1.0, -2.0, 2.0]);
@@ -123,6 +124,33 @@ fn places_of_a_slice() {
 }
 
 #[test]
+fn comparisons_are_those_of_the_files_type() {
+    // in double precision 2²⁴ + 1 is another number than 2²⁴, and 10·x would become x
+    let nodes = vec![
+        node("Add", &["big", "one"], "sum"),
+        node("Equal", &["sum", "big"], "same"),
+        node("Where", &["same", "ten", "one"], "factor"),
+        node("Mul", &["x", "factor"], "y"),
+    ];
+    let stored = vec![floats("big", &[], &[16_777_216.0]), floats("one", &[], &[1.0]), floats("ten", &[], &[10.0])];
+    let parts = import(&model(13, &[1, 2], nodes, stored)).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(parts.network.evaluate(&[1.0, -0.5]), [10.0, -5.0]);
+}
+
+#[test]
+fn integers_stay_in_their_type() {
+    let nodes = vec![node("Mul", &["i", "i"], "s"), node("Reshape", &["x", "s"], "y")];
+    let short = TensorProto {
+        data_type: DataType::Int32 as i32,
+        int32_data: vec![1 << 16],
+        int64_data: vec![],
+        ..integers("i", &[1])
+    };
+    let refused = refusal(&model(13, &[1, 2], nodes, vec![short]));
+    assert!(refused.contains("int32, which does not hold it"), "{refused}");
+}
+
+#[test]
 fn sums_over_axes_and_products() {
     let table = || floats("a", &[2, 3], &[1.0, 2.0, 2.0, 3.0, 4.0, 0.0]);
     let rows = |operator: &str| {
@@ -133,7 +161,7 @@ fn sums_over_axes_and_products() {
     assert_eq!(rows("ReduceProd"), [4.0, 0.0]);
     assert_eq!(rows("ReduceMax"), [2.0, 4.0]);
     assert_eq!(rows("ReduceMin"), [1.0, 0.0]);
-    assert_eq!(rows("ReduceMean"), [5.0 / 3.0, 7.0 / 3.0]);
+    assert_eq!(rows("ReduceMean"), [5.0 / 3.0, 7.0 / 3.0].map(|v: f32| f64::from(v)));
     assert_eq!(rows("ReduceL2"), [3.0, 5.0]);
     assert_eq!(rows("ReduceSumSquare"), [9.0, 25.0]);
     let everything = folded(13, one("ReduceSum", &["a"], vec![attribute_int("keepdims", 0)]), vec![table()], 1);
@@ -216,7 +244,7 @@ fn weights_computed_in_the_graph() {
         floats("v", &[2], &[0.0, 1.0]),
     ];
     let parts = import(&model(13, &[1, 2], nodes, stored)).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(parts.network.evaluate(&[1.0, 1.0]), [0.6, 1.0]);
+    assert_eq!(parts.network.evaluate(&[1.0, 1.0]), [f64::from(0.6_f32), 1.0], "in the file's type");
     assert!(matches!(parts.self_check, SelfCheck::Agrees { .. }), "{:?}", parts.self_check);
 }
 

@@ -5,6 +5,8 @@
 use super::places::bounded;
 use crate::network::LinearMap;
 use crate::onnx::call::Call;
+use crate::onnx::hints::Coarse;
+use crate::onnx::value::Value;
 use crate::onnx::{Lowered, Reason};
 
 pub(super) fn batch_normalisation(call: &mut Call<'_>) -> Lowered {
@@ -30,7 +32,10 @@ pub(super) fn batch_normalisation(call: &mut Call<'_>) -> Lowered {
     let spread = |numbers: &[f64]| -> Vec<f64> {
         (0..batch).flat_map(|_| numbers.iter().flat_map(|&n| std::iter::repeat_n(n, size))).collect()
     };
-    call.affine(vec![(x.id, LinearMap::Scale(spread(&factors)))], Some(spread(&biases)), x.shape.clone())
+    let sizes: Vec<f64> = (0..channels).map(|c| shift[c].abs() + (mean[c] * factors[c]).abs()).collect();
+    let y = call.linear(vec![(x.id, LinearMap::Scale(spread(&factors)))], Some(spread(&biases)), x.shape.clone())?;
+    call.coarse.push((y.id, Coarse::Biases(spread(&sizes))));
+    Ok(vec![Value::Variable(y)])
 }
 
 /// Training was once a matter of having more outputs, later of a switch.

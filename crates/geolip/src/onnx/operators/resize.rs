@@ -6,6 +6,7 @@ use super::places::{Places, bounded, gathered};
 use crate::import::Quoted;
 use crate::network::LinearMap;
 use crate::onnx::call::Call;
+use crate::onnx::hints::Coarse;
 use crate::onnx::value::{Value, Variable};
 use crate::onnx::{Lowered, Reason};
 
@@ -200,9 +201,11 @@ fn interpolated(
         sources.extend(Places::of(&x.shape)?.picked(axis, shape[axis], |at| Some(taps[at * count + tap].0))?.sources);
         weights.extend((0..outer).flat_map(|_| along().flat_map(|tap| std::iter::repeat_n(tap.1, inner))));
     }
-    let places = Places::listed(x.len(), sources);
+    let (places, length) = (Places::listed(x.len(), sources), x.shape[axis]);
     let copies = gathered(call, x, places)?;
     let weighted = call.linear(vec![(copies.id, LinearMap::Scale(weights))], None, copies.shape)?;
+    // in float32, weights are off as positions are, by units of an axis's length; and cubic ones as their coefficients
+    call.coarse.push((weighted.id, Coarse::Weights(length as f64 + 4.0)));
     let copied = Places::listed(len, (0..count).flat_map(|_| (0..len).map(Some)).collect());
     let sum = LinearMap::Transpose(Box::new(copied.map()?));
     call.made += count * len;

@@ -4,6 +4,7 @@
 use super::Patterns;
 use crate::onnx::attributes::Attributes;
 use crate::onnx::tensor::{Data, Tensor, is_float};
+use crate::onnx::types::rounded;
 use std::cell::Cell;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{NodeProto, TensorProto};
@@ -276,7 +277,9 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
         let mut attributes = Attributes::of(node).ok()?;
         let form = self.made(node, &mut attributes)?;
         attributes.finish().ok()?;
-        Some(form)
+        let Some(number) = form.as_constant() else { return Some(form) };
+        let number = rounded(number, *self.patterns.types.get(name)?);
+        number.is_finite().then(|| Form::polynomial(Polynomial::constant(number)))
     }
 
     /// A stored tensor of one number.

@@ -1,25 +1,41 @@
-//! How far float32 rounding moves the outputs of a network: simulated, by rounding noise at every node.
+//! How far rounding moves the outputs of a network: simulated, by rounding noise at every node.
 //!
 //! A bound that carries the worst case through every layer grows like the product of the
 //! layers' norms: for seven layers of 64 it is a million times what happens, and would excuse a wrong import. Here every
 //! entry of every node is moved by random noise of the size of its rounding, and the network itself carries the noise on.
 
 use crate::matrix::{Matrix, Store};
-use crate::network::{Activation, Network, Op, Values};
+use crate::network::{Activation, Network, NodeId, Op, Values};
+use crate::onnx::hints::Coarse;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 /// How often each input is run with fresh noise.
 pub(super) const SAMPLES: usize = 4;
-/// The unit roundoff of float32.
-const UNIT: f64 = 1.0 / (1 << 24) as f64;
+/// The arithmetic whose rounding is simulated.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Precision {
+    /// The unit roundoff.
+    pub(super) unit: f64,
+    /// What is below it may be flushed to zero.
+    pub(super) smallest: f64,
+}
+
 /// Noise of a sum of products, in units of its terms' absolute sum.
 const SUM_UNITS: f64 = 2.0;
 /// Noise of an activation: implementations are accurate to a few units, not to one.
 const ACTIVATION_UNITS: f64 = 4.0;
 
 /// The root mean square over [`SAMPLES`] noisy runs of each output's deviation from `values`, m × k for k inputs.
-pub(super) fn deviation(network: &Network, values: &Values, random: &mut ChaCha8Rng) -> Matrix {
+/// Nodes that are `coarse` have more noise than their terms make.
+pub(super) fn deviation(
+    network: &Network,
+    coarse: &[(NodeId, Coarse)],
+    values: &Values,
+    precision: Precision,
+    random: &mut ChaCha8Rng,
+) -> Matrix {
+    let mut blur = |matrix: Matrix, units: &dyn Fn(usize, usize) -> f64| blur(matrix, precision, random, units);
     let mut runs: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
     let mut sizes: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
     for (id, node) in network.ids().zip(network.nodes()) {
@@ -34,14 +50,23 @@ pub(super) fn deviation(network: &Network, values: &Values, random: &mut ChaCha8
                     term.map.forward(&runs[term.parent.index()], Store::Add, &mut sum);
                     term.map.abs_forward(&values.of(term.parent).abs(), Store::Add, &mut size);
                 }
-                (blur(sum, random, |i, j| SUM_UNITS * size.at(i, j)), size)
+                for (_, extra) in coarse.iter().filter(|(coarse, _)| *coarse == id) {
+                    let parent = values.of(terms[0].parent);
+                    let extra = |i: usize, j: usize| match extra {
+                        Coarse::Weights(size) => size * parent.at(i, j).abs(),
+                        Coarse::Biases(sizes) => sizes[i],
+                    };
+                    size = Matrix::from_fn(node.len, k, |i, j| size.at(i, j) + extra(i, j));
+                }
+                (blur(sum, &|i, j| SUM_UNITS * size.at(i, j)), size)
             }
             Op::Activate { parent, activation } => {
                 let (argument, carried) = (&runs[parent.index()], &sizes[parent.index()]);
                 let applied = Matrix::from_fn(node.len, SAMPLES * k, |i, j| activation.value(i, argument.at(i, j)));
                 // the size of the sum before, not what is left of it: so near a kink every run sees it
                 let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * activation.slope(i).magnitude());
-                (blur(applied, random, |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation))), exact.abs())
+                let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation));
+                (blur(applied, &units), exact.abs())
             }
         };
         runs.push(run);
@@ -60,12 +85,17 @@ fn root_mean_square(exact: &Matrix, runs: &Matrix) -> Matrix {
 
 /// Adds noise of root mean square `units`(i, j) roundings to entry (i, j) of each sample. The smallest normal number is
 /// added to that, for implementations that flush what is below it to zero.
-fn blur(mut matrix: Matrix, random: &mut ChaCha8Rng, units: impl Fn(usize, usize) -> f64) -> Matrix {
+fn blur(
+    mut matrix: Matrix,
+    precision: Precision,
+    random: &mut ChaCha8Rng,
+    units: &dyn Fn(usize, usize) -> f64,
+) -> Matrix {
     let k = matrix.cols() / SAMPLES;
     for i in 0..matrix.rows() {
         for (j, entry) in matrix.row_mut(i).iter_mut().enumerate() {
             let uniform = 3_f64.sqrt() * random.random_range(-1.0..1.0); // mean square 1
-            *entry += uniform * (UNIT * units(i, j % k) + f64::from(f32::MIN_POSITIVE));
+            *entry += uniform * (precision.unit * units(i, j % k) + precision.smallest);
         }
     }
     matrix

@@ -1,10 +1,11 @@
 //! The self-check catches networks that were read wrongly, and does not cry wolf.
 
-use super::{Disagreement, first_difference, inputs_for};
-use crate::import::{ImportError, ImportOptions, Port, SelfCheck};
+use super::{Difference, Disagreement, first_difference, inputs_for};
+use crate::import::{ImportError, ImportOptions, Port, Reference, SelfCheck};
 use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Op};
 use crate::onnx::graph::Graph;
+use crate::onnx::hints::Hints;
 use crate::onnx::lower;
 use crate::onnx::testing::{attribute_float, declared, floats, model, node, with};
 use prost::Message;
@@ -24,9 +25,9 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
         fixed: vec![],
         output,
         tensors: vec![],
-        hints: lower::Hints::default(),
+        hints: Hints::default(),
     };
-    super::run(&lowered, model)
+    super::run(&lowered, model, model)
 }
 
 /// A trained network of seven hidden layers of 64, and its file.
@@ -65,7 +66,8 @@ fn the_network_itself_agrees() -> Fallible {
     let (network, model) = trained()?;
     let same = rebuilt(&network, |_, weight, bias| (weight, bias))?;
     assert_eq!(same, network);
-    let Ok(SelfCheck::Agrees { inputs: 5, largest_ratio }) = run(&same, &model, &[1, 784]) else {
+    let Ok(SelfCheck::Agrees { with: Reference::Tract, inputs: 5, largest_ratio }) = run(&same, &model, &[1, 784])
+    else {
         panic!("a disagreement")
     };
     assert!(0.0 < largest_ratio && largest_ratio < 0.25, "{largest_ratio}");
@@ -110,16 +112,18 @@ fn another_activation_is_caught() -> Fallible {
     let model = model(13, &[1, 3], vec![node("LeakyRelu", &["x"], "y")], vec![]);
     let mut builder = NetworkBuilder::new(3)?;
     let node = builder.activate("y", builder.input(), Activation::LeakyRelu { slope: 0.0101 })?;
-    let Err(Disagreement::Value { found, expected, tolerance, .. }) = run(&builder.finish(node), &model, &[1, 3])
+    let Err(Disagreement { difference: Difference::Value { found, expected, tolerance, .. }, .. }) =
+        run(&builder.finish(node), &model, &[1, 3])
     else {
         panic!("another slope")
     };
     assert!((found - expected).abs() > tolerance);
-    let found = Disagreement::Value { output: 2, found: 1.5, expected: 1.25, tolerance: 1e-6 };
+    let difference = Difference::Value { output: 2, found: 1.5, expected: 1.25, tolerance: 1e-6 };
+    let found = Disagreement { reference: Reference::Tract, difference };
     let text = found.at(Path::new("n.onnx"), Some("h".to_owned()));
     assert_eq!(
         text.to_string(),
-        "n.onnx: the self-check failed: output 2 differs by 2.500e-1 from tract's (1.5 against 1.25, while float32 \
+        "n.onnx: the self-check failed: output 2 differs by 2.500e-1 from tract's (1.5 against 1.25, while \
          rounding explains 1.0e-6); the first tensor that differs is 'h'; please report this file"
     );
     Ok(())
@@ -132,7 +136,8 @@ fn another_number_of_outputs_is_caught() -> Fallible {
     let map = LinearMap::Dense(Matrix::from_vec(1, 3, vec![1.0; 3]));
     let node = builder.affine("y", vec![(builder.input(), map)], None)?;
     let found = run(&builder.finish(node), &model, &[1, 3]);
-    assert_eq!(found, Err(Disagreement::Length { found: 1, expected: 3 }));
+    let difference = Difference::Length { found: 1, expected: 3 };
+    assert_eq!(found, Err(Disagreement { reference: Reference::Tract, difference }));
     Ok(())
 }
 
@@ -144,13 +149,28 @@ fn what_cannot_be_compared_is_said() -> Fallible {
     let network = builder.finish(node);
     let Ok(SelfCheck::NotRun { reason }) = run(&network, &unknown, &[1, 3]) else { panic!("a comparison") };
     assert!(reason.starts_with("tract cannot run this file: "), "{reason}");
-    let weights = vec![floats("w", &[3, 1], &[1e30; 3])];
-    let steep = model(13, &[1, 3], vec![crate::onnx::testing::node("MatMul", &["x", "w"], "y")], weights);
-    let mut builder = NetworkBuilder::new(3)?;
-    let map = LinearMap::Dense(Matrix::from_vec(1, 3, vec![1e40; 3]));
-    let node = builder.affine("y", vec![(builder.input(), map)], Some(vec![1e40]))?;
-    let Ok(SelfCheck::NotRun { reason }) = run(&builder.finish(node), &steep, &[1, 3]) else { panic!("a comparison") };
-    assert_eq!(reason, "the network's values at the inputs compared are too large for float32");
+    assert!(reason.contains("; geolip's interpreter: Frobnicate"), "{reason}");
+    Ok(())
+}
+
+#[test]
+fn what_float32_cannot_hold_is_compared_in_double_precision() -> Fallible {
+    let weights = vec![floats("w", &[3, 1], &[1e38; 3]), floats("v", &[1, 1], &[1e3])];
+    let nodes = vec![node("MatMul", &["x", "w"], "h"), node("MatMul", &["h", "v"], "y")];
+    let steep = model(13, &[1, 3], nodes, weights);
+    let network = |first: f64| -> Result<Network, NetworkError> {
+        let mut builder = NetworkBuilder::new(3)?;
+        let map = LinearMap::Dense(Matrix::from_vec(1, 3, vec![first * f64::from(1e3_f32); 3]));
+        let node = builder.affine("y", vec![(builder.input(), map)], None)?;
+        Ok(builder.finish(node))
+    };
+    let right = run(&network(f64::from(1e38_f32))?, &steep, &[1, 3]);
+    let Ok(SelfCheck::Agrees { with: Reference::Interpreter { because }, inputs: 5, .. }) = right else {
+        panic!("{right:?}")
+    };
+    assert_eq!(because, "in float32 values overflow at 4 inputs");
+    let wrong = run(&network(1.0001e38)?, &steep, &[1, 3]);
+    assert!(matches!(wrong, Err(Disagreement { reference: Reference::Interpreter { .. }, .. })), "{wrong:?}");
     Ok(())
 }
 

@@ -196,7 +196,7 @@ fn parameters_that_make_no_function_are_refused() {
 fn activations_of_constants_are_constants() {
     let nodes = vec![node("LeakyRelu", &["c"], "z"), node("Add", &["x", "z"], "y")];
     let folded = model(13, &[1, 2], nodes, vec![floats("c", &[2], &[-100.0, 3.0])]);
-    assert_eq!(value(&folded, &[1.0, 1.0]), [1.0 - 100.0 * f64::from(0.01_f32), 4.0]);
+    assert_eq!(value(&folded, &[1.0, 1.0]), [1.0 + f64::from(-100.0_f32 * 0.01), 4.0]);
 }
 
 #[test]

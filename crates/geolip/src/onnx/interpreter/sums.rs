@@ -1,0 +1,41 @@
+//! Many numbers into one along axes.
+
+use super::Outputs;
+use super::array::{Array, indices};
+use super::node::{Node, axis};
+
+pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
+    let of: fn(&[f64]) -> f64 = match node.operator() {
+        "ReduceSum" => |all| all.iter().sum(),
+        "ReduceMean" => |all| all.iter().sum::<f64>() / all.len() as f64,
+        "ReduceMax" => |all| all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        "ReduceMin" => |all| all.iter().copied().fold(f64::INFINITY, f64::min),
+        "ReduceProd" => |all| all.iter().product(),
+        "ReduceSumSquare" => |all| all.iter().map(|v| v * v).sum(),
+        "ReduceL2" => |all| all.iter().map(|v| v * v).sum::<f64>().sqrt(),
+        _ => return None,
+    };
+    Some(reduce(node, of))
+}
+
+fn reduce(node: &Node<'_>, of: fn(&[f64]) -> f64) -> Outputs {
+    let x = node.input(0)?;
+    let rank = x.shape.len();
+    let given = node.ints("axes").or_else(|| node.integers(1)).filter(|axes| !axes.is_empty());
+    if given.is_none() && node.int("noop_with_empty_axes", 0) != 0 {
+        return Ok(vec![x.clone()]);
+    }
+    let axes = match given {
+        Some(axes) => axes.into_iter().map(|a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
+        None => (0..rank).collect(),
+    };
+    let shape: Vec<usize> = (0..rank).map(|a| if axes.contains(&a) { 1 } else { x.shape[a] }).collect();
+    let mut groups: Vec<Vec<f64>> = vec![Vec::new(); shape.iter().product()];
+    for (index, &v) in indices(&x.shape).zip(&x.data) {
+        let place = (0..rank).fold(0, |place, a| place * shape[a] + if shape[a] == 1 { 0 } else { index[a] });
+        groups[place].push(v);
+    }
+    let reduced = Array::new(shape.clone(), groups.iter().map(|group| of(group)).collect(), x.kind);
+    let keep = node.int("keepdims", 1) != 0;
+    Ok(vec![reduced.with_shape((0..rank).filter(|a| keep || !axes.contains(a)).map(|a| shape[a]).collect())?])
+}
