@@ -214,8 +214,8 @@ def test_what_cannot_be_read_says_so():
 
 def test_files_written_here_are_valid_onnx():
     onnx = pytest.importorskip("onnx")
-    from geolip._from_torch import _chain
+    from geolip._torch_chain import chain_of
 
     for style, shape in CHAINS.values():
-        data = _chain(made(style, shape), torch.zeros(1, *shape[1:]))
+        data = chain_of(made(style, shape), torch.zeros(1, *shape[1:]))
         onnx.checker.check_model(onnx.load(io.BytesIO(data)), full_check=True)
