@@ -171,11 +171,13 @@ def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> _File:
     try:
         program = torch.export.export(module, inputs, strict=False)
     except Exception as error:
-        raise NetworkFileError(
-            f"{type(module).__name__} cannot be exported: {line(error)}; a network does the same at every input, so "
-            "branches, loops and indices that depend on its values, and NumPy inside, have to be written as operations "
-            "of torch"
-        ) from error
+        text = f"{type(module).__name__} cannot be exported: {line(error)}"
+        if "data-dependent" in text or "DataDependent" in type(error).__name__:
+            text += (
+                "; a network does the same at every input: write branches, loops and indices that depend on its values "
+                "as operations of torch, or bound each of them by itself"
+            )
+        raise NetworkFileError(text) from error
     try:
         exported = torch.onnx.export(program, (), dynamo=True, verbose=False)
         assert exported is not None, "no file is named"
