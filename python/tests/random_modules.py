@@ -19,6 +19,7 @@ import geolip
 from geolip.torch import LipschitzBound
 
 WIDTH = 4
+EXPORTERS_TABLES = {}
 GLOBAL = {"gain": 1.0, "calls": 0}
 
 
@@ -35,6 +36,10 @@ class Masked(nn.Linear):
 
 class Gained(nn.Linear):
     """A subclass that inherits its forward, and its weight not."""
+
+    def __init__(self, *sizes):
+        super().__init__(*sizes)
+        self._parameters["weight"].data.normal_()
 
     def __getattr__(self, name):
         value = super().__getattr__(name)
@@ -338,21 +343,20 @@ def verdict(seed):
     return found
 
 
-def remember_the_exporters_table():
+def remember_the_exporters_table(put=setattr):
     """The exporter reads all of its operators anew for each module; once is enough here."""
     try:
         from torch.onnx._internal.exporter import _registration
     except ImportError:
         return
-    table = {}
     first = _registration.ONNXRegistry.from_torchlib.__func__
 
     def once(cls, *arguments, **options):
         key = repr((arguments, options))
-        table[key] = table.get(key) or first(cls, *arguments, **options)
-        return table[key]
+        EXPORTERS_TABLES[key] = EXPORTERS_TABLES.get(key) or first(cls, *arguments, **options)
+        return EXPORTERS_TABLES[key]
 
-    _registration.ONNXRegistry.from_torchlib = classmethod(once)
+    put(_registration.ONNXRegistry, "from_torchlib", classmethod(once))
 
 
 if __name__ == "__main__":
