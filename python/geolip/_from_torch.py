@@ -171,7 +171,7 @@ def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> _File:
     try:
         program = torch.export.export(module, inputs, strict=False)
     except Exception as error:
-        text = f"{type(module).__name__} cannot be exported: {line(error)}"
+        text = f"{type(module).__name__} cannot be exported: {line(error).partition(' (unhinted')[0]}"
         if "data-dependent" in text or "DataDependent" in type(error).__name__:
             text += (
                 "; a network does the same at every input: write branches, loops and indices that depend on its values "
