@@ -380,7 +380,7 @@ def _input_shape(module: nn.Module, example_input: Tensor | None) -> tuple[int, 
         return tuple(example_input.shape[1:])
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            return (layer.in_features,)
+            return (layer.weight.shape[1],)
         if next(layer.children(), None) is None and not isinstance(layer, nn.Flatten | nn.Identity):
             break
     raise OptionError("the input's shape is not known; give example_input, a tensor with a batch dimension")
