@@ -52,6 +52,8 @@ def from_torch(
             zero in the comparison. With `until`, the whole output is compared, and the tensor with the exported file's
             own evaluation where the rest of the file is not supported; differences that the rest hides are not seen.
 
+    ``network.info["compared"]`` says at how many inputs, and whether also in double.
+
     Raises:
         UnsupportedNetworkError: the exported module holds something that is not supported.
         NetworkFileError: the module cannot be exported, is no function of its input, or the network disagrees with it.
@@ -80,6 +82,7 @@ def from_torch(
             reference.compare(_values(network, file), place)
         else:
             _compare_whole(reference, file, network, input)
+        network._compared = reference.summary
     return network
 
 

@@ -32,6 +32,7 @@ class Network:
         self._source = source
         self._name = name
         self._reading = reading
+        self._compared: dict[str, Any] | None = None
 
     @classmethod
     def from_weights(
@@ -105,11 +106,18 @@ class Network:
         """What messages and pictures call it: the file's name without its extension."""
         return Path(self.path or self._name).stem
 
-    @cached_property
+    @property
     def info(self) -> dict[str, Any]:
-        """What was read: `inputs`, `output`, `nodes` with operation, size and slopes, `self_check`, …."""
-        info: dict[str, Any] = json.loads(self._engine.describe())
-        return info
+        """What was read: `inputs`, `output`, `nodes` with operation, size and slopes, `self_check`, `left_out`, ….
+
+        `compared` says with which PyTorch module a network of :func:`geolip.from_torch` agrees, at how many inputs.
+        """
+        return {**self._described, "compared": self._compared}
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = json.loads(self._engine.describe())
+        return described
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """The outputs at `x`, in double precision.
@@ -151,7 +159,7 @@ class Network:
         source = self._source
         if source is None and self.path is not None:
             source = Path(self.path).read_bytes()
-        return _restore, (source, self._name, self._reading, self.path)
+        return _restore, (source, self._name, self._reading, self.path), {"_compared": self._compared}
 
 
 def _reading(

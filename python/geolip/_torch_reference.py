@@ -89,7 +89,8 @@ class Reference:
                 if not self._same(expected, self._values(module, inputs, where)):
                     raise self._refuse(f"gives another output when it is called again {where}")
                 with torch.enable_grad():
-                    if not self._same(expected, self._values(module, inputs, where)):
+                    recorded = [x.clone().requires_grad_() for x in inputs]
+                    if not self._same(expected, self._values(module, recorded, where)):
                         raise self._refuse(f"gives another output where gradients are recorded {where}")
             together = _tried(_batch, module, inputs)
             if together is None or len(together) != len(expected):
@@ -113,6 +114,16 @@ class Reference:
             if points.double is not None and not self._same(points.own, points.double):
                 raise self._refuse(f"computes something else in double precision than in its own {points.where}")
 
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What a network was compared at, for the network to tell."""
+        return {
+            "module": self.name,
+            "inputs": sum(len(points.inputs[0]) for points in self.groups),
+            "scales": [SCALES[0], SCALES[-1]],
+            "double": all(points.double is not None for points in self.groups),
+        }
+
     def compare(self, network: Callable[[list[torch.Tensor]], Array], output: int) -> None:
         """Raises an error if the network's values (rows, numbers) are not the module's at one of its outputs."""
         for points in self.groups:
@@ -126,10 +137,13 @@ class Reference:
                 )
             tolerance = float(np.sqrt(self._epsilon)) * _largest(own)
             self._differ("its own precision", points.where, found, own, tolerance)
-            if double is None:
-                continue
+            best = own if double is None else double
             with np.errstate(invalid="ignore"):  # what is not finite is not compared
-                step, exact = found - found[:1], double - double[:1]
+                step, exact = found - found[:1], best - best[:1]
+            if double is None:
+                tolerance = float(np.sqrt(self._epsilon)) * _largest(exact) + 256 * self._epsilon * _largest(own)
+                self._differ("its own precision", points.where, step, exact, tolerance)
+                continue
             tolerance = max(16 * self._epsilon, DOUBLE_STEP) * _largest(exact) + DOUBLE_VALUE * _largest(double)
             noise = 4 * _distance(np.where(np.isfinite(own), own, double), double)  # what rounding does to the module
             self._differ("double precision", points.where, step, exact, tolerance + noise)

@@ -1,6 +1,7 @@
 """PyTorch modules of many styles: the network agrees with the module, and bounds with those of the exported file."""
 
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -184,6 +185,14 @@ def test_other_modules_are_exported(name):
     agrees(network, module, shape)
     bound = geolip.bound(network, output=0)[0]
     assert 0 < bound.lower <= bound.upper
+
+
+def test_a_network_says_with_what_it_was_compared():
+    network = geolip.from_torch(nn.Sequential(nn.Linear(6, 3)), torch.zeros(1, 6))
+    compared = network.info["compared"]
+    assert compared["module"] == "Sequential" and compared["double"] and compared["inputs"] >= 50
+    assert pickle.loads(pickle.dumps(network)).info == network.info
+    assert geolip.Network.from_weights([[[1.0]]]).info["compared"] is None
 
 
 def test_the_mode_of_a_module_is_left_as_it_was():

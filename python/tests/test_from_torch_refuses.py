@@ -109,6 +109,7 @@ def test_what_is_done_in_an_export_alone_is_not_taken_for_the_module(exporter):
         (lambda self, x: self.a(x) * float(np.random.rand()), "another output when it is called again"),
         (random_modules.by_global, "other outputs|another output"),
         (random_modules.by_gradient_mode, "where gradients are recorded"),
+        (lambda self, x: 40 * self.a(x) if x.requires_grad else self.a(x), "where gradients are recorded"),
         (random_modules.by_batch, "rows of a batch"),
         (lambda self, x: x - x.mean(0), "rows of a batch"),
         (lambda self, x: x if x.dtype == torch.float32 else 3 * x, "something else in double precision"),

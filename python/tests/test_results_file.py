@@ -315,3 +315,64 @@ def test_another_version_of_geolip_is_another_question(tmp_path):
     values(abs, [-1], file)
     file.write_text(file.read_text().replace(f'"geolip": "{geolip.__version__}"', '"geolip": "0.0.1"'))
     refused(abs, [-1], file, 'geolip is "0.0.1" there')
+
+
+def test_another_process_finds_the_same_question_whatever_its_hash_seed(tmp_path):
+    script, file = tmp_path / "run.py", tmp_path / "results.jsonl"
+    script.write_text(
+        textwrap.dedent("""
+            import dataclasses, enum, functools, sys
+            import numpy as np
+            import geolip
+
+            class Kind(enum.Enum):
+                A = "a"
+
+            @dataclasses.dataclass
+            class Options:
+                kind: Kind
+                names: set
+                scale: float = 1.0
+
+            class Model:
+                def __init__(self):
+                    self.weights, self.me = np.arange(4.0), self
+
+                @property
+                def total(self):
+                    return self.weights.sum()
+
+            options, model = Options(Kind.A, {"x", "y", "z"}), Model()
+
+            def helper(x):
+                return x + model.total if x in {"one", "two", "three", 5} else options.scale
+
+            def function(x, again=None):
+                return function(1, again=False) if again else float(np.float64(helper(x)))
+
+            results = list(geolip.map(functools.partial(function, again=True), [5, 6], resume=sys.argv[1]))
+            print([r.resumed for r in results], [r.error for r in results])
+        """)
+    )
+    for seed, expected in (("1", False), ("2", True), ("3", True)):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        run = subprocess.run([sys.executable, script, file], capture_output=True, text=True, env=environment)
+        assert run.stdout == f"[{expected}, {expected}] [None, None]\n", run.stderr
+
+
+def test_biases_alone_make_another_network(tmp_path):
+    path, file = tmp_path / "net.npz", tmp_path / "results.jsonl"
+    for bias, resumed in ((0.0, False), (1.0, False), (1.0, True)):
+        np.savez(path, W1=np.ones((2, 2)), b1=np.full(2, bias), W2=np.ones((1, 2)))
+        (result,) = geolip.map([{"network": path}], resume=file)
+        assert result.resumed is resumed
+
+
+@pytest.mark.parametrize("name", ["center.npy", "center.csv"])
+def test_a_center_whose_file_changed_is_another_job(name, tmp_path):
+    file = tmp_path / "results.jsonl"
+    for number, resumed in ((0.0, False), (5.0, False), (5.0, True)):
+        center = np.full(2, number)
+        np.save(tmp_path / name, center) if name.endswith("npy") else np.savetxt(tmp_path / name, center)
+        (result,) = geolip.map([{"network": relu_network(), "center": tmp_path / name, "radius": 0.1}], resume=file)
+        assert result.ok and result.resumed is resumed
