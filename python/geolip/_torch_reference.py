@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -277,9 +278,22 @@ def _state(module: nn.Module) -> State:
     state |= {("buffer", name): tensor.detach().clone() for name, tensor in module.named_buffers()}
     for place, part in module.named_modules():
         for name, value in vars(part).items():
-            if name != "training" and isinstance(value, bool | int | float | str | None):
+            if name == "training":
+                continue
+            if isinstance(value, bool | int | float | str | None):
                 state["attribute", f"{place}.{name}"] = value
+            elif isinstance(value, list | dict | set | tuple | deque):
+                state["container", f"{place}.{name}"] = _outline(value)
     return state
+
+
+def _outline(value: Any) -> Any:
+    """A container as text: how long it is, its plain entries, and the types of others."""
+    if isinstance(value, dict):
+        return [len(value), *(f"{_outline(k)}: {_outline(v)}" for k, v in value.items())]
+    if isinstance(value, list | set | tuple | deque):
+        return [len(value), *(f"{_outline(part)}" for part in value)]
+    return repr(value) if isinstance(value, bool | int | float | str | None) else type(value).__name__
 
 
 def _put_back(module: nn.Module, before: State) -> list[str]:

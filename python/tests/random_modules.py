@@ -66,6 +66,16 @@ class Remembering(nn.Module):
         return x * self.factor
 
 
+class Caching(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(1.0)
+        return x * (50.0 if len(self.seen) > 300 else 1.0)
+
+
 class Applied(nn.Module):
     """A function of a layer's output and of another layer."""
 
@@ -248,6 +258,7 @@ LAYERS = {
     "in place": lambda: nn.ReLU(inplace=True),
     "counting": Counting,
     "remembering": Remembering,
+    "caching": Caching,
     "nested": lambda: nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Sequential(nn.ELU(), nn.Linear(WIDTH, WIDTH))),
     "hooked sequence": lambda: hooked(nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh())),
 }

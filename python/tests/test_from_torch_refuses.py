@@ -121,7 +121,7 @@ def test_what_is_no_function_of_its_input_is_refused(exporter, function, reason)
     refused(Applied(function), reason)
 
 
-@pytest.mark.parametrize("state", [random_modules.Counting, random_modules.Remembering])
+@pytest.mark.parametrize("state", [random_modules.Counting, random_modules.Remembering, random_modules.Caching])
 def test_what_changes_when_it_is_called_is_refused_and_put_back(exporter, state):
     module = nn.Sequential(nn.Linear(4, 4), state())
     before = {**module.state_dict(), "factor": getattr(module[1], "factor", None)}

@@ -162,7 +162,7 @@ def test_constants_that_are_joined_to_values_are_no_part_of_them():
     right(module)
 
 
-@pytest.mark.parametrize("state", [random_modules.Counting, random_modules.Remembering])
+@pytest.mark.parametrize("state", [random_modules.Counting, random_modules.Remembering, random_modules.Caching])
 def test_what_changes_when_it_is_called_is_refused(state):
     refused(nn.Sequential(nn.Linear(4, 4), state()), "changes its|does something else")
 
