@@ -81,7 +81,7 @@ class ResultsFile:
             entry: dict[str, Any] = json.loads(text)
         except ValueError:
             return None
-        return entry
+        return entry if entry.keys() >= {"key", "value", "error"} else None  # the first line, again
 
     def _lock(self) -> None:
         if fcntl is None:
