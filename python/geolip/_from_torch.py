@@ -1,29 +1,31 @@
 """`geolip.from_torch`: PyTorch modules as networks.
 
 A `nn.Sequential` of known layers is written as an ONNX file by this package itself; anything else is
-exported by `torch.onnx.export` in memory. Both go through the same importer, and the result is compared
-with the module.
+exported by `torch.export` and `torch.onnx.export` in memory. Both go through the same importer, and the result is
+compared with the module at many inputs.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import inspect
 import io
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ._network import Network, from_bytes
-from ._onnx_file import Chain
-from .errors import NetworkFileError
+from ._network import Array, Network, from_bytes
+from ._torch_chain import chain_of
+from ._torch_reference import Reference, leaves, line, unchanging
+from .errors import NetworkFileError, OptionError, UnsupportedNetworkError
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-# of the largest output: far above float32 rounding, far below any mistake
-AGREEMENT = 1e-2
 
 
 def from_torch(
@@ -36,321 +38,184 @@ def from_torch(
 ) -> Network:
     """A PyTorch module, in evaluation mode, as a network.
 
-    The module is left as it is; dropout and batch statistics are those of `module.eval()`.
+    The module is left as it is; dropout and batch statistics are those of `module.eval()`. What is read is compared
+    with the module itself, in its own dtype and (if a copy can be made) in double precision, at random inputs of scales
+    from 1e-3 to 1e3, around zero and around the example. A module that branches on the values of its input, is random,
+    changes its own state, or mixes the rows of a batch is refused.
 
     Args:
         module: a `nn.Sequential` of known layers, which needs no more than torch, or any module that
-            `torch.onnx.export` can export (which asks for onnx and onnxscript).
+            `torch.export` and `torch.onnx.export` can export (which asks for onnx and onnxscript).
         example_input: a tensor of the input's shape, the batch dimension first; or a tuple of them for
             several inputs. One row of the batch is one input of the network.
-        input, output_name, until: as for :func:`geolip.load`, for exported modules.
+        input, output_name, until: as for :func:`geolip.load`, for exported modules. The inputs that do not move are
+            zero in the comparison. With `until`, the whole output is compared, and the tensor with the exported file's
+            own evaluation where the rest of the file is not supported; differences that the rest hides are not seen.
+
+    ``network.info["compared"]`` says at how many inputs, and whether also in double.
 
     Raises:
         UnsupportedNetworkError: the exported module holds something that is not supported.
-        NetworkFileError: the module cannot be exported, or the network disagrees with it.
+        NetworkFileError: the module cannot be exported, is no function of its input, or the network disagrees with it.
+        OptionError: the example is not made of tensors of floating-point numbers.
     """
     import torch
 
     examples = example_input if isinstance(example_input, tuple) else (example_input,)
-    training = [m for m in module.modules() if m.training]
-    try:
-        module.eval()
-        with torch.no_grad():
-            inputs = tuple(x[:1].detach() for x in examples)
-            plain = input is None and output_name is None and until is None
-            data = _chain(module, inputs[0]) if plain and len(inputs) == 1 else None
-            if data is None:
-                data = _export(module, inputs)
-            network = from_bytes(
-                data, f"{type(module).__name__}.onnx", input=input, output_name=output_name, until=until
+    for i, x in enumerate(examples):
+        if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.dim() == 0 or len(x) == 0:
+            kind = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+            raise OptionError(
+                f"input {i} of the example is a {kind}; give floating-point tensors, a batch of inputs each"
             )
-            if plain:
-                _compare(module, inputs, network)
-    finally:
-        for m in training:
-            m.training = True
+    with evaluating(module), torch.no_grad(), unchanging(module):
+        inputs = tuple(x[:1].detach().clone() for x in examples)
+        plain = input is None and output_name is None and until is None
+        data = chain_of(module, inputs[0]) if plain and len(inputs) == 1 else None
+        file = _File(data, ["input"], ["output"]) if data is not None else _export(module, inputs)
+        reading: dict[str, Any] = {"input": input, "output_name": output_name, "until": until}
+        network = from_bytes(file.data, f"{type(module).__name__}.onnx", **reading)
+        fixed = {file.inputs.index(port["name"]) for port in network.info["fixed"]}
+        reference = Reference(module, inputs, fixed)
+        if until is None:
+            place = 0 if output_name is None else file.outputs.index(output_name)
+            reference.compare(_values(network, file), place)
+        else:
+            _compare_whole(reference, file, network, input)
+        network._compared = reference.summary
     return network
 
 
-def _compare(module: nn.Module, inputs: tuple[torch.Tensor, ...], network: Network) -> None:
-    """The network and the module agree at the example, or something was read wrongly."""
-    y = module(*inputs)
-    y = y[0] if isinstance(y, tuple | list) else y
-    expected = y.double().cpu().numpy().ravel()
-    x = np.concatenate([x.double().cpu().numpy().ravel() for x in inputs])
-    if x.size != network.inputs:
-        return  # inputs that cannot reach the output are left out: nothing to compare at
-    found = network(x)
-    worst = np.abs(found - expected).max() if found.shape == expected.shape else np.inf
-    if not worst <= AGREEMENT * max(np.abs(expected).max(), 1e-30):
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """`module.eval()`, and afterwards every part in the mode in which it was."""
+    from torch import nn
+
+    before = [(part, part.training) for part in module.modules()]
+    own = any(
+        getattr(type(part), name) is not getattr(nn.Module, name) for part, _ in before for name in ("train", "eval")
+    )
+    training = module.training
+    try:
+        module.eval()
+        yield
+    finally:
+        if own and training:
+            module.train()  # it does more than set the mode
+        for part, mode in before:
+            part.training = mode
+
+
+@dataclass
+class _File:
+    """An ONNX file of a module, and the names of its inputs and outputs in the module's order."""
+
+    data: bytes
+    inputs: list[str]
+    outputs: list[str]
+
+
+Values = Callable[[list["torch.Tensor"]], Array]
+
+
+def _values(network: Network, file: _File) -> Values:
+    """The network's outputs as a function of the module's inputs, of which it may have some."""
+    places = [file.inputs.index(port["name"]) for port in network.info["inputs"]]
+    return lambda inputs: network(np.concatenate([_rows(inputs[place]) for place in places], axis=1))
+
+
+def _rows(x: torch.Tensor) -> Array:
+    return np.asarray(x.double().cpu().numpy(), dtype=np.float64).reshape(len(x), -1)
+
+
+def _compare_whole(reference: Reference, file: _File, network: Network, moving: str | None) -> None:
+    """The file's whole output is the module's, and the network one of its tensors."""
+    try:
+        whole = from_bytes(file.data, "whole.onnx", input=moving)
+    except UnsupportedNetworkError:
+        reference.compare(_onnx_values(file, file.outputs[0]), 0)
+        inner = _onnx_values(file, network.info["output"]["name"])
+        reference.compare_with(inner, _values(network, file))
+    else:  # the tensor is one of this file's, as the importer reads it
+        reference.compare(_values(whole, file), 0)
+
+
+def _onnx_values(file: _File, tensor: str) -> Values:
+    """A tensor of the file, as the package onnx computes it."""
+    try:
+        import onnx
+        from onnx.reference import ReferenceEvaluator
+    except ImportError:
         raise NetworkFileError(
-            f"the network read from {type(module).__name__} differs from the module by {worst:.1e}; "
-            "please report this module"
-        )
+            "what follows the tensor named by until is not supported, and comparing it with the module asks for the "
+            "package onnx; install it, or give a module that ends there"
+        ) from None
+    model = onnx.load_model_from_string(file.data)
+    if tensor not in file.outputs:
+        model.graph.output.append(onnx.helper.make_empty_tensor_value_info(tensor))
+    run = ReferenceEvaluator(model).run
+
+    def values(inputs: list[torch.Tensor]) -> Array:
+        feeds = [
+            {name: x[i : i + 1].cpu().numpy() for name, x in zip(file.inputs, inputs, strict=True)}
+            for i in range(len(inputs[0]))
+        ]
+        return np.stack([np.asarray(run([tensor], feed)[0], dtype=np.float64).ravel() for feed in feeds])
+
+    return values
 
 
-def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> bytes:
-    """The module as an ONNX file, by torch's own exporter."""
+def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> _File:
+    """The module as an ONNX file, by torch's own exporter; never by a trace of a module that it refuses."""
     import torch
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            program = torch.onnx.export(module, inputs, dynamo=True, verbose=False)
-            if program is not None:
-                return bytes(program.model_proto.SerializeToString())
-        except (ImportError, TypeError, AttributeError) as error:
-            reason: Exception = error  # no onnxscript, or a torch from before the exporter
-        except Exception as error:
-            reason = error
-        try:
-            file = io.BytesIO()
-            torch.onnx.export(module, inputs, file, opset_version=17, **_legacy())
-        except Exception:
-            raise NetworkFileError(
-                f"{type(module).__name__} cannot be exported to ONNX: {_line(reason)} "
-                "(torch.onnx.export asks for the packages onnx and onnxscript)"
-            ) from reason
-        return file.getvalue()
+    if not hasattr(torch, "export") or importlib.util.find_spec("onnxscript") is None:
+        return _trace(module, inputs, "torch.export and the package onnxscript are not there")
+    try:
+        program = torch.export.export(module, inputs, strict=False)
+    except Exception as error:
+        text = f"{type(module).__name__} cannot be exported: {line(error).partition(' (unhinted')[0]}"
+        if "data-dependent" in text or "DataDependent" in type(error).__name__:
+            text += (
+                "; a network does the same at every input: write branches, loops and indices that depend on its values "
+                "as operations of torch, or bound each of them by itself"
+            )
+        raise NetworkFileError(text) from error
+    try:
+        exported = torch.onnx.export(program, (), dynamo=True, verbose=False)
+        assert exported is not None, "no file is named"
+    except Exception as error:
+        return _trace(module, inputs, line(error))
+    graph = exported.model_proto.graph
+    names = [[port.name for port in ports] for ports in (graph.input, graph.output)]
+    return _File(bytes(exported.model_proto.SerializeToString()), *names)
 
 
-def _legacy() -> dict[str, Any]:
-    """What asks for the exporter that needs no onnxscript, by the version of torch."""
-    import inspect
-
+def _trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], reason: str) -> _File:
+    """The module as an ONNX file, by the exporter that follows one call; what it warns of is an error."""
     import torch
 
+    file = io.BytesIO()
     known = inspect.signature(torch.onnx.export).parameters
-    return {"dynamo": False} if "dynamo" in known else {}
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _chain(module: nn.Module, x: torch.Tensor) -> bytes | None:
-    """The module as an ONNX file, if it is a Sequential of known layers; none if it is not."""
-    from torch import nn
-
-    if type(module) is not nn.Sequential and type(module) not in _writers():
-        return None
-    element = str(x.dtype).removeprefix("torch.")
-    if element not in ("float32", "float64") or x.dim() < 2:
-        return None
-    chain = Chain(x.shape, element)
-    for layer in _layers(module):
-        write = _writers().get(type(layer))
-        hooked = layer._forward_hooks or layer._forward_pre_hooks
-        if write is None or hooked or not write(chain, layer, x):
-            return None
-        x = layer(x)
-    return chain.finish(x.shape)
-
-
-def _layers(module: nn.Module) -> Iterator[nn.Module]:
-    from torch import nn
-
-    if type(module) is nn.Sequential and not (module._forward_hooks or module._forward_pre_hooks):
-        for child in module:
-            yield from _layers(child)
-    else:
-        yield module
-
-
-Writer = Callable[[Chain, Any, "torch.Tensor"], bool]
-
-
-def _array(tensor: torch.Tensor) -> Any:
-    return tensor.detach().cpu().numpy()
-
-
-def _linear(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    if x.dim() == 2:
-        names = [chain.last, chain.constant(_array(layer.weight))]
-        names += [chain.constant(_array(layer.bias))] if layer.bias is not None else []
-        chain.add("Gemm", names, transB=1)
-        return True
-    chain.add("MatMul", [chain.last, chain.constant(_array(layer.weight.T.contiguous()))])
-    if layer.bias is not None:
-        chain.add("Add", [chain.last, chain.constant(_array(layer.bias))])
-    return True
-
-
-def _convolution(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    if layer.padding_mode != "zeros" or x.dim() != layer.weight.dim():
-        return False
-    names = [chain.last, chain.constant(_array(layer.weight))]
-    names += [chain.constant(_array(layer.bias))] if layer.bias is not None else []
-    common: dict[str, Any] = {
-        "strides": list(layer.stride),
-        "dilations": list(layer.dilation),
-        "group": layer.groups,
-        "kernel_shape": list(layer.kernel_size),
-    }
-    if layer.transposed:
-        pads, extra = list(layer.padding), list(layer.output_padding)
-        chain.add("ConvTranspose", names, pads=pads * 2, output_padding=extra, **common)
-        return True
-    if layer.padding == "same":
-        total = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
-        pads = [t // 2 for t in total] + [t - t // 2 for t in total]
-    elif layer.padding == "valid":
-        pads = [0] * (2 * len(layer.kernel_size))
-    else:
-        pads = list(layer.padding) * 2
-    chain.add("Conv", names, pads=pads, **common)
-    return True
-
-
-def _batch_norm(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    if layer.running_mean is None:
-        return False  # its statistics are those of the input
-    import torch
-
-    ones = torch.ones_like(layer.running_mean)
-    weight = ones if layer.weight is None else layer.weight
-    bias = 0 * ones if layer.bias is None else layer.bias
-    parameters = [weight, bias, layer.running_mean, layer.running_var]
-    names = [chain.last, *(chain.constant(_array(p)) for p in parameters)]
-    chain.add("BatchNormalization", names, epsilon=float(layer.eps))
-    return True
-
-
-def _tuple(value: Any, count: int) -> list[int]:
-    return list(value) if isinstance(value, tuple | list) else [value] * count
-
-
-def _pool(operator: str) -> Writer:
-    def write(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-        axes = x.dim() - 2
-        if axes != int(type(layer).__name__[-2]) or getattr(layer, "return_indices", False):
-            return False
-        if operator == "AveragePool" and getattr(layer, "divisor_override", None) is not None:
-            return False
-        kernel = _tuple(layer.kernel_size, axes)
-        attributes: dict[str, Any] = {
-            "kernel_shape": kernel,
-            "strides": _tuple(layer.stride, axes) if layer.stride is not None else kernel,
-            "pads": _tuple(layer.padding, axes) * 2,
-        }
-        if layer.ceil_mode:
-            return False  # torch drops windows that start in the padding
-        if operator == "AveragePool":
-            attributes["count_include_pad"] = int(layer.count_include_pad)
-        else:
-            attributes["dilations"] = _tuple(layer.dilation, axes)
-        chain.add(operator, **attributes)
-        return True
-
-    return write
-
-
-def _global_average(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    axes = x.dim() - 2
-    if axes < 1 or any(size != 1 for size in _tuple(layer.output_size, axes)):
-        return False
-    chain.add("GlobalAveragePool")
-    return True
-
-
-def _flatten(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    if layer.start_dim != 1 or layer.end_dim not in (-1, x.dim() - 1):
-        return False
-    chain.add("Flatten", axis=1)
-    return True
-
-
-def _reshape(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    shape = chain.constant(np.array(layer(x).shape, dtype=np.int64))
-    chain.add("Reshape", [chain.last, shape])
-    return True
-
-
-def _nothing(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    return True
-
-
-def _plain(operator: str, **attributes: str) -> Writer:
-    """An activation; `attributes` maps those of ONNX to those of torch."""
-
-    def write(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-        chain.add(operator, None, **{name: float(getattr(layer, of)) for name, of in attributes.items()})
-        return True
-
-    return write
-
-
-def _gelu(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    chain.add("Gelu", approximate=str(layer.approximate))
-    return True
-
-
-def _silu(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    before = chain.last
-    chain.add("Mul", [before, chain.add("Sigmoid")])
-    return True
-
-
-def _softplus(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    if layer.beta != 1 or layer.threshold < 20:
-        return False
-    chain.add("Softplus")
-    return True
-
-
-def _clip(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    numpy_type = _array(x).dtype
-    ends = [chain.constant(np.array(v, dtype=numpy_type)) for v in (layer.min_val, layer.max_val)]
-    chain.add("Clip", [chain.last, *ends])
-    return True
-
-
-def _hard_sigmoid(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    chain.add("HardSigmoid", alpha=1 / 6, beta=0.5)
-    return True
-
-
-def _prelu(chain: Chain, layer: Any, x: torch.Tensor) -> bool:
-    slopes = _array(layer.weight)
-    slopes = slopes.reshape(-1, *[1] * (x.dim() - 2))
-    chain.add("PRelu", [chain.last, chain.constant(slopes)])
-    return True
-
-
-def _writers() -> dict[type, Writer]:
-    """The layers that are known, and how each is written; a writer says False to what it does not know."""
-    from torch import nn
-
-    known: dict[type, Writer] = {
-        nn.Linear: _linear,
-        nn.Flatten: _flatten,
-        nn.Unflatten: _reshape,
-        nn.Identity: _nothing,
-        nn.ReLU: _plain("Relu"),
-        nn.LeakyReLU: _plain("LeakyRelu", alpha="negative_slope"),
-        nn.PReLU: _prelu,
-        nn.ELU: _plain("Elu", alpha="alpha"),
-        nn.CELU: _plain("Celu", alpha="alpha"),
-        nn.SELU: _plain("Selu"),
-        nn.GELU: _gelu,
-        nn.SiLU: _silu,
-        nn.Mish: _plain("Mish"),
-        nn.Sigmoid: _plain("Sigmoid"),
-        nn.Tanh: _plain("Tanh"),
-        nn.Softsign: _plain("Softsign"),
-        nn.Softplus: _softplus,
-        nn.ReLU6: _clip,
-        nn.Hardtanh: _clip,
-        nn.Hardswish: _plain("HardSwish"),
-        nn.Hardsigmoid: _hard_sigmoid,
-    }
-    for axes in (1, 2, 3):
-        known[getattr(nn, f"Conv{axes}d")] = _convolution
-        known[getattr(nn, f"ConvTranspose{axes}d")] = _convolution
-        known[getattr(nn, f"BatchNorm{axes}d")] = _batch_norm
-        known[getattr(nn, f"MaxPool{axes}d")] = _pool("MaxPool")
-        known[getattr(nn, f"AvgPool{axes}d")] = _pool("AveragePool")
-        known[getattr(nn, f"AdaptiveAvgPool{axes}d")] = _global_average
-        known[getattr(nn, f"Dropout{axes}d")] = _nothing
-    known[nn.Dropout] = known[nn.AlphaDropout] = _nothing
-    return known
+    count = len(leaves(module(*(x.clone() for x in inputs))))
+    names = [[f"{kind}_{i}" for i in range(n)] for kind, n in (("input", len(inputs)), ("output", count))]
+    older: dict[str, Any] = {"dynamo": False} if "dynamo" in known else {}
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        try:
+            torch.onnx.export(
+                module, inputs, file, opset_version=17, input_names=names[0], output_names=names[1], **older
+            )
+        except Exception as error:
+            raise NetworkFileError(
+                f"{type(module).__name__} cannot be exported to ONNX: {reason}; {line(error)}"
+            ) from error
+    for warning in warned:
+        if issubclass(warning.category, torch.jit.TracerWarning):
+            raise NetworkFileError(
+                f"{type(module).__name__} cannot be exported to ONNX: {reason}; and following one call is not enough: "
+                f"{line(warning.message)}"
+            )
+        if not issubclass(warning.category, DeprecationWarning | FutureWarning):
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return _File(file.getvalue(), *names)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip, _table
+from ._weights import numbers
 from .errors import NetworkFileError, OptionError
 
 Array = npt.NDArray[np.float64]
@@ -31,6 +32,7 @@ class Network:
         self._source = source
         self._name = name
         self._reading = reading
+        self._compared: dict[str, Any] | None = None
 
     @classmethod
     def from_weights(
@@ -44,18 +46,22 @@ class Network:
         """A fully connected network from its matrices, as a weight list file would give it.
 
         Args:
-            weights: one matrix per layer, out × in (in × out with `transposed`).
+            weights: one matrix per layer, out × in (in × out with `transposed`): arrays, lists of rows or tensors of
+                finite real numbers. Integers and truth values count as numbers; what is complex, masked, sparse,
+                quantised, text or of a mixed type is refused, and so is what float64 would round.
             biases: one vector, or none, per layer; biases move lower bounds alone.
             activation: between the layers, by its name on the command line, such as ``"tanh"``.
             transposed: whether the matrices are in × out.
         """
-        matrices = [_floats(w, f"weight {i}") for i, w in enumerate(weights)]
+        if isinstance(weights, str | bytes | dict) or not hasattr(weights, "__iter__"):
+            raise OptionError(f"weights is a {type(weights).__name__}; give a list of matrices")
+        matrices = [numbers(w, f"weight {i}", 2) for i, w in enumerate(weights)]
         if biases is None:
             biases = [None] * len(matrices)
         if len(biases) != len(matrices):
             raise OptionError(f"{len(matrices)} weights but {len(biases)} biases; give one bias, or None, per layer")
         arrays = {f"W{i}": w for i, w in enumerate(matrices, 1)}
-        arrays |= {f"b{i}": _floats(b, f"bias {i - 1}") for i, b in enumerate(biases, 1) if b is not None}
+        arrays |= {f"b{i}": numbers(b, f"bias {i - 1}", 1) for i, b in enumerate(biases, 1) if b is not None}
         file = io.BytesIO()
         np.savez(file, **arrays)  # type: ignore[arg-type]
         return from_bytes(file.getvalue(), "weights.npz", activation=activation, transposed=transposed or None)
@@ -100,11 +106,18 @@ class Network:
         """What messages and pictures call it: the file's name without its extension."""
         return Path(self.path or self._name).stem
 
-    @cached_property
+    @property
     def info(self) -> dict[str, Any]:
-        """What was read: `inputs`, `output`, `nodes` with operation, size and slopes, `self_check`, …."""
-        info: dict[str, Any] = json.loads(self._engine.describe())
-        return info
+        """What was read: `inputs`, `output`, `nodes` with operation, size and slopes, `self_check`, `left_out`, ….
+
+        `compared` says with which PyTorch module a network of :func:`geolip.from_torch` agrees, at how many inputs.
+        """
+        return {**self._described, "compared": self._compared}
+
+    @cached_property
+    def _described(self) -> dict[str, Any]:
+        described: dict[str, Any] = json.loads(self._engine.describe())
+        return described
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """The outputs at `x`, in double precision.
@@ -146,18 +159,7 @@ class Network:
         source = self._source
         if source is None and self.path is not None:
             source = Path(self.path).read_bytes()
-        return _restore, (source, self._name, self._reading, self.path)
-
-
-def _floats(given: npt.ArrayLike, what: str) -> npt.NDArray[Any]:
-    """`given` as float32 (if it is) or float64, which is what weight lists hold."""
-    array = np.asarray(given)
-    if array.dtype != np.float32:
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"{what} holds no numbers: {error}") from None
-    return array
+        return _restore, (source, self._name, self._reading, self.path), {"_compared": self._compared}
 
 
 def _reading(

@@ -8,19 +8,23 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ._bound import bound
+from ._geolip import __version__
+from ._identity import Identities
 from ._network import Network
 from ._radius import Radii, Radius
 from ._report import Report
+from ._results import ResultsFile
+from .errors import NetworkFileError, OptionError
 
 # jobs that an executor has at a time: enough to keep many workers busy, few enough to hold in memory
 PENDING = 256
@@ -34,8 +38,9 @@ class Result:
     """The job's place among all, from 0."""
     job: Any
     """The job."""
-    key: str
-    """What the job is called in the file of results: equal jobs have equal keys."""
+    key: str | None
+    """What the job is called in the file of results: equal jobs have equal keys, by content. None without such a file,
+    and for a job that names a network file that cannot be read here, which is never resumed."""
     value: Any = None
     """What came out; for jobs of `bound` that were read back from a file, what `Report.to_dict()` gave."""
     error: str | None = None
@@ -88,7 +93,11 @@ def map(
             ``mpi4py.futures.MPIPoolExecutor()``, …; none does one job after the other, here, each on all
             cores. On an executor a job of `bound` uses one thread unless it says otherwise.
         resume: a JSON-lines file. Results are appended to it as they complete; jobs that have a value there
-            are not done again. Values have to be representable in JSON (a report is, by `to_dict`).
+            are not done again. Values have to be representable in JSON (a report is, by `to_dict`). The file belongs
+            to one question: the function with its code and everything that it reads (options, closures, globals,
+            the content of files that are named), and the version of geolip; jobs count by content too. A file about
+            anything else, one that was changed, and one that another run has open is refused and left as it is.
+            The content of folders, and what a function reads by names made as it runs, is not looked at.
         pending: jobs that the executor is given at a time.
 
     Yields:
@@ -106,26 +115,29 @@ def map(
         jobs = [dict(job) for job in function_or_jobs]
         if executor is not None:
             jobs = [{"threads": 1, **job} for job in jobs]
-    todo = [Result(index, job, _key(job)) for index, job in enumerate(jobs)]
-    return _run(function, todo, executor, None if resume is None else Path(resume), pending)
+    return _run(function, jobs, executor, None if resume is None else Path(resume), pending)
 
 
 def _run(
-    function: Callable[[Any], Any],
-    todo: list[Result],
-    executor: Executor | None,
-    file: Path | None,
-    pending: int,
+    function: Callable[[Any], Any], jobs: list[Any], executor: Executor | None, path: Path | None, pending: int
 ) -> Iterator[Result]:
-    done = _read(file) if file else {}
-    known = [replace(r, value=done[r.key], resumed=True) for r in todo if r.key in done]
-    yield from known
-    todo = [r for r in todo if r.key not in done]
-    finished = _here(function, todo) if executor is None else _there(function, todo, executor, pending)
-    for result in finished:
-        if file:
-            _append(file, result)
-        yield result
+    if path is None:
+        yield from _results(function, [Result(index, job, None) for index, job in enumerate(jobs)], executor, pending)
+        return
+    identities = Identities(path)
+    with closing(ResultsFile(path, _question(function, identities))) as file:
+        todo = [Result(index, job, _key(function, job, identities)) for index, job in enumerate(jobs)]
+        yield from (replace(r, value=file.values[r.key], resumed=True) for r in todo if r.key in file.values)
+        left = [r for r in todo if r.key not in file.values]
+        for result in _results(function, left, executor, pending):
+            file.append(_entry(result))
+            yield result
+
+
+def _results(
+    function: Callable[[Any], Any], todo: list[Result], executor: Executor | None, pending: int
+) -> Iterator[Result]:
+    return _here(function, todo) if executor is None else _there(function, todo, executor, pending)
 
 
 def _here(function: Callable[[Any], Any], todo: Sequence[Result]) -> Iterator[Result]:
@@ -178,43 +190,35 @@ def _bound(job: Mapping[str, Any]) -> Any:
     return bound(**job)
 
 
-def _key(job: Any) -> str:
-    """The job as canonical JSON; networks by their hash, arrays by their numbers."""
-
-    def plain(value: object) -> Any:
-        if isinstance(value, Network):
-            return {"network": value.hash}
-        if isinstance(value, os.PathLike):
-            return os.fspath(value)
-        if isinstance(value, np.ndarray | np.generic):
-            return value.tolist()
-        return repr(value)
-
-    return json.dumps(job, default=plain, sort_keys=True)
+def _question(function: Callable[[Any], Any], identities: Identities) -> dict[str, Any]:
+    """What all results of a file depend on."""
+    if function is _bound:
+        return {"function": "geolip.bound", "geolip": __version__}
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"function": identities.of(function), "geolip": __version__, "python": version}
 
 
-def _read(file: Path) -> dict[str, Any]:
-    """The values of a file of results, by key; a last line that was cut short counts for nothing."""
-    values: dict[str, Any] = {}
-    if file.exists():
-        for line in file.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if entry.get("error") is None:
-                values[entry["key"]] = entry["value"]
-    return values
+def _key(function: Callable[[Any], Any], job: Any, identities: Identities) -> str | None:
+    """The job as canonical JSON, by content; none if it cannot be told here."""
+    try:
+        plain = identities.of_job(job) if function is _bound else identities.of(job)
+    except NetworkFileError:
+        return None
+    return json.dumps(plain, sort_keys=True)
 
 
-def _append(file: Path, result: Result) -> None:
+def _entry(result: Result) -> dict[str, Any]:
+    """A result as a line of the file."""
     value = result.value
     if isinstance(value, Report | Radius | Radii):
         value = value.to_dict()
     elif isinstance(value, list) and all(isinstance(v, Report) for v in value):
         value = [report.to_dict() for report in value]
     entry = {"key": result.key, "value": value, "error": result.error, "seconds": result.seconds}
-    line = json.dumps(entry)
-    with file.open("ab+") as out:
-        cut_short = out.tell() > 0 and out.seek(-1, os.SEEK_END) >= 0 and out.read(1) != b"\n"
-        out.write((("\n" if cut_short else "") + line + "\n").encode())
+    try:
+        json.dumps(entry)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"the value of job {result.index} is nothing that JSON holds ({error}); return plain data"
+        ) from None
+    return entry

@@ -6,7 +6,8 @@ activation with slopes in [α, β]. What is in no table is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from . import _geolip
+from ._torch_chain import untouched
+from ._torch_reference import line
 from .errors import UnsupportedNetworkError
 
 Activate = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -29,6 +32,9 @@ NAMES = {
     **{"sin": "sin", "cos": "cos"},
 }
 
+# modules of torch that are activations
+ACTIVATIONS = {name for name in NAMES if name[0].isupper()} | {"LeakyReLU", "ELU", "GELU", "Softplus"}
+
 # functions and methods that are linear in their first argument and treat the batch dimension as one; none of their
 # other arguments adds a constant
 LINEAR = {
@@ -37,9 +43,23 @@ LINEAR = {
     *("adaptive_avg_pool3d", "mean", "sum", "chunk", "split", "neg", "to", "float", "clone", "expand"),
     *("pixel_shuffle", "pixel_unshuffle", "interpolate", "upsample", "narrow", "select", "movedim"),
 }
+# of these, those that may not copy; all others write anew
+VIEWS = {
+    *("flatten", "reshape", "view", "permute", "transpose", "squeeze", "unsqueeze", "contiguous", "getitem"),
+    *("chunk", "split", "to", "float", "expand", "narrow", "select", "movedim"),
+}
 # functions of lists of tensors
 JOINS = {"cat", "concat", "stack"}
 SHAPES = {"size", "dim", "getattr"}
+SUMS = {"add", "iadd", "sub", "isub", "add_", "sub_"}
+PRODUCTS = {"mul", "imul", "mul_", "matmul"}
+QUOTIENTS = {"truediv", "div", "itruediv", "div_"}
+IN_PLACE = {"iadd", "isub", "imul", "itruediv"}
+# where functions of an activation have their `inplace`, and the names of what follows their first argument
+INPLACE_AT = {"relu": 1, "leaky_relu": 2, "elu": 2, "selu": 1, "celu": 2, "silu": 1, "mish": 1, "relu6": 1}
+INPLACE_AT |= {"hardswish": 1, "hardsigmoid": 1, "dropout": 3}
+OPTIONS: dict[str, tuple[str, ...]] = {"leaky_relu": ("negative_slope",), "elu": ("alpha",), "celu": ("alpha",)}
+OPTIONS |= {"softplus": ("beta", "threshold"), "leaky_relu_": ("negative_slope",)}
 DROPOUTS = {"dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout"}
 
 LINEAR_LAYERS = (
@@ -48,18 +68,45 @@ LINEAR_LAYERS = (
     *(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, nn.ReflectionPad1d, nn.ReflectionPad2d),
 )
 DROPOUT_LAYERS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.Identity)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+MAX_POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+KNOWN = (nn.Linear, nn.PReLU, *LINEAR_LAYERS, *DROPOUT_LAYERS, *CONVOLUTIONS, *NORMALISATIONS, *MAX_POOLS)
+METHODS = ("forward", "_conv_forward", "__call__", "_call_impl", "_wrapped_call_impl")
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Every part in evaluation mode, and afterwards as it was; its own methods `train` and `eval` are not called."""
+    before = [(part, part.training) for part in module.modules()]
+    try:
+        for part, _ in before:
+            part.training = False
+        yield
+    finally:
+        for part, mode in before:
+            part.training = mode
 
 
 class VectorNetwork:
-    """A traced module; it stays the owner of its weights, which are read anew in every run."""
+    """A module traced in evaluation mode; it stays the owner of its weights, which are read anew in every run."""
 
     def __init__(self, module: nn.Module) -> None:
-        try:
-            traced = fx.symbolic_trace(module)
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UnsupportedNetworkError(f"torch.fx cannot trace this module: {reason}") from error
-        self._traced = traced
+        self._module = module
+        if not untouched(module):
+            raise UnsupportedNetworkError(
+                f"{type(module).__name__}: hooks, or a forward replaced in it, are not followed"
+            )
+        with _evaluating(module):
+            try:
+                self._traced = fx.symbolic_trace(module)
+            except Exception as error:
+                raise UnsupportedNetworkError(f"torch.fx cannot trace this module: {line(error)}") from error
+
+    @property
+    def code(self) -> str:
+        """What was traced: equal for equal structures."""
+        return str(self._traced.code) + str(self._traced)
 
     def run(self, x: Tensor, activate: Activate) -> Tensor:
         """The output for `x` (batch, …) without biases.
@@ -67,14 +114,41 @@ class VectorNetwork:
         `activate(h, c, r)` takes the place of every activation; c and r broadcast against the unflattened h,
         (problems, features, …).
         """
-        result = _Run(self._traced, activate).run(x)
+        with _evaluating(self._module):
+            result = _Run(self._traced, activate).run(x)
         if not isinstance(result, Tensor):
             raise UnsupportedNetworkError("the module has several outputs; wrap it to return one tensor")
         return result
 
+    def compare(self, shape: Sequence[int], like: Tensor) -> None:
+        """Refuses a module that the trace does not follow: it is no function of its input, or mixes a batch's rows."""
+        generator = torch.Generator().manual_seed(0)
+        with _evaluating(self._module), torch.no_grad():
+            for scale in (1e-2, 1.0, 1e2):
+                rows = torch.randn(3, *shape, generator=generator, dtype=torch.float64) * scale
+                rows = torch.stack([rows[0], rows[1].abs(), -rows[2].abs()]).to(like)
+                for row in rows.split(1):
+                    pair = self._module(row.clone()), fx.Interpreter(self._traced).run(row.clone())
+                    self._refuse_difference(
+                        *pair, "does something else than its trace; it may change what it reads in place"
+                    )
+                parts = [self.run(row, lambda h, c, r: c * h) for row in rows.split(1)]
+                together = self.run(rows, lambda h, c, r: c * h)
+                self._refuse_difference(torch.cat(parts), together, "mixes or moves the batch dimension")
+
+    def _refuse_difference(self, one: Any, other: Any, what: str) -> None:
+        same = isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
+        if same:
+            finite = one.isfinite()
+            size = one[finite].abs().max() if bool(finite.any()) else 0.0
+            tolerance = torch.finfo(one.dtype).eps ** 0.5 * size
+            same = bool(((one - other)[finite].abs() <= tolerance).all())
+        if not same:
+            raise UnsupportedNetworkError(f"{type(self._module).__name__} {what}")
+
 
 class _Run(fx.Interpreter):
-    """One run; nodes that do not depend on the input are constants, evaluated as they are."""
+    """One run; nodes that do not depend on the input's values are constants, evaluated as they are."""
 
     def __init__(self, traced: fx.GraphModule, activate: Activate) -> None:
         super().__init__(traced)
@@ -84,14 +158,21 @@ class _Run(fx.Interpreter):
         self._batch = 0
 
     def run_node(self, n: fx.Node) -> Any:
-        if n.op == "placeholder" or any(source in self._variable for source in n.all_input_nodes):
-            self._variable.add(n)
         self._node = n
+        if n.op == "output" and not any(source in self._variable for source in n.all_input_nodes):
+            raise self._refuse("an output that does not depend on the input")
         result = super().run_node(n)
-        if n in self._variable and isinstance(result, Tensor):
-            self._batch = self._batch or len(result)
-            if result.dim() == 0 or len(result) != self._batch:
+        if n.op != "placeholder" and not any(source in self._variable for source in n.all_input_nodes):
+            return result
+        tensors = _tensors(result)
+        if tensors:  # sizes are constants
+            self._variable.add(n)
+        for tensor in tensors:
+            self._batch = self._batch or len(tensor)
+            if tensor.dim() == 0 or len(tensor) != self._batch:
                 raise self._refuse(f"{n.target}: mixes or moves the batch dimension")
+            if not tensor.is_floating_point():
+                raise self._refuse(f"{n.target}: gives numbers of {tensor.dtype}")
         return result
 
     def _refuse(self, what: str) -> UnsupportedNetworkError:
@@ -101,10 +182,22 @@ class _Run(fx.Interpreter):
         return UnsupportedNetworkError(text, [(place, "has no known slopes")])
 
     def _varies(self, argument: object) -> bool:
+        """Whether an argument of a node is, or holds, a tensor that depends on the input."""
+        if isinstance(argument, tuple | list):
+            return any(map(self._varies, argument))
+        if isinstance(argument, slice):
+            return any(map(self._varies, (argument.start, argument.stop, argument.step)))
         return isinstance(argument, fx.Node) and argument in self._variable
 
     def _is_constant(self) -> bool:
-        return self._node not in self._variable
+        assert self._node is not None, "only a node is constant"
+        return not any(map(self._varies, self._node.all_input_nodes))
+
+    def _first_alone(self) -> bool:
+        """Whether the first argument depends on the input, and no other."""
+        assert self._node is not None, "only a node has arguments"
+        rest = (*self._node.args[1:], *self._node.kwargs.values())
+        return bool(self._node.args) and self._varies(self._node.args[0]) and not any(map(self._varies, rest))
 
     # layers
 
@@ -112,33 +205,37 @@ class _Run(fx.Interpreter):
         layer: Any = self.fetch_attr(target)
         if self._is_constant():
             return layer(*args, **kwargs)
-        if layer._forward_hooks or layer._forward_pre_hooks:
-            raise self._refuse(f"{type(layer).__name__} with hooks")
+        kind = _kind(layer)
+        if kind is None or not untouched(layer):
+            raise self._refuse(f"{type(layer).__name__}, which has hooks or methods of its own, or is not known")
+        if len(args) != 1 or kwargs:
+            raise self._refuse(f"{type(layer).__name__} with several arguments")
+        if getattr(layer, "inplace", False):
+            self._is_last_use()
         x: Tensor = args[0]
-        if isinstance(layer, nn.Linear):
+        if kind is nn.Linear:
             return F.linear(x, layer.weight)
-        if isinstance(layer, nn.modules.conv._ConvNd):
+        if kind in CONVOLUTIONS:
             return self._convolution(layer, x)
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        if kind in NORMALISATIONS:
             if layer.running_var is None:
                 raise self._refuse("BatchNorm without running statistics")
             scale = torch.rsqrt(layer.running_var + layer.eps)
             scale = scale if layer.weight is None else scale * layer.weight
             return x * scale.reshape(-1, *[1] * (x.dim() - 2))
-        if isinstance(layer, DROPOUT_LAYERS):
+        if kind in DROPOUT_LAYERS:
             return x
-        if isinstance(layer, LINEAR_LAYERS):
+        if kind in LINEAR_LAYERS:
             return layer(x)
-        if isinstance(layer, nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d):
+        if kind in MAX_POOLS:
             axes = x.dim() - 2
             same = (layer.padding, layer.dilation, layer.ceil_mode, layer.return_indices)
             return self._maximum(x, layer.kernel_size, layer.stride, axes, same)
-        if isinstance(layer, nn.PReLU):
+        if kind is nn.PReLU:
             slopes = layer.weight.reshape(-1, *[1] * (x.dim() - 2)) if x.dim() > 2 else layer.weight
             return self._between(x, slopes, torch.ones_like(slopes))
-        name = type(layer).__name__
-        options = {k: getattr(layer, k, None) for k in ("negative_slope", "alpha", "approximate", "beta")}
-        return self._activation(name, x, options)
+        options = {k: getattr(layer, k, None) for k in ("negative_slope", "alpha", "approximate", "beta", "threshold")}
+        return self._activation(kind.__name__, x, options)
 
     def _convolution(self, layer: Any, x: Tensor) -> Tensor:
         axes = x.dim() - 2
@@ -168,22 +265,30 @@ class _Run(fx.Interpreter):
     def _call(self, name: str, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         assert self._node is not None, "only a node calls"
         nodes = self._node.args
-        tensors = [a for a in args if isinstance(a, Tensor)]
-        if (not tensors and name not in JOINS) or name in SHAPES:
-            return function(*args, **kwargs)  # arithmetic of shapes; pieces of a list
-        if name in LINEAR or name in JOINS:
-            return function(*args, **kwargs)
-        if name in ("add", "iadd", "sub", "isub", "add_", "sub_"):
+        if name in SHAPES:
+            return self._shape(name, function, args)
+        if _writes(name, args, kwargs):
+            self._is_last_use()
+        if (
+            name in JOINS
+            and not any(map(self._varies, self._node.kwargs.values()))
+            and not any(map(self._varies, nodes[1:]))
+        ):
+            pieces = [a if self._varies(n) else torch.zeros_like(a) for a, n in zip(args[0], nodes[0], strict=True)]
+            return function(pieces, *args[1:], **kwargs)
+        if name in SUMS and len(args) == 2 and kwargs.keys() <= {"alpha"}:
             return self._sum(name, args, kwargs)
-        if name in ("mul", "imul", "mul_") and not all(map(self._varies, nodes[:2])):
-            return args[0] * args[1]
-        if name in ("truediv", "div", "itruediv", "div_") and not self._varies(nodes[1]):
+        if name in PRODUCTS and len(args) == 2 and not kwargs and not all(map(self._varies, nodes)):
+            return function(*args) if name == "matmul" else args[0] * args[1]
+        if not self._first_alone():
+            raise self._refuse(f"{name} of several tensors that depend on the input")
+        if name in LINEAR:
+            return function(*args, **kwargs)
+        if name in QUOTIENTS and len(args) == 2 and not kwargs:
             return args[0] / args[1]
-        if name in ("linear", "conv1d", "conv2d", "conv3d") and self._varies(nodes[0]):
+        if name in ("linear", "conv1d", "conv2d", "conv3d") and "weight" not in kwargs:
             kwargs = {k: v for k, v in kwargs.items() if k != "bias"}
             return function(*args[:2], None, *args[3:], **kwargs)
-        if name == "matmul" and not all(map(self._varies, nodes[:2])):
-            return function(*args)
         if name in DROPOUTS:
             return args[0]
         if name == "pad":
@@ -195,10 +300,31 @@ class _Run(fx.Interpreter):
             axes = args[0].dim() - 2
             same = tuple(call.get(k, d) for k, d in (("padding", 0), ("dilation", 1), ("ceil_mode", False)))
             return self._maximum(args[0], call["kernel_size"], call.get("stride"), axes, (*same, False))
-        options = dict(kwargs)
-        if name in ("leaky_relu", "elu") and len(args) > 1:
-            options["negative_slope" if name == "leaky_relu" else "alpha"] = args[1]
+        options = {**dict(zip(OPTIONS.get(name, ()), args[1:], strict=False)), **kwargs}
         return self._activation(name, args[0], options)
+
+    def _shape(self, name: str, function: Any, args: tuple[Any, ...]) -> Any:
+        """A size, a number of dimensions, or an attribute such as ``shape``; not a tensor, such as ``T``."""
+        value = function(*args)
+        if _tensors(value):
+            raise self._refuse(f"{name} {args[1] if len(args) > 1 else ''}")
+        return value
+
+    def _is_last_use(self) -> None:
+        """Refuses to change a tensor in place that is read again, by this or another name."""
+        assert self._node is not None, "only a node writes"
+        source: Any = self._node.args[0]
+        while isinstance(source, fx.Node):
+            if len(source.users) > 1:
+                raise self._refuse("changes in place a tensor that is used elsewhere; write it anew")
+            source = source.args[0] if source.args and self._may_be_a_view(source) else None
+
+    def _may_be_a_view(self, node: fx.Node) -> bool:
+        """Whether what a node gives may share its numbers with its first argument."""
+        if node.op == "call_module":
+            return isinstance(self.fetch_attr(str(node.target)), (nn.Flatten, nn.Unflatten, *DROPOUT_LAYERS))
+        name = getattr(node.target, "__name__", str(node.target))
+        return name in VIEWS or name in DROPOUTS or name.endswith("_")
 
     def _sum(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         """A sum without its constants."""
@@ -248,6 +374,10 @@ class _Run(fx.Interpreter):
         return self._activate(h, (one + other) / 2, (other - one).abs() / 2)
 
     def _slopes(self, name: str, options: dict[str, Any]) -> tuple[float, float] | None:
+        if name in ("CELU", "celu", "ELU", "elu") and not _number(options.get("alpha"), 1.0) > 0.0:
+            return None
+        if name in ("Softplus", "softplus") and not _number(options.get("threshold"), 20.0) >= 20.0:
+            return None  # it jumps there
         if name in ("LeakyReLU", "leaky_relu"):
             slope = _number(options.get("negative_slope"), 0.01)
             return min(slope, 1.0), max(slope, 1.0)
@@ -259,6 +389,30 @@ class _Run(fx.Interpreter):
         if name in ("Softplus", "softplus"):
             return 0.0, 1.0
         return _geolip.slope(NAMES[name]) if name in NAMES else None
+
+
+def _writes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a function changes its first argument in place."""
+    if name.startswith("__"):
+        return False
+    positional = name in INPLACE_AT and args[INPLACE_AT[name] : INPLACE_AT[name] + 1] == (True,)
+    return name.endswith("_") or name in IN_PLACE or bool(kwargs.get("inplace")) or positional
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    """The tensors that a value is made of."""
+    if isinstance(value, Tensor):
+        return [value]
+    return [t for part in value for t in _tensors(part)] if isinstance(value, tuple | list) else []
+
+
+def _kind(layer: nn.Module) -> Any:
+    """The class of torch whose methods a layer has, and no others; none if it has some of its own."""
+    for kind in type(layer).__mro__:
+        if kind in KNOWN or (getattr(nn, kind.__name__, None) is kind and kind.__name__ in ACTIVATIONS):
+            same = all(getattr(type(layer), m, None) is getattr(kind, m, None) for m in METHODS)
+            return kind if same else None
+    return None
 
 
 def _number(given: Any, default: float) -> float:

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ._bound import Norm
+from ._torch_reference import unchanging
 from ._vector_network import VectorNetwork
 from .errors import OptionError
 
@@ -80,8 +81,11 @@ class LipschitzBound:
         self.features = features
         self.sweeps = sweeps
         self._dual = _dual_vector(norm)
-        self._network = VectorNetwork(module)
+        with unchanging(module):
+            self._network = VectorNetwork(module)
+        self._example = example_input
         self._shape = _input_shape(module, example_input)
+        self._compared: str | None = None
         self._outputs: int | None = None
         self._weights: Tensor | None = None
         self._state = _State(features, seed)
@@ -91,12 +95,17 @@ class LipschitzBound:
 
         Differentiating it also moves the vectors towards the optimum.
         """
+        self._read()
         for _ in range(self.sweeps - 1):
-            self.sweep()
+            self._sweep()
         return self._value()
 
     def sweep(self) -> Tensor:
         """Improves the vectors once, leaving gradients alone; returns the value before, detached."""
+        self._read()
+        return self._sweep()
+
+    def _sweep(self) -> Tensor:
         with torch.enable_grad():
             anchor = torch.zeros((), requires_grad=True)
             value = self._value(anchor)
@@ -108,7 +117,7 @@ class LipschitzBound:
         before = self.sweep()
         for _ in range(0, most, 10):
             for _ in range(10):
-                value = self.sweep()
+                value = self._sweep()
             if bool(((value - before).abs() <= tol * value.abs()).all()):
                 break
             before = value
@@ -118,12 +127,32 @@ class LipschitzBound:
         """Forgets the vectors."""
         self._state.forget()
 
+    def _read(self) -> None:
+        """Reads the module as it now is: its layers may have been replaced, and what it reads in `forward`."""
+        self._network = VectorNetwork(self.module)
+        like = self._like()
+        shape = _input_shape(self.module, self._example)
+        structure = f"{self._network.code} {shape} {like.dtype} {like.device} {self.module!r}"
+        if structure == self._compared:
+            return
+        self._shape = shape
+        with torch.no_grad():
+            zeros = torch.zeros(1, *shape, device=like.device, dtype=like.dtype)
+            self._outputs = self._network.run(zeros, lambda h, c, r: h).numel()
+        self._weights = None
+        with unchanging(self.module):
+            self._network.compare(shape, like)
+        self._compared = structure
+
+    def _like(self) -> Tensor:
+        """A tensor of the module's dtype and device."""
+        own = (*self.module.parameters(), *self.module.buffers())
+        floating = [tensor.detach() for tensor in own if tensor.is_floating_point()]
+        return floating[0] if floating else torch.zeros(()) if self._example is None else self._example
+
     def _value(self, anchor: Tensor | None = None) -> Tensor:
-        like = next(self.module.parameters()).detach()
-        if self._outputs is None:
-            with torch.no_grad():
-                zeros = torch.zeros(1, *self._shape, device=like.device, dtype=like.dtype)
-                self._outputs = self._network.run(zeros, lambda h, c, r: h).numel()
+        like = self._like()
+        assert self._outputs is not None, "read"
         weights = self._functionals(self._outputs, like)
         problems = 1 if weights is None else len(weights)
         state = self._state
@@ -351,7 +380,7 @@ def _input_shape(module: nn.Module, example_input: Tensor | None) -> tuple[int, 
         return tuple(example_input.shape[1:])
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            return (layer.in_features,)
+            return (layer.weight.shape[1],)
         if next(layer.children(), None) is None and not isinstance(layer, nn.Flatten | nn.Identity):
             break
     raise OptionError("the input's shape is not known; give example_input, a tensor with a batch dimension")

@@ -1,6 +1,7 @@
 """PyTorch modules of many styles: the network agrees with the module, and bounds with those of the exported file."""
 
 import io
+import pickle
 import warnings
 
 import numpy as np
@@ -186,6 +187,14 @@ def test_other_modules_are_exported(name):
     assert 0 < bound.lower <= bound.upper
 
 
+def test_a_network_says_with_what_it_was_compared():
+    network = geolip.from_torch(nn.Sequential(nn.Linear(6, 3)), torch.zeros(1, 6))
+    compared = network.info["compared"]
+    assert compared["module"] == "Sequential" and compared["double"] and compared["inputs"] >= 50
+    assert pickle.loads(pickle.dumps(network)).info == network.info
+    assert geolip.Network.from_weights([[[1.0]]]).info["compared"] is None
+
+
 def test_the_mode_of_a_module_is_left_as_it_was():
     module = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 3))
     module[2].eval()
@@ -214,8 +223,8 @@ def test_what_cannot_be_read_says_so():
 
 def test_files_written_here_are_valid_onnx():
     onnx = pytest.importorskip("onnx")
-    from geolip._from_torch import _chain
+    from geolip._torch_chain import chain_of
 
     for style, shape in CHAINS.values():
-        data = _chain(made(style, shape), torch.zeros(1, *shape[1:]))
+        data = chain_of(made(style, shape), torch.zeros(1, *shape[1:]))
         onnx.checker.check_model(onnx.load(io.BytesIO(data)), full_check=True)
