@@ -143,7 +143,7 @@ class Network:
 
     def __repr__(self) -> str:
         return (
-            f"<geolip.Network {self.name}: {self.inputs} inputs, {self.outputs} outputs, "
+            f"<geolip.Network {_table.plain(self.name)}: {self.inputs} inputs, {self.outputs} outputs, "
             f"{self.neurons} neurons, {self.parameters} parameters>"
         )
 

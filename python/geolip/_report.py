@@ -96,10 +96,8 @@ class Certificate:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file, beside its destination first."""
-        partial = Path(f"{os.fspath(path)}.partial")
-        partial.write_bytes(self.text.encode())
-        partial.replace(path)
+        """Writes the file: whole or not at all; through a link, to a device or a pipe."""
+        _geolip.write(os.fspath(path), self.text.encode())
 
     def to_dict(self) -> dict[str, Any]:
         """The file's content."""
@@ -265,7 +263,7 @@ class Report(Sequence[Bound]):
         network = self.network
         name = Path(network["path"]).name if network["path"] else "network"
         return (
-            f"{name}: {network['inputs']} inputs, {network['outputs']} outputs, "
+            f"{_table.plain(name)}: {network['inputs']} inputs, {network['outputs']} outputs, "
             f"{network['neurons']} neurons; input norm {self.norm}"
             + (f"; local: on a {self.region}" if self.region else "")
         )
@@ -282,6 +280,7 @@ class Report(Sequence[Bound]):
         return (
             f"{self._caption()}\n\n{_table.text(*self._table())}\n\n"
             f"{self._chain()}; largest upper bound {_table.up(self.upper)}"
+            + (f"\nnot written: {unsaved}" if (unsaved := self._data.get("unsaved")) else "")
         )
 
     def _repr_html_(self) -> str:

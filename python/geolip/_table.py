@@ -46,9 +46,14 @@ def interval(ends: Sequence[float] | None) -> str:
     return "" if ends is None else f"[{ends[0]:.6g}, {ends[1]:.6g}]"
 
 
+def plain(name: str) -> str:
+    """A name from a file on one line, with nothing hidden in it: no escape sequence, nothing that turns the direction."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
+
+
 def text(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A plain table; all columns but the first are right-aligned."""
-    cells = [list(headings), *([str(c) for c in row] for row in rows)]
+    cells = [list(headings), *([plain(str(c)) for c in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(headings))]
     lines = []
     for row in cells:
@@ -63,8 +68,8 @@ def html(headings: Sequence[str], rows: Sequence[Sequence[object]], caption: str
     right = "style='text-align:right'"
     head = "".join(f"<th {right if i else ''}>{escape(h)}</th>" for i, h in enumerate(headings))
     body = "".join(
-        "<tr>" + "".join(f"<td {right if i else ''}>{escape(str(c))}</td>" for i, c in enumerate(row)) + "</tr>"
+        "<tr>" + "".join(f"<td {right if i else ''}>{escape(plain(str(c)))}</td>" for i, c in enumerate(row)) + "</tr>"
         for row in rows
     )
-    title = f"<caption style='text-align:left'>{escape(caption)}</caption>" if caption else ""
+    title = f"<caption style='text-align:left'>{escape(plain(caption))}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

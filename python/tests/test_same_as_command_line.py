@@ -14,9 +14,9 @@ DEEP = "digits-784-64-64-10.onnx"
 
 
 def timeless(data):
-    """`data` without what differs from run to run."""
+    """`data` without what differs from run to run, and without the list of files, which the command line alone prints."""
     if isinstance(data, dict):
-        return {key: timeless(value) for key, value in data.items() if key != "seconds"}
+        return {key: timeless(value) for key, value in data.items() if key not in ("seconds", "files")}
     return [timeless(value) for value in data] if isinstance(data, list) else data
 
 

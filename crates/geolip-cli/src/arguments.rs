@@ -1,5 +1,6 @@
 //! What can be typed. Ranges that depend on the network are the library's to check.
 
+use crate::files::Named;
 use crate::region::{DataArguments, RegionArguments, RegionChoiceError};
 use clap::{Args, Parser, Subcommand};
 use geolip::certificate::{CheckOptions, Randomness};
@@ -115,7 +116,7 @@ pub struct BoundArguments {
     #[arg(long)]
     pub exact: bool,
 
-    /// Keep that search in this file, and go on from there if it exists
+    /// Keep that search in this file, and go on from there if it exists: the file of the same question and version alone
     #[arg(long, value_name = "FILE", requires = "exact")]
     pub checkpoint: Option<PathBuf>,
 
@@ -166,6 +167,25 @@ pub struct BoundArguments {
 }
 
 impl BoundArguments {
+    /// The files that are read.
+    pub fn read(&self) -> Vec<Named<'_>> {
+        let region = [("--center", &self.region.center), ("--box", &self.region.r#box)];
+        let region = region.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
+        [("network", self.network.network.as_path())].into_iter().chain(self.output.file()).chain(region).collect()
+    }
+
+    /// The files that are written.
+    pub fn written(&self) -> Vec<Named<'_>> {
+        let all = [
+            ("--certificate", &self.certificate),
+            ("--report", &self.report),
+            ("--witness", &self.witness),
+            ("--pattern", &self.pattern),
+            ("--checkpoint", &self.checkpoint),
+        ];
+        all.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?))).collect()
+    }
+
     /// What the library is asked for, norm by norm.
     pub fn questions(&self, network: &Network) -> Result<Vec<Options>, QuestionError> {
         let outputs = self.output.outputs()?;
@@ -236,6 +256,14 @@ pub enum OutputChoice {
 }
 
 impl OutputChoice {
+    /// The file that is read for it, if there is one.
+    pub fn file(&self) -> Option<Named<'_>> {
+        match self {
+            Self::Named(_) => None,
+            Self::File(path) => Some(("--output", path)),
+        }
+    }
+
     fn outputs(&self) -> Result<Outputs, QuestionError> {
         match self {
             Self::Named(outputs) => Ok(outputs.clone()),
@@ -263,7 +291,7 @@ impl fmt::Display for OutputChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Named(outputs) => outputs.fmt(f),
-            Self::File(path) => path.display().fmt(f),
+            Self::File(path) => f.write_str(&geolip::text::path(path)),
         }
     }
 }
@@ -370,7 +398,8 @@ pub struct RadiusArguments {
     #[arg(long)]
     pub linear_bounds_only: bool,
 
-    /// Write a line of JSON per sample to this file, and go on from there if it exists
+    /// Write a line of JSON per sample to this file, and go on from there if it exists: the file of the same network, data,
+    /// options and version alone
     #[arg(long, value_name = "FILE")]
     pub results: Option<PathBuf>,
 

@@ -1,85 +1,62 @@
 //! `geolip bound`: bounds as a table or JSON, certificates to a file.
 
 use crate::arguments::BoundArguments;
-use crate::failure::Failure;
-use crate::output::print;
+use crate::failure::{Failure, Unwritten};
+use crate::files::{described, distinct};
+use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::{attained, numbers, page, ports, table};
+use geolip::files::Destination;
 use geolip::import::{Imported, load};
-use geolip::{Bound, BoundError, Method, Network, Report, Stop, json};
+use geolip::{Bound, BoundError, Method, Network, Report, Stop, json, text};
 use serde_json::Value;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
+    distinct(&arguments.read(), &arguments.written())?;
     let imported = load(&arguments.network.network, &arguments.network.options())?;
     let questions = arguments.questions(&imported.network)?;
-    let destination = arguments.certificate.as_deref().map(Destination::open).transpose()?;
-    let witness = arguments.witness.as_deref().map(Destination::open).transpose()?;
-    let pattern = arguments.pattern.as_deref().map(Destination::open).transpose()?;
-    let page = arguments.report.as_deref().map(Destination::open).transpose()?;
+    let files = if arguments.json { described(&arguments.read()) } else { Value::Null };
+    let open = |path: &PathBuf| Destination::open(path).map_err(Failure::write(path));
+    let certificate = arguments.certificate.as_ref().map(open).transpose()?;
+    let witness = arguments.witness.as_ref().map(open).transpose()?;
+    let pattern = arguments.pattern.as_ref().map(open).transpose()?;
+    let page = arguments.report.as_ref().map(open).transpose()?;
     let progress = Progress::start("bounds certified");
     let reports: Result<Vec<Report>, BoundError> =
         questions.iter().map(|options| geolip::bound(&imported.network, options, &progress)).collect();
     progress.finish();
     let reports = reports?;
     let path = &arguments.network.network;
-    print(&match (arguments.json, reports.as_slice()) {
-        (true, [report]) => to_json(path, &imported, report).to_string(),
-        (true, reports) => Value::from_iter(reports.iter().map(|r| to_json(path, &imported, r))).to_string(),
-        (false, reports) => to_table(path, &imported, reports),
-    });
-    let certificates: Vec<String> = match destination.is_some() || page.is_some() {
+    match (arguments.json, reports.as_slice()) {
+        (true, [report]) => print_json(&to_json(path, &imported, report, &files)),
+        (true, reports) => print_json(&reports.iter().map(|r| to_json(path, &imported, r, &files)).collect()),
+        (false, reports) => print(&to_table(path, &imported, reports)),
+    }
+    // what fails from here on is said at the end, when the rest is written
+    let mut unwritten = Unwritten::default();
+    let mut write = |destination: Option<Destination>, path: &Option<PathBuf>, bytes: &dyn Fn() -> Vec<u8>| {
+        if let (Some(destination), Some(path)) = (destination, path) {
+            unwritten.note(path, destination.write(&bytes()));
+        }
+    };
+    let certificates: Vec<String> = match certificate.is_some() || page.is_some() {
         true => reports.iter().map(|report| report.certificate_file(&imported.network).to_json()).collect(),
         false => Vec::new(),
     };
-    if let (Some(destination), [certificate]) = (destination, certificates.as_slice()) {
-        destination.write(certificate.as_bytes())?;
+    if let [text] = certificates.as_slice() {
+        write(certificate, &arguments.certificate, &|| text.clone().into_bytes());
     }
-    if let Some(destination) = page {
+    write(page, &arguments.report, &|| {
         let notes = notes(&imported.network, &reports);
         let proofs = page::Proofs { texts: &certificates, file: arguments.certificate.as_deref() };
-        destination.write(page::page(path, &imported, &reports, &notes, &proofs).as_bytes())?;
-    }
-    if let Some(witness) = witness {
-        witness.write(&attained::inputs(&reports))?;
-    }
-    if let Some(pattern) = pattern {
-        pattern.write(attained::patterns(&imported.network, &reports).to_string().as_bytes())?;
-    }
-    Ok(())
-}
-
-/// A file that will be written: opened before the work, so that an unwritable path is known at once, and put in place
-/// only when complete.
-struct Destination {
-    path: PathBuf,
-    partial: PathBuf,
-}
-
-impl Destination {
-    fn open(path: &Path) -> Result<Self, Failure> {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        if path.is_dir() {
-            return Err(Failure::write(path)(std::io::ErrorKind::IsADirectory.into()));
-        }
-        fs::write(&partial, "").map_err(Failure::write(path))?;
-        Ok(Self { path: path.to_owned(), partial })
-    }
-
-    fn write(self, text: &[u8]) -> Result<(), Failure> {
-        let written = fs::write(&self.partial, text).and_then(|()| fs::rename(&self.partial, &self.path));
-        written.map_err(Failure::write(&self.path))
-    }
-}
-
-impl Drop for Destination {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.partial); // already renamed after a success
-    }
+        page::page(path, &imported, &reports, &notes, &proofs).into_bytes()
+    });
+    write(witness, &arguments.witness, &|| attained::inputs(&reports));
+    write(pattern, &arguments.pattern, &|| attained::patterns(&imported.network, &reports).to_string().into_bytes());
+    reports.iter().for_each(|report| unwritten.note_results(report.unsaved.as_ref()));
+    unwritten.result()
 }
 
 fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
@@ -113,7 +90,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
          {chain}; largest upper bound {}{notes}",
-        path.display(),
+        text::path(path),
         network.inputs(),
         network.outputs(),
         network.neurons(),
@@ -197,7 +174,9 @@ pub fn certificate(bound: &Bound) -> String {
     }
 }
 
-fn to_json(path: &Path, imported: &Imported, report: &Report) -> Value {
+fn to_json(path: &Path, imported: &Imported, report: &Report, files: &Value) -> Value {
     let described = json::network(Some(&path.display().to_string()), imported);
-    json::report(described, &imported.network, report)
+    let mut value = json::report(described, &imported.network, report);
+    value["files"] = files.clone();
+    value
 }

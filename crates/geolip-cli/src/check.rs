@@ -2,8 +2,8 @@
 
 use crate::arguments::CheckArguments;
 use crate::failure::Failure;
-use crate::numbers;
-use crate::output::print;
+use crate::output::{print, print_json};
+use crate::{files, numbers};
 use geolip::certificate::{CertificateFile, check_file_with};
 use geolip::import::load;
 use geolip::{json, words};
@@ -17,8 +17,11 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
     let imported = load(&arguments.network.network, &arguments.network.options())?;
     let certificates = check_file_with(&imported.network, &file, &arguments.options())?;
     if arguments.json {
-        let described = json::network(Some(&arguments.network.network.display().to_string()), &imported);
-        print(&json::checked(described, &file, &certificates).to_string());
+        let network = &arguments.network.network;
+        let described = json::network(Some(&network.display().to_string()), &imported);
+        let mut value = json::checked(described, &file, &certificates);
+        value["files"] = files::described(&[("certificate", path), ("network", network)]);
+        print_json(&value);
         return Ok(());
     }
     let constant = if file.region.is_some() { "local Lip" } else { "FGL" };

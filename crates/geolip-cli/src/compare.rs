@@ -2,12 +2,13 @@
 
 use crate::arguments::CompareArguments;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::files::{Named, described};
+use crate::output::{print, print_json};
 use crate::progress::Progress;
-use crate::{numbers, ports, table};
+use crate::{interrupt, numbers, ports, table};
 use geolip::baseline::{Comparison, Estimate, Method, Row, compare};
 use geolip::import::{Imported, load};
-use geolip::{BoundError, Functional, Outputs, json};
+use geolip::{BoundError, Functional, Outputs, json, text};
 use std::path::Path;
 
 /// Runs the command.
@@ -15,19 +16,27 @@ pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
     let imported = load(path, &arguments.network.options())?;
     let options = arguments.question()?;
+    let read: Vec<Named<'_>> =
+        [Some(("network", path.as_path())), arguments.output.file()].into_iter().flatten().collect();
+    let files = described(&read);
     let progress = Progress::start("methods");
     let comparison = compare(&imported.network, &options, &progress);
     progress.finish();
     let comparison = comparison?;
-    print(&if arguments.json {
-        let described = json::network(Some(&path.display().to_string()), &imported);
-        json::comparison(described, &comparison).to_string()
-    } else {
-        to_table(path, &imported, &options.outputs, &comparison)
-    });
+    match arguments.json {
+        true => {
+            let network = json::network(Some(&path.display().to_string()), &imported);
+            let mut value = json::comparison(network, &comparison);
+            value["files"] = files;
+            print_json(&value);
+        }
+        false => print(&to_table(path, &imported, &options.outputs, &comparison)),
+    }
     let proved = |row: &Row| row.outcome.as_ref().is_ok_and(|estimate| estimate.guarantee.is_upper());
     if comparison.rows.iter().any(proved) {
         Ok(())
+    } else if interrupt::asked() {
+        Err(Failure::Interrupted)
     } else {
         let output = comparison.functionals.first().map_or_else(String::new, Functional::to_string);
         Err(BoundError::Overflow { output }.into())
@@ -67,7 +76,7 @@ fn to_table(path: &Path, imported: &Imported, outputs: &Outputs, comparison: &Co
     };
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}; {what}{choices}\n\n{}\n{}",
-        path.display(),
+        text::path(path),
         network.inputs(),
         network.outputs(),
         network.neurons(),

@@ -1,23 +1,23 @@
 //! `geolip export`: what is bounded, as a canonical network file.
 
 use crate::arguments::ExportArguments;
-use crate::failure::Failure;
+use crate::failure::{Failure, Unwritten};
+use crate::files::distinct;
 use crate::output::print;
+use geolip::files::Destination;
 use geolip::import::load;
 use geolip::network::CanonicalError;
-use std::fs::File;
-use std::io::{BufWriter, Write};
 
 /// Runs the command.
 pub fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let path = &arguments.file;
+    distinct(&[("the network", &arguments.network.network)], &[("the export", path)])?;
+    let destination = Destination::open(path).map_err(Failure::write(path))?;
     let network = load(&arguments.network.network, &arguments.network.options())?.network;
-    let mut file = BufWriter::new(File::create(path).map_err(Failure::write(path))?);
-    network.export(&mut file).map_err(|error| match error {
-        CanonicalError::Write(source) => Failure::write(path)(source),
+    destination.write_with(|mut out| network.export(&mut out)).map_err(|error| match error {
+        CanonicalError::Write(source) => Unwritten::of(path, &source).into(),
         other => Failure::Canonical(other),
     })?;
-    file.flush().map_err(Failure::write(path))?;
     print(&format!("network hash {}", network.hash()));
     Ok(())
 }

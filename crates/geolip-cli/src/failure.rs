@@ -1,13 +1,25 @@
 //! How a command fails: one line on standard error, and an exit code.
+//!
+//! | code | what |
+//! | --- | --- |
+//! | 1 | a certificate was rejected, or no bound could be certified |
+//! | 2 | bad usage, or unreadable or unsupported input, or a file that could not be written: known before the work |
+//! | 3 | an internal error: a result contradicts itself and is withheld |
+//! | 4 | the result is there, but could not be written to every place: a disk is full, a folder went away |
+//! | 5 | another run is using the file of results, or the checkpoint |
+//! | 130 | interrupted, before there was anything to give or a second time |
 
 use crate::arguments::QuestionError;
+use crate::files::Clash;
+use crate::interrupt;
 use crate::radius::RadiusFailure;
 use crate::region::RegionChoiceError;
 use clap::error::ErrorKind;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
 use geolip::network::CanonicalError;
-use geolip::{BoundError, RadiusError};
+use geolip::results::ResultsError;
+use geolip::{BoundError, RadiusError, text};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,14 +39,49 @@ pub enum Failure {
     Canonical(CanonicalError),
     #[error(transparent)]
     Radius(#[from] RadiusFailure),
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", text::path(path))]
     Certificate { path: PathBuf, source: FormatError },
     #[error("rejected: {0}")]
     Rejected(#[from] Rejection),
-    #[error("cannot read '{}': {source}", path.display())]
+    #[error("cannot read '{}': {source}", text::path(path))]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write '{}': {source}; give a path in a folder that exists and can be written to", path.display())]
+    #[error("cannot write '{}': {source}; give a path in a folder that exists and can be written to", text::path(path))]
     Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Clash(#[from] Clash),
+    #[error(transparent)]
+    Results(#[from] ResultsError),
+    #[error(transparent)]
+    Unwritten(#[from] Unwritten),
+    #[error("interrupted before anything was certified")]
+    Interrupted,
+}
+
+/// What was found and is not in the files where it should be.
+#[derive(Debug, Default, thiserror::Error)]
+#[error("not written: {}; the result itself is complete", .0.join("; "))]
+pub struct Unwritten(Vec<String>);
+
+impl Unwritten {
+    /// One file.
+    pub fn of(path: &Path, source: &io::Error) -> Self {
+        Self(vec![format!("'{}': {source}", text::path(path))])
+    }
+
+    /// With another one, if it failed.
+    pub fn note(&mut self, path: &Path, written: io::Result<()>) {
+        self.0.extend(written.err().map(|source| format!("'{}': {source}", text::path(path))));
+    }
+
+    /// With a file of results, if it failed.
+    pub fn note_results(&mut self, failure: Option<&ResultsError>) {
+        self.0.extend(failure.map(ToString::to_string));
+    }
+
+    /// An error if anything failed.
+    pub fn result(self) -> Result<(), Failure> {
+        if self.0.is_empty() { Ok(()) } else { Err(self.into()) }
+    }
 }
 
 impl Failure {
@@ -47,6 +94,10 @@ impl Failure {
         match self {
             Self::Bound(BoundError::Broken { .. })
             | Self::Radius(RadiusFailure::Sample { source: RadiusError::Broken { .. }, .. }) => 3,
+            Self::Results(ResultsError::Busy { .. })
+            | Self::Bound(BoundError::Checkpoint(ResultsError::Busy { .. })) => 5,
+            Self::Unwritten(_) => 4,
+            Self::Interrupted => interrupt::CODE,
             Self::Rejected(_) | Self::Bound(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) => 1,
             Self::Import(_)
             | Self::Question(_)
@@ -56,13 +107,15 @@ impl Failure {
             | Self::Canonical(_)
             | Self::Certificate { .. }
             | Self::Read { .. }
+            | Self::Clash(_)
+            | Self::Results(_)
             | Self::Write { .. } => 2,
         }
     }
 
     /// Prints the line and gives the code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {self}");
+        eprintln!("error: {}", text::plain(&self.to_string()));
         ExitCode::from(self.code())
     }
 }
@@ -76,6 +129,6 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let message: Vec<&str> =
         lines.take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")).collect();
-    eprintln!("{}; try --help", message.join(" "));
+    eprintln!("{}; try --help", text::plain(&message.join(" ")));
     ExitCode::from(2)
 }

@@ -2,10 +2,12 @@
 
 use crate::arguments::InfoArguments;
 use crate::failure::Failure;
-use crate::output::print;
+use crate::files::described;
+use crate::output::{print, print_json};
 use crate::{ports, table};
 use geolip::import::{Contents, Format, ImportError, Imported, load};
 use geolip::network::{Network, NodeId, Op, Slope};
+use geolip::text;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -14,7 +16,10 @@ pub fn run(arguments: &InfoArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
     let imported =
         load(path, &arguments.network.options()).inspect_err(|error| print_obstacles(error, arguments.json))?;
-    print(&if arguments.json { to_json(path, &imported).to_string() } else { to_table(path, &imported) });
+    match arguments.json {
+        true => print_json(&to_json(path, &imported)),
+        false => print(&to_table(path, &imported)),
+    }
     Ok(())
 }
 
@@ -27,11 +32,11 @@ fn print_obstacles(error: &ImportError, as_json: bool) {
             obstacles.iter().map(|o| json!({ "place": o.place.to_string(), "reason": o.reason })).collect();
         let (inputs, outputs) = (json!(inputs), json!(outputs));
         let contents = json!({ "format": format_line(format), "inputs": inputs, "outputs": outputs });
-        print(&json!({ "supported": false, "contents": contents, "obstacles": list }).to_string());
+        print_json(&json!({ "supported": false, "contents": contents, "obstacles": list }));
     } else {
-        print(&format!("{}: {}", path.display(), format_line(format)));
-        inputs.iter().for_each(|input| print(&format!("input   {input}")));
-        outputs.iter().for_each(|output| print(&format!("output  {output}")));
+        print(&format!("{}: {}", text::path(path), format_line(format)));
+        inputs.iter().for_each(|input| print(&format!("input   {}", text::plain(input))));
+        outputs.iter().for_each(|output| print(&format!("output  {}", text::plain(output))));
         print("not supported:");
         obstacles.iter().for_each(|obstacle| print(&format!("  {obstacle}")));
     }
@@ -39,7 +44,7 @@ fn print_obstacles(error: &ImportError, as_json: bool) {
 
 fn to_table(path: &Path, imported: &Imported) -> String {
     let network = &imported.network;
-    let mut lines = vec![format!("{}: {}", path.display(), format_line(&imported.format))];
+    let mut lines = vec![format!("{}: {}", text::path(path), format_line(&imported.format))];
     lines.extend(imported.inputs.iter().map(|port| format!("input   {}", ports::line(port))));
     lines.extend(imported.fixed.iter().map(|port| format!("fixed   {}", ports::line(port))));
     lines.push(format!("output  {}", ports::line(&imported.output)));
@@ -49,7 +54,7 @@ fn to_table(path: &Path, imported: &Imported) -> String {
     lines.push(format!("network hash {}\n", network.hash()));
     let rows = network.ids().skip(1).map(|id| {
         let node = network.node(id);
-        vec![node.name.clone(), what(network, id), node.len.to_string(), node.parameters().to_string()]
+        vec![text::name(&node.name), what(network, id), node.len.to_string(), node.parameters().to_string()]
     });
     lines.push(table::table(&["node", "operation", "size", "parameters"], 2, rows));
     lines.join("\n")
@@ -85,13 +90,14 @@ fn to_json(path: &Path, imported: &Imported) -> Value {
         "left_out": imported.left_out,
         "self_check": imported.self_check.to_string(),
         "nodes": nodes,
+        "files": described(&[("network", path)]),
     })
 }
 
 fn format_line(format: &Format) -> String {
     match format {
         Format::Onnx { producer, opset } if producer.is_empty() => format!("ONNX, operator set {opset}"),
-        Format::Onnx { producer, opset } => format!("ONNX by {producer}, operator set {opset}"),
+        Format::Onnx { producer, opset } => format!("ONNX by {}, operator set {opset}", text::name(producer)),
         Format::Npz => "weight list (.npz)".to_owned(),
         Format::Mat => "weight list (.mat)".to_owned(),
         Format::Safetensors => "weight list (.safetensors)".to_owned(),

@@ -1,7 +1,6 @@
 //! The `geolip` command line: what was typed, what is done, how it is shown. All mathematics is in the library.
 //!
-//! Exit codes: 0 done; 1 a certificate was rejected, or no bound could be certified; 2 bad usage, or unreadable or
-//! unsupported input (also what clap uses); 3 an internal error: a result contradicts itself and is withheld.
+//! Exit codes: 0 done; others are in `failure.rs` (2 is also what clap uses).
 
 mod arguments;
 mod attained;
@@ -10,7 +9,9 @@ mod check;
 mod compare;
 mod export;
 mod failure;
+mod files;
 mod info;
+mod interrupt;
 mod numbers;
 mod output;
 mod page;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error),
     };
+    interrupt::watch();
     let outcome = match arguments.command {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -37,8 +39,15 @@ fn main() -> ExitCode {
         Command::Info(arguments) => info::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
     };
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
+    };
+    match output::failure() {
+        None => code,
+        Some(reason) => {
+            eprintln!("error: cannot write to standard output: {reason}");
+            ExitCode::from(4)
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::numbers;
 use geolip::import::Imported;
-use geolip::{Bound, Report};
+use geolip::{Bound, Report, text};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::path::Path;
@@ -195,9 +195,9 @@ fn quoted(text: &str) -> String {
     if plain { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// Text in which nothing is markup.
+/// Text in which nothing is markup and nothing hidden.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text::plain(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -207,6 +207,7 @@ mod tests {
     #[test]
     fn names_are_neither_markup_nor_commands() {
         assert_eq!(escaped("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
+        assert_eq!(escaped("\u{1b}[2K\u{202e}\n"), r"\u{1b}[2K\u{202e}\n");
         assert_eq!(quoted("my net's.onnx"), r"'my net'\''s.onnx'");
         assert_eq!(quoted("models/net-1.onnx"), "models/net-1.onnx");
     }

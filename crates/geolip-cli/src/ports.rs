@@ -1,12 +1,18 @@
-//! What was read: the inputs and outputs of a file in words, and what was chosen of them.
+//! What was read: the inputs and outputs of a file in words, and what was chosen of them. Names are shown as [`text::name`]s.
 
 use geolip::import::{Imported, Port};
+use geolip::text;
 
 /// Name, shape and size.
 pub fn line(port: &Port) -> String {
     let shape: Vec<String> = port.shape.iter().map(ToString::to_string).collect();
     let size: usize = port.shape.iter().product();
-    format!("{} [{}]: {size} {}", port.name, shape.join(", "), if size == 1 { "number" } else { "numbers" })
+    format!(
+        "{} [{}]: {size} {}",
+        text::name(&port.name),
+        shape.join(", "),
+        if size == 1 { "number" } else { "numbers" }
+    )
 }
 
 /// What a reader has to know where a file has several inputs or outputs; nothing for most files.
@@ -27,14 +33,15 @@ pub fn choices(imported: &Imported, local: bool) -> Vec<String> {
     }
     if !imported.other_outputs.is_empty() {
         let others = names(imported.other_outputs.iter());
-        lines.push(format!("output {}; choose another with --output-name: {others}", imported.output.name));
+        lines
+            .push(format!("output {}; choose another with --output-name: {others}", text::name(&imported.output.name)));
     }
     if !imported.left_out.is_empty() {
-        lines.push(format!("left out (no part of the network): {}", imported.left_out.join(", ")));
+        lines.push(format!("left out (no part of the network): {}", names(imported.left_out.iter())));
     }
     lines
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
-    names.map(String::as_str).collect::<Vec<_>>().join(", ")
+    names.map(|name| text::name(name)).collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,8 @@
-//! A progress bar on standard error, on a terminal only, and only when the work takes longer than a moment; and Ctrl-C.
+//! A progress bar on standard error, on a terminal only, and only when the work takes longer than a moment.
 
+use crate::interrupt;
 use geolip::{Event, Observer};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a moment is.
@@ -12,24 +11,17 @@ const MOMENT: Duration = Duration::from_millis(500);
 /// Watches a computation for the person in front of the screen.
 pub struct Progress {
     bar: ProgressBar,
-    interrupted: Arc<AtomicBool>,
 }
 
 impl Progress {
-    /// Starts watching; `what` says what is counted. From now on Ctrl-C asks the computation to end with what it has; a second one ends the program.
+    /// Starts watching; `what` says what is counted. Until [`Self::finish`] Ctrl-C asks the computation to end with what it
+    /// has; a second one ends the program.
     pub fn start(what: &str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {prefix}  {elapsed}  {msg}");
         bar.set_style(style.expect("the template is valid"));
         bar.set_prefix(what.to_owned());
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        // without a handler Ctrl-C ends the program as it always does; nothing else depends on it
-        let _ = ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::SeqCst) {
-                std::process::exit(130);
-            }
-        });
+        interrupt::listen(true);
         let later = bar.downgrade();
         let started = Instant::now();
         std::thread::spawn(move || {
@@ -39,11 +31,12 @@ impl Progress {
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
         });
-        Self { bar, interrupted }
+        Self { bar }
     }
 
     /// Takes the bar away.
     pub fn finish(self) {
+        interrupt::listen(false);
         self.bar.finish_and_clear();
     }
 }
@@ -61,7 +54,7 @@ impl Observer for Progress {
     }
 
     fn cancelled(&self) -> bool {
-        let interrupted = self.interrupted.load(Ordering::SeqCst);
+        let interrupted = interrupt::asked();
         if interrupted {
             self.bar.set_message("interrupted: certifying what there is");
         }

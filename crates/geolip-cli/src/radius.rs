@@ -2,16 +2,18 @@
 //! certified accuracy; resumable, one line of JSON per sample.
 
 use crate::arguments::RadiusArguments;
-use crate::failure::Failure;
+use crate::failure::{Failure, Unwritten};
+use crate::files::{described, distinct};
 use crate::numbers;
-use crate::output::print;
+use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::table;
 use geolip::import::load;
-use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii};
+use geolip::region::Sample;
+use geolip::results::{Record, ResultsError, ResultsFile, hash_of_samples};
+use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii, text};
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
-use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -23,15 +25,19 @@ const TOGETHER: usize = 8;
 pub enum RadiusFailure {
     #[error("row {row}: {source}")]
     Sample { row: usize, source: RadiusError },
-    #[error("{}: {reason}; give another file, or delete this one to start anew", path.display())]
-    Results { path: PathBuf, reason: String },
-    #[error("{}: --label is one label for one input; this file has {rows} rows, choose one with --row", path.display())]
+    #[error(
+        "{}: --label is one label for one input; this file has {rows} rows, choose one with --row",
+        text::path(path)
+    )]
     OneLabel { path: PathBuf, rows: usize },
 }
 
 /// Runs the command.
 pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
-    let imported = load(&arguments.network.network, &arguments.network.options())?;
+    let (path, results) = (arguments.network.network.as_path(), arguments.results.as_deref());
+    let read = [("network", path), ("--center", arguments.center.as_path())];
+    distinct(&read, &results.map(|path| ("--results", path)).into_iter().collect::<Vec<_>>())?;
+    let imported = load(path, &arguments.network.options())?;
     let network = &imported.network;
     let mut samples = arguments.data.samples(&arguments.center, network)?;
     if let Some(label) = arguments.label {
@@ -41,12 +47,15 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
         }
         samples.iter_mut().for_each(|sample| sample.label = Some(label));
     }
+    let files = if arguments.json { described(&read) } else { Value::Null };
     let (started, count) = (Instant::now(), samples.len());
-    let mut results = arguments.results.as_deref().map(|path| Results::open(path, arguments, network)).transpose()?;
-    let mut lines = results.as_mut().map_or_else(Vec::new, |results| std::mem::take(&mut results.known));
-    lines.retain(|line| samples.iter().any(|sample| sample.row == line.row));
+    let (mut results, mut lines) = match results {
+        Some(path) => Results::open(path, question(arguments, network, &samples), &samples)?,
+        None => (Results::default(), Vec::new()),
+    };
     let resumed = lines.len();
-    samples.retain(|sample| lines.iter().all(|line| line.row != sample.row));
+    let known: HashSet<usize> = lines.iter().map(|line| line.row).collect();
+    samples.retain(|sample| !known.contains(&sample.row));
     let progress = Progress::start("samples");
     progress.event(Event::Started { bounds: samples.len() });
     for batch in samples.chunks(TOGETHER) {
@@ -56,9 +65,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
         let found = certified_radii(network, batch, &arguments.options(), &progress);
         for (line, sample) in found.into_iter().zip(batch) {
             let line = line.map_err(|source| RadiusFailure::Sample { row: sample.row, source })?;
-            if let Some(results) = &mut results {
-                results.append(&line)?;
-            }
+            results.append(&line);
             lines.push(line);
         }
     }
@@ -66,75 +73,61 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     lines.sort_by_key(|line| line.row);
     let summary =
         Summary { lines: &lines, radii: &arguments.radii, resumed, count, seconds: started.elapsed().as_secs_f64() };
-    let path = arguments.network.network.display().to_string();
-    let described = geolip::json::network(Some(&path), &imported);
-    print(&match arguments.json {
-        true => summary.json(arguments, described).to_string(),
-        false => summary.table(arguments, network),
-    });
-    Ok(())
+    match arguments.json {
+        true => {
+            let network = geolip::json::network(Some(&path.display().to_string()), &imported);
+            print_json(&summary.json(arguments, network, files));
+        }
+        false => print(&summary.table(arguments, network)),
+    }
+    let mut unwritten = Unwritten::default();
+    unwritten.note_results(results.failure.as_ref());
+    unwritten.result()
 }
 
-/// The results file: a line that says what was asked, then one per sample.
+/// Everything that the radii depend on.
+fn question(arguments: &RadiusArguments, network: &Network, samples: &[Sample]) -> Record {
+    Record::new("radius", network)
+        .with("data", hash_of_samples(samples))
+        .with("samples", samples.len())
+        .with("row", arguments.data.row)
+        .with("label", arguments.label)
+        .number("scale", arguments.data.scale)
+        .with("norm", arguments.norm.to_string())
+        .numbers("clip", &arguments.clip)
+        .number("tol", arguments.tol)
+        .with("linear_bounds_only", arguments.linear_bounds_only)
+}
+
+/// The results file, if there is to be one; what keeps it from being written is no reason to lose the results.
+#[derive(Default)]
 struct Results {
-    path: PathBuf,
-    file: File,
-    known: Vec<SampleRadius>,
+    file: Option<ResultsFile>,
+    failure: Option<ResultsError>,
 }
 
 impl Results {
-    /// Opens a file of the same question, or a new one. A last line that was cut short is written anew.
-    fn open(path: &Path, arguments: &RadiusArguments, network: &Network) -> Result<Self, Failure> {
-        let failure = |reason: String| RadiusFailure::Results { path: path.to_owned(), reason };
-        let question = json!({
-            "network": network.hash(),
-            "center": arguments.center.display().to_string(),
-            "scale": arguments.data.scale,
-            "norm": arguments.norm.to_string(),
-            "clip": arguments.clip,
-            "label": arguments.label,
-            "linear_bounds_only": arguments.linear_bounds_only,
-            "tol": arguments.tol,
+    /// Opens the file of a question, with what it holds of the samples.
+    fn open(path: &Path, question: Record, samples: &[Sample]) -> Result<(Self, Vec<SampleRadius>), ResultsError> {
+        let (file, rows) = ResultsFile::open(path, question)?;
+        let mut asked: HashMap<usize, &Sample> = samples.iter().map(|sample| (sample.row, sample)).collect();
+        let known = rows.iter().map(|row| {
+            let refused = |reason: String| file.refuse(row.line, reason);
+            let line: SampleRadius = row.parse().map_err(|error| refused(format!("is no radius: {error}")))?;
+            match asked.remove(&line.row) {
+                Some(sample) if line.fits(sample) => Ok(line),
+                Some(_) => Err(refused(format!("is none of what sample {} can be", line.row))),
+                None => Err(refused(format!("is of sample {}, which is not asked for, or is there twice", line.row))),
+            }
         });
-        let mut options = OpenOptions::new();
-        let mut file =
-            options.read(true).write(true).create(true).truncate(false).open(path).map_err(Failure::write(path))?;
-        let mut reader = BufReader::new(&file);
-        let (mut known, mut whole, mut text) = (Vec::new(), 0, String::new());
-        loop {
-            text.clear();
-            let length = reader.read_line(&mut text).map_err(|e| failure(e.to_string()))?;
-            if length == 0 || !text.ends_with('\n') {
-                break;
-            }
-            if whole == 0 {
-                if serde_json::from_str::<Value>(&text).ok().as_ref() != Some(&question) {
-                    return Err(failure("it holds the results of another question".to_owned()).into());
-                }
-            } else {
-                let line = serde_json::from_str(&text);
-                known.push(
-                    line.map_err(|error| failure(format!("line {} is none of results: {error}", known.len() + 2)))?,
-                );
-            }
-            whole += length as u64;
-        }
-        file.set_len(whole).map_err(Failure::write(path))?;
-        file.seek(SeekFrom::End(0)).map_err(Failure::write(path))?;
-        let mut results = Self { path: path.to_owned(), file, known };
-        if whole == 0 {
-            results.write(&question.to_string())?;
-        }
-        Ok(results)
+        let known = known.collect::<Result<Vec<_>, _>>()?;
+        Ok((Self { file: Some(file), failure: None }, known))
     }
 
-    fn append(&mut self, line: &SampleRadius) -> Result<(), Failure> {
-        self.write(&json!(line).to_string())
-    }
-
-    fn write(&mut self, text: &str) -> Result<(), Failure> {
-        let written = self.file.write_all(format!("{text}\n").as_bytes()).and_then(|()| self.file.flush());
-        written.map_err(Failure::write(&self.path))
+    fn append(&mut self, line: &SampleRadius) {
+        if let (Some(file), None) = (&mut self.file, &self.failure) {
+            self.failure = file.append(line).err();
+        }
     }
 }
 
@@ -177,14 +170,20 @@ impl Summary<'_> {
             format!("\n{what} at radius {radius}: {:.1} % of {}", 100.0 * self.accuracy(*radius), self.lines.len())
         });
         let accuracies: String = accuracies.collect();
+        let earlier = match (self.resumed, &arguments.results) {
+            (1.., Some(path)) => {
+                format!("\n{} of {} were found by an earlier run: {}", self.resumed, self.lines.len(), text::path(path))
+            }
+            _ => String::new(),
+        };
         let missing = match self.count - self.lines.len() {
             0 => String::new(),
             n => format!("\ninterrupted: {n} of {} samples are missing", self.count),
         };
         format!(
             "{}: {} inputs, {} outputs; inputs move in {}\n\n{table}\n\n\
-             within its radius no input is classified otherwise (proved); {}{accuracies}{missing}",
-            arguments.network.network.display(),
+             within its radius no input is classified otherwise (proved); {}{accuracies}{earlier}{missing}",
+            text::path(&arguments.network.network),
             network.inputs(),
             network.outputs(),
             arguments.norm,
@@ -192,7 +191,7 @@ impl Summary<'_> {
         )
     }
 
-    fn json(&self, arguments: &RadiusArguments, network: Value) -> Value {
+    fn json(&self, arguments: &RadiusArguments, network: Value, files: Value) -> Value {
         let accuracy = |radius: &f64| json!({ "radius": radius, "accuracy": self.accuracy(*radius) });
         json!({
             "network": network,
@@ -203,6 +202,7 @@ impl Summary<'_> {
             "missing": self.count - self.lines.len(),
             "resumed": self.resumed,
             "seconds": self.seconds,
+            "files": files,
         })
     }
 }

@@ -55,7 +55,7 @@ pub enum RegionChoiceError {
     File(#[from] RegionFileError),
     #[error(transparent)]
     Region(#[from] RegionError),
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", geolip::text::path(path))]
     Sample { path: PathBuf, source: SampleError },
 }
 

@@ -362,7 +362,9 @@ fn methods_are_ordered_as_they_must_be() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_comparison_with_what_there_is() {
-    let text = interrupted(&["compare", "models/digits-784-256-10.onnx", "--json"], 5000);
+    // on a busy machine it may have no bound yet, which has a code of its own
+    let mut runs = (0..4).map(|n| interrupted(&["compare", "models/digits-784-256-10.onnx", "--json"], 5000 << n));
+    let text = runs.find_map(|(code, text)| (code != Some(130)).then_some(text)).expect("a bound in 40 seconds");
     let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
     let methods = json["methods"].as_array().expect("a list");
     let note = |row: &serde_json::Value| row["note"].as_str().is_some_and(|note| note.ends_with("stopped early"));
@@ -371,9 +373,9 @@ fn ctrl_c_ends_a_comparison_with_what_there_is() {
     assert!(methods.iter().any(|row| row["guarantee"] == "certified"), "{text}");
 }
 
-/// The standard output of a run that gets an interrupt after so many milliseconds.
+/// The exit code and standard output of a run that gets an interrupt after so many milliseconds.
 #[cfg(unix)]
-fn interrupted(arguments: &[&str], milliseconds: u64) -> String {
+fn interrupted(arguments: &[&str], milliseconds: u64) -> (Option<i32>, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_geolip"))
         .args(arguments)
         .current_dir(root())
@@ -385,14 +387,14 @@ fn interrupted(arguments: &[&str], milliseconds: u64) -> String {
     assert!(killed.success(), "the computation was still running");
     let mut text = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().expect("piped"), &mut text).expect("text");
-    assert_eq!(child.wait().expect("ends").code(), Some(0));
-    text
+    (child.wait().expect("ends").code(), text)
 }
 
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_with_the_best_certified_bounds() {
-    let text = interrupted(&["bound", "models/digits-784-256-10.onnx", "--tol", "1e-30", "--json"], 700);
+    let (code, text) = interrupted(&["bound", "models/digits-784-256-10.onnx", "--tol", "1e-30", "--json"], 700);
+    assert_eq!(code, Some(0));
     let json: serde_json::Value = serde_json::from_str(&text).expect("one JSON object");
     let bounds = json["bounds"].as_array().expect("a list");
     assert!(bounds.iter().any(|bound| bound["stop"] == "interrupted"));

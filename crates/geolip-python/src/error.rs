@@ -1,12 +1,15 @@
-//! Errors of the library as the exceptions of `geolip.errors`, with the same one-line texts as on the command line.
+//! Errors of the library as the exceptions of `geolip.errors`, with the same one-line texts as on the command line: whatever
+//! names they hold, nothing in them is hidden ([`geolip::text`]).
 
 use geolip::BoundError;
 use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
 use geolip::network::CanonicalError;
+use geolip::text::{path as shown, plain};
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
+use std::io;
 use std::path::Path;
 
 /// The exception `geolip.errors.{class}` with these arguments; or what keeps it from being made.
@@ -17,7 +20,7 @@ fn exception<'py>(py: Python<'py>, class: &str, arguments: impl PyCallArgs<'py>)
 
 /// A file that is not there, cannot be read, or holds no network.
 pub fn import(py: Python<'_>, error: &ImportError) -> PyErr {
-    let text = error.to_string();
+    let text = plain(&error.to_string());
     match error {
         ImportError::Unreadable { source, .. } => match source.raw_os_error() {
             // two arguments or more make OSError the subclass of the code, such as FileNotFoundError
@@ -26,7 +29,7 @@ pub fn import(py: Python<'_>, error: &ImportError) -> PyErr {
         },
         ImportError::Unsupported { obstacles, .. } => {
             let list: Vec<(String, String)> =
-                obstacles.iter().map(|o| (o.place.to_string(), o.reason.clone())).collect();
+                obstacles.iter().map(|o| (o.place.to_string(), plain(&o.reason))).collect();
             exception(py, "UnsupportedNetworkError", (text, list))
         }
         _ => exception(py, "NetworkFileError", (text,)),
@@ -36,27 +39,30 @@ pub fn import(py: Python<'_>, error: &ImportError) -> PyErr {
 /// A network that cannot be written as a canonical file, to this path or at all.
 pub fn export(py: Python<'_>, path: &Path, error: &CanonicalError) -> PyErr {
     match error {
-        CanonicalError::Write(source) => {
-            let text = format!("{}: cannot be written: {source}", path.display());
-            match source.raw_os_error() {
-                Some(code) => PyOSError::new_err((code, text)),
-                None => PyOSError::new_err(text),
-            }
-        }
-        other => exception(py, "NetworkFileError", (other.to_string(),)),
+        CanonicalError::Write(source) => write(path, source),
+        other => exception(py, "NetworkFileError", (plain(&other.to_string()),)),
+    }
+}
+
+/// A file that cannot be written.
+pub fn write(path: &Path, source: &io::Error) -> PyErr {
+    let text = format!("{}: cannot be written: {source}", shown(path));
+    match source.raw_os_error() {
+        Some(code) => PyOSError::new_err((code, text)),
+        None => PyOSError::new_err(text),
     }
 }
 
 /// A question or option that makes no sense.
 pub fn option(py: Python<'_>, error: impl std::fmt::Display) -> PyErr {
-    exception(py, "OptionError", (error.to_string(),))
+    exception(py, "OptionError", (plain(&error.to_string()),))
 }
 
 /// No bound.
 pub fn bound(py: Python<'_>, error: &BoundError) -> PyErr {
     match error {
         BoundError::NotCertified { .. } | BoundError::Overflow { .. } => {
-            exception(py, "NotCertifiedError", (error.to_string(),))
+            exception(py, "NotCertifiedError", (plain(&error.to_string()),))
         }
         BoundError::Broken { .. } => internal(py, error),
         _ => option(py, error),
@@ -65,15 +71,15 @@ pub fn bound(py: Python<'_>, error: &BoundError) -> PyErr {
 
 /// A result that contradicts itself.
 pub fn internal(py: Python<'_>, error: impl std::fmt::Display) -> PyErr {
-    exception(py, "InternalError", (error.to_string(),))
+    exception(py, "InternalError", (plain(&error.to_string()),))
 }
 
 /// A file that is no certificate.
 pub fn format(py: Python<'_>, error: &FormatError) -> PyErr {
-    exception(py, "CertificateFormatError", (error.to_string(),))
+    exception(py, "CertificateFormatError", (plain(&error.to_string()),))
 }
 
 /// A certificate that does not hold.
 pub fn rejected(py: Python<'_>, error: &Rejection) -> PyErr {
-    exception(py, "RejectedError", (error.to_string(),))
+    exception(py, "RejectedError", (plain(&error.to_string()),))
 }

@@ -8,6 +8,7 @@
 //! | `engine.rs` | work on threads of its own: the GIL is released, Ctrl-C and progress are heard |
 //! | `report.rs`, `comparison.rs`, `radius.rs`, `check.rs` | what came out, as JSON text and bytes |
 //! | `numbers.rs` | arrays of numbers as bytes, both ways |
+//! | `files.rs` | files that Python writes |
 //! | `error.rs` | errors as the exceptions of `geolip.errors` |
 //!
 //! What crosses the border is text, numbers and bytes, so that the module depends on no version of NumPy. JSON carries
@@ -19,6 +20,7 @@ mod check;
 mod comparison;
 mod engine;
 mod error;
+mod files;
 mod network;
 mod numbers;
 mod options;
@@ -33,6 +35,8 @@ mod _geolip {
     use super::check::check;
     #[pymodule_export]
     use super::comparison::compare;
+    #[pymodule_export]
+    use super::files::write;
     #[pymodule_export]
     use super::network::{Network, from_bytes, load};
     #[pymodule_export]

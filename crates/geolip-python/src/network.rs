@@ -2,14 +2,13 @@
 
 use crate::{engine, error, numbers};
 use geolip::Matrix;
+use geolip::files::Destination;
 use geolip::import::{self, ImportError, ImportOptions, Imported, Port, Reference, SelfCheck};
 use geolip::network::{Activation, CanonicalError, Op, Slope};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -123,9 +122,8 @@ impl Network {
     /// Writes the canonical network file.
     fn export(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         let write = || {
-            let mut file = BufWriter::new(File::create(&path)?);
-            self.imported.network.export(&mut file)?;
-            Ok(file.flush()?)
+            let destination = Destination::open(&path)?;
+            destination.write_with(|mut out| self.imported.network.export(&mut out))
         };
         let written: Result<(), CanonicalError> = py.detach(write);
         written.map_err(|error| error::export(py, &path, &error))

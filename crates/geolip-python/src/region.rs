@@ -22,7 +22,7 @@ impl Centers<'_> {
     fn name(&self) -> String {
         match self {
             Self::Array(..) => "center".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => geolip::text::path(path),
         }
     }
 

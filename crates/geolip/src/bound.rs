@@ -14,6 +14,7 @@ use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
 use crate::region::RegionError;
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report, Stop};
+use crate::results::ResultsError;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -71,13 +72,8 @@ pub enum BoundError {
         broken: Broken,
     },
     /// The file of an exact search is of no use.
-    #[error("checkpoint '{path}': {reason}")]
-    Checkpoint {
-        /// The file.
-        path: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    #[error("checkpoint {0}")]
+    Checkpoint(#[from] ResultsError),
     /// The worker threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
@@ -150,7 +146,7 @@ fn run(
         false => functionals.to_vec(),
     };
     let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
-    let checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
+    let mut checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
     let mut bounds = match network.region() {
         Some(_) => local::solve(network, options, &each, observer, started)?,
@@ -161,13 +157,14 @@ fn run(
     }
     let means = if options.exact { Some(Means::Search) } else { options.cuts.then_some(Means::Cuts) };
     if let Some(means) = means {
-        bounds = exact::close(network, options, means, (bounds, largest), checkpoint, observer, started)?;
+        bounds = exact::close(network, options, means, (bounds, largest), checkpoint.as_mut(), observer, started)?;
     }
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }
     let (region, time) = (network.region().cloned(), started.elapsed());
-    checked(network, Report { norm: options.norm, region, tol: options.tol, bounds, time })
+    let unsaved = checkpoint.and_then(Checkpoint::failure);
+    checked(network, Report { norm: options.norm, region, tol: options.tol, bounds, time, unsaved })
 }
 
 /// Every functional, by what the input norm asks for.

@@ -191,10 +191,10 @@ impl Display for SelfCheck {
                 )?;
                 match with {
                     Reference::Tract => Ok(()),
-                    Reference::Interpreter { because } => write!(f, "; {because}"),
+                    Reference::Interpreter { because } => write!(f, "; {}", crate::text::plain(because)),
                 }
             }
-            Self::NotRun { reason } => write!(f, "not run: {reason}"),
+            Self::NotRun { reason } => write!(f, "not run: {}", crate::text::plain(reason)),
         }
     }
 }

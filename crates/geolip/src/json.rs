@@ -47,6 +47,7 @@ pub fn report(described: Value, network: &Network, report: &Report) -> Value {
         "bounds": bounds,
         "upper": report.upper(),
         "seconds": report.time.as_secs_f64(),
+        "unsaved": report.unsaved.as_ref().map(ToString::to_string),
     })
 }
 

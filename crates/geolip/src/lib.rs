@@ -53,6 +53,8 @@
 //! | [`region`] | boxes and balls of inputs, and what a network does on them |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
+//! | [`text`] | names and paths, made safe to print |
+//! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
@@ -64,6 +66,7 @@ mod bound;
 pub mod certificate;
 pub mod dual;
 mod exact;
+pub mod files;
 mod guarantee;
 pub mod import;
 mod inputs;
@@ -81,9 +84,11 @@ mod random;
 pub mod region;
 pub mod relaxation;
 mod report;
+pub mod results;
 mod solve;
 pub mod sparse;
 mod spectral;
+pub mod text;
 mod weights;
 pub mod words;
 

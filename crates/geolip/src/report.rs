@@ -7,6 +7,7 @@ use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
 use crate::region::Region;
 use crate::relaxation::Pattern;
+use crate::results::ResultsError;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -184,6 +185,8 @@ pub struct Report {
     pub bounds: Vec<Bound>,
     /// From start to end.
     pub time: Duration,
+    /// Why the checkpoint of an exact search does not hold its last state, if so.
+    pub unsaved: Option<ResultsError>,
 }
 
 impl Report {

@@ -27,6 +27,12 @@ pub fn model(opset: u64, parts: &[Vec<u8>]) -> Vec<u8> {
     [number(1, 8), bytes(7, &parts.concat()), bytes(8, &number(2, opset))].concat()
 }
 
+/// As [`model`], by a program with this name.
+#[allow(dead_code)] // not every test program names one
+pub fn model_by(producer: &str, opset: u64, parts: &[Vec<u8>]) -> Vec<u8> {
+    [model(opset, parts), text(2, producer)].concat()
+}
+
 pub fn node(name: &str, operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
     let inputs: Vec<u8> = inputs.iter().flat_map(|input| text(1, input)).collect();
     bytes(1, &[inputs, text(2, output), text(3, name), text(4, operator)].concat())

@@ -1,44 +1,33 @@
-//! The file in which a search is kept, so that it can go on after an interruption. Nothing read from it is trusted: proofs
-//! are checked again, the best pattern is evaluated again, and open cases are solved again.
+//! The file in which a search is kept, so that it can go on after an interruption: a file of results ([`crate::results`]),
+//! with a row per output that has been begun. A row has the place of the `output`, the `best` pattern, and the `tree` in the
+//! order of [`crate::certificate::cases`]. Nothing read from it is trusted: proofs are checked again, the best pattern is
+//! evaluated again, and open cases are solved again. Files are replaced as a whole, so an interruption at any time leaves a
+//! whole file.
 //!
-//! One JSON object: `format`, `version`, the question (`network`, the canonical hash; `norm`; `tol`; `outputs`), and
-//! `searches`, one per output that has been begun: its best pattern, and its tree in the order of
-//! [`crate::certificate::cases`]. Files are replaced as a whole, so an interruption at any time leaves a whole file.
+//! How long a search may go on (its limits of time, cases and memory, its threads) is no part of the question: a search is
+//! gone on with under others.
 
 use super::tree::{State, Tree};
-use crate::bound::BoundError;
 use crate::certificate::CaseProof;
 use crate::network::{Network, Slope};
 use crate::options::Options;
-use crate::problem::{Functional, InputNorm};
+use crate::problem::Functional;
 use crate::relaxation::Pattern;
+use crate::results::{Record, ResultsError, ResultsFile, extended};
+use crate::words;
 use serde::{Deserialize, Serialize};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-const FORMAT: &str = "geolip-checkpoint";
-const VERSION: u32 = 1;
 /// Time between two savings, at least, and as a multiple of the time that one takes.
 const PAUSE: (Duration, u32) = (Duration::from_secs(20), 20);
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    format: String,
-    version: u32,
-    network: String,
-    norm: InputNorm,
-    tol: f64,
-    outputs: Vec<Functional>,
-    /// By the place of the output.
-    searches: Vec<Option<Saved>>,
-}
 
 /// One search.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
+    /// The place of the output.
+    output: usize,
     best: Option<SavedPattern>,
     pub tree: Vec<SavedCase>,
 }
@@ -50,9 +39,9 @@ pub(crate) enum SavedCase {
     /// (activation layer, neuron)
     Split(usize, usize),
     /// With the bound it proves.
-    Closed(f64, CaseProof),
+    Closed(#[serde(with = "extended")] f64, CaseProof),
     /// With the value of its relaxation, about.
-    Open(f64),
+    Open(#[serde(with = "extended")] f64),
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -66,7 +55,7 @@ struct SavedPattern {
 
 impl Saved {
     /// A search as it stands.
-    pub fn of(network: &Network, tree: &Tree, best: Option<&Pattern>) -> Self {
+    pub fn of(output: usize, network: &Network, tree: &Tree, best: Option<&Pattern>) -> Self {
         let end = |(slope, v): (&Slope, &f64)| if *v == slope.upper { '1' } else { '0' };
         let layer = |(slopes, v): (&Vec<Slope>, &Vec<f64>)| slopes.iter().zip(v).map(end).collect();
         let pattern = |pattern: &Pattern| SavedPattern {
@@ -79,7 +68,8 @@ impl Saved {
             State::Closed(case) => SavedCase::Closed(case.upper(), case.proof().clone()),
             State::Open(open) => SavedCase::Open(open.value),
         };
-        Self { best: best.map(pattern), tree: tree.walk().map(case).collect() }
+        let best = best.filter(|best| best.weights.iter().chain(&best.direction).all(|v| v.is_finite()));
+        Self { output, best: best.map(pattern), tree: tree.walk().map(case).collect() }
     }
 
     /// The best pattern, to be evaluated; none if there is none that fits the network.
@@ -105,46 +95,64 @@ impl Saved {
 
 /// The file, and when it was last written.
 pub(crate) struct Checkpoint {
-    path: PathBuf,
-    file: File,
+    file: ResultsFile,
+    /// By the place of the output.
+    searches: Vec<Option<Saved>>,
+    /// The lines they came from.
+    lines: Vec<usize>,
     written: (Instant, Duration),
+    /// Why it could not be written, if so: the search goes on all the same.
+    failure: Option<ResultsError>,
 }
 
 impl Checkpoint {
     /// Reads the file of this question, or begins it.
-    pub fn open(path: &Path, network: &Network, options: &Options, outputs: &[Functional]) -> Result<Self, BoundError> {
-        let own = File {
-            format: FORMAT.to_owned(),
-            version: VERSION,
-            network: network.hash(),
-            norm: options.norm,
-            tol: options.tol,
-            outputs: outputs.to_vec(),
+    pub fn open(
+        path: &Path,
+        network: &Network,
+        options: &Options,
+        outputs: &[Functional],
+    ) -> Result<Self, ResultsError> {
+        // a vector is told by its numbers
+        let output = outputs.iter().find_map(words::functional).unwrap_or_else(|| options.outputs.to_string());
+        let record = Record::new("exact search", network)
+            .with("norm", options.norm.to_string())
+            .with("output", output)
+            .number("tol", options.tol)
+            .with("cuts", options.cuts)
+            .number("effort", options.effort)
+            .with("seed", options.seed);
+        let (file, rows) = ResultsFile::open_whole(path, record)?;
+        let mut checkpoint = Self {
+            file,
             searches: outputs.iter().map(|_| None).collect(),
+            lines: vec![0; outputs.len()],
+            written: (Instant::now(), Duration::ZERO),
+            failure: None,
         };
-        let file = match fs::read(path) {
-            Ok(bytes) => {
-                let file: File = serde_json::from_slice(&bytes)
-                    .map_err(|error| refused(path, format!("it is no checkpoint: {error}; give another path")))?;
-                own.agrees_with(&file).map_err(|reason| refused(path, reason))?;
-                file
+        for row in rows {
+            let search: Saved =
+                row.parse().map_err(|error| checkpoint.file.refuse(row.line, format!("is no search: {error}")))?;
+            match checkpoint.searches.get_mut(search.output) {
+                Some(place @ None) => {
+                    checkpoint.lines[search.output] = row.line;
+                    *place = Some(search);
+                }
+                Some(Some(_)) => return Err(checkpoint.file.refuse(row.line, "is of an output that is there twice")),
+                None => return Err(checkpoint.file.refuse(row.line, "is of an output that is not asked for")),
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => own,
-            Err(error) => return Err(refused(path, format!("it cannot be read: {error}"))),
-        };
-        let mut checkpoint = Self { path: path.to_owned(), file, written: (Instant::now(), Duration::ZERO) };
-        checkpoint.write()?; // a path that cannot be written is known at once
+        }
         Ok(checkpoint)
     }
 
     /// What the file holds of a search.
     pub fn saved(&self, index: usize) -> Option<&Saved> {
-        self.file.searches.get(index)?.as_ref()
+        self.searches.get(index)?.as_ref()
     }
 
     /// That what is saved of a search is no proof after all.
-    pub fn refuse(&self, reason: &str) -> BoundError {
-        refused(&self.path, reason.to_owned())
+    pub fn refuse(&self, index: usize, reason: &str) -> ResultsError {
+        self.file.refuse(self.lines[index], reason)
     }
 
     /// Whether it is time to save.
@@ -153,49 +161,34 @@ impl Checkpoint {
         when.elapsed() >= PAUSE.0.max(took * PAUSE.1)
     }
 
-    /// Saves a search.
-    pub fn save(&mut self, index: usize, search: Saved) -> Result<(), BoundError> {
-        self.file.searches[index] = Some(search);
-        self.write()
-    }
-
-    fn write(&mut self) -> Result<(), BoundError> {
+    /// Saves a search. What keeps it from being written is no reason to lose the search: see [`Self::failure`].
+    pub fn save(&mut self, search: Saved) {
         let begun = Instant::now();
-        let mut partial = self.path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let text = serde_json::to_vec(&self.file).map_err(std::io::Error::other);
-        let written = text.and_then(|text| fs::write(&partial, text)).and_then(|()| fs::rename(&partial, &self.path));
+        let index = search.output;
+        self.searches[index] = Some(search);
+        self.failure = self.file.replace(self.searches.iter().flatten()).err();
         self.written = (Instant::now(), begun.elapsed());
-        written.map_err(|error| {
-            refused(&self.path, format!("it cannot be written: {error}; give a path that can be written to"))
-        })
+    }
+
+    /// Why what was saved last is not in the file.
+    pub fn failure(self) -> Option<ResultsError> {
+        self.failure
     }
 }
 
-impl File {
-    fn agrees_with(&self, other: &Self) -> Result<(), String> {
-        if (other.format.as_str(), other.version) != (FORMAT, VERSION) {
-            return Err(format!(
-                "it is '{}' version {}, not '{FORMAT}' version {VERSION}",
-                other.format, other.version
-            ));
-        }
-        if other.network != self.network {
-            return Err("it is of another network; give another path".to_owned());
-        }
-        let same = other.norm == self.norm
-            && other.outputs == self.outputs
-            && other.tol == self.tol
-            && other.searches.len() == self.outputs.len();
-        if same {
-            Ok(())
-        } else {
-            Err("it is of another norm, output or tolerance; give the same again, or another path".to_owned())
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn refused(path: &Path, reason: String) -> BoundError {
-    BoundError::Checkpoint { path: path.display().to_string(), reason }
+    /// A case whose relaxation is not known has an infinite value, and one that went wrong none: a search with such cases goes on.
+    #[test]
+    fn values_that_are_no_numbers_are_read_as_they_were() {
+        let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, f64::MIN_POSITIVE / 3.0, f64::MAX, 0.1];
+        let tree = values.map(SavedCase::Open).to_vec();
+        let text = serde_json::to_string(&Saved { output: 3, best: None, tree }).expect("JSON");
+        let read: Saved = serde_json::from_str(&text).expect("the same");
+        let bits: Vec<u64> =
+            read.tree.iter().map(|case| if let SavedCase::Open(v) = case { v.to_bits() } else { 0 }).collect();
+        assert_eq!((read.output, bits), (3, values.map(f64::to_bits).to_vec()));
+    }
 }

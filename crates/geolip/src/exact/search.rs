@@ -37,7 +37,7 @@ pub(crate) fn close(
     options: &Options,
     means: Means,
     (bounds, largest): (Vec<Bound>, bool),
-    mut checkpoint: Option<Checkpoint>,
+    mut checkpoint: Option<&mut Checkpoint>,
     observer: &dyn Observer,
     started: Instant,
 ) -> Result<Vec<Bound>, BoundError> {
@@ -48,7 +48,7 @@ pub(crate) fn close(
         |bound| bound.pattern_lower,
         |bound, Turn { index, reached, deadline }| {
             let searcher = Searcher { network, options, means, observer, index, limit: deadline };
-            let mut bound = searcher.improve(bound, reached, checkpoint.as_mut())?;
+            let mut bound = searcher.improve(bound, reached, checkpoint.as_deref_mut())?;
             bound.time = started.elapsed();
             Ok(bound)
         },
@@ -137,14 +137,15 @@ impl Searcher<'_> {
         };
 
         if let Some((checkpoint, saved)) = checkpoint.as_ref().and_then(|c| Some((c, c.saved(self.index)?))) {
-            self.resume(&problem, &gradient, &mut progress, saved).map_err(|reason| checkpoint.refuse(reason))?;
+            self.resume(&problem, &gradient, &mut progress, saved)
+                .map_err(|reason| checkpoint.refuse(self.index, reason))?;
         }
         let stop = match self.means {
-            Means::Search => self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut())?,
+            Means::Search => self.run(&problem, &gradient, &origin, &mut progress, checkpoint.as_deref_mut()),
             Means::Cuts => bound.stop,
         };
         if let Some(checkpoint) = checkpoint {
-            checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
+            checkpoint.save(Saved::of(self.index, self.network, &progress.tree, progress.best.as_ref()));
         }
         if stop != Stop::Converged || self.means == Means::Cuts {
             self.bound_open_cases(&problem, &origin, &mut progress);
@@ -215,22 +216,22 @@ impl Searcher<'_> {
         origin: &Arc<Start>,
         progress: &mut Progress,
         mut checkpoint: Option<&mut Checkpoint>,
-    ) -> Result<Stop, BoundError> {
+    ) -> Stop {
         loop {
             let target = progress.target(self.options.tol);
             let Some(top) = progress.queue.peek() else {
                 let open = progress.tree.open().is_empty();
                 let exact = open && progress.stuck <= progress.lower * (1.0 + self.options.tol);
-                return Ok(if exact { Stop::Converged } else { Stop::Stalled });
+                return if exact { Stop::Converged } else { Stop::Stalled };
             };
             let gap = (top.value / progress.lower - 1.0).max(0.0);
             let (cases, open) = (progress.tree.len(), progress.queue.len());
             self.observer.event(Event::Searched { index: self.index, cases, open, gap });
             if let Some(stop) = self.stopped(progress) {
-                return Ok(stop);
+                return stop;
             }
             if let Some(checkpoint) = checkpoint.as_deref_mut().filter(|checkpoint| checkpoint.is_due()) {
-                checkpoint.save(self.index, Saved::of(self.network, &progress.tree, progress.best.as_ref()))?;
+                checkpoint.save(Saved::of(self.index, self.network, &progress.tree, progress.best.as_ref()));
             }
             let round: Vec<Entry> = (0..ROUND).map_while(|_| progress.queue.pop()).collect();
             let jobs: Vec<(usize, Option<Neuron>, Vec<Job>)> =

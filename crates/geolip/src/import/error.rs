@@ -1,6 +1,7 @@
 //! Why a file does not become a network. Every message is one line: what, where, and what would work.
 
 use super::{Format, Reference};
+use crate::text;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ImportError {
     /// The file cannot be read at all.
-    #[error("{}: cannot be read: {source}", path.display())]
+    #[error("{}: cannot be read: {source}", text::path(path))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -17,7 +18,7 @@ pub enum ImportError {
         source: std::io::Error,
     },
     /// The bytes are not what a file of this kind holds.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", text::path(path), text::plain(reason))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -25,7 +26,7 @@ pub enum ImportError {
         reason: String,
     },
     /// An ONNX file holds things that this version does not support; all of them are listed.
-    #[error("{}: {}", path.display(), Listed(obstacles))]
+    #[error("{}: {}", text::path(path), Listed(obstacles))]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -35,7 +36,7 @@ pub enum ImportError {
         obstacles: Vec<Obstacle>,
     },
     /// The input, output or inner tensor that was chosen is not there.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", text::path(path), text::plain(reason))]
     Choice {
         /// The file.
         path: PathBuf,
@@ -43,7 +44,7 @@ pub enum ImportError {
         reason: String,
     },
     /// The arrays of a weight list make no network.
-    #[error("{}: array '{key}' {reason}", path.display())]
+    #[error("{}: array {} {}", text::path(path), Quoted(key), text::plain(reason))]
     WeightList {
         /// The file.
         path: PathBuf,
@@ -53,7 +54,7 @@ pub enum ImportError {
         reason: String,
     },
     /// An activation was given for a file that states its own.
-    #[error("{}: an ONNX file states its own activations; leave out the activation '{activation}'", path.display())]
+    #[error("{}: an ONNX file states its own activations; leave out the activation '{activation}'", text::path(path))]
     ActivationOfOnnx {
         /// The file.
         path: PathBuf,
@@ -61,7 +62,7 @@ pub enum ImportError {
         activation: String,
     },
     /// An orientation was given for a file that states its own.
-    #[error("{}: an ONNX file states what is transposed; leave out --transposed", path.display())]
+    #[error("{}: an ONNX file states what is transposed; leave out --transposed", text::path(path))]
     OrientationOfOnnx {
         /// The file.
         path: PathBuf,
@@ -70,7 +71,7 @@ pub enum ImportError {
     /// the two. The entry with the largest difference, relative to what rounding explains, is given.
     #[error(
         "{}: the self-check failed: output {output} differs by {:.3e} from {}'s ({found} against {expected}, while rounding explains {tolerance:.1e}){}; please report this file",
-        path.display(), (found - expected).abs(), reference, First(tensor)
+        text::path(path), (found - expected).abs(), reference, First(tensor)
     )]
     Disagrees {
         /// The file.
@@ -91,7 +92,9 @@ pub enum ImportError {
     /// As [`ImportError::Disagrees`], but already in the number of outputs.
     #[error(
         "{}: the self-check failed: the imported network has {found} outputs, {}'s has {expected}{}; please report this file",
-        path.display(), reference, First(tensor)
+        text::path(path),
+        reference,
+        First(tensor)
     )]
     DisagreesInLength {
         /// The file.
@@ -150,7 +153,7 @@ pub enum Place {
 
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.reason)
+        write!(f, "{}: {}", self.place, text::plain(&self.reason))
     }
 }
 
@@ -198,20 +201,12 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Text from elsewhere, on one line and of bounded length.
+/// Text from elsewhere, on one line, nothing hidden in it, of bounded length ([`crate::text`]).
 pub(crate) struct Plain<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Plain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const LONGEST: usize = 200;
-        for character in self.0.chars().take(LONGEST) {
-            if character.is_control() {
-                write!(f, "{}", character.escape_default())?
-            } else {
-                write!(f, "{character}")?
-            }
-        }
-        if self.0.chars().nth(LONGEST).is_some() { f.write_str("…") } else { Ok(()) }
+        f.write_str(&text::name(self.0))
     }
 }
 
@@ -239,7 +234,7 @@ mod tests {
 
     #[test]
     fn names_stay_on_one_line_and_short() {
-        assert_eq!(Quoted("a\nb\u{1b}").to_string(), "'a\\nb\\u{1b}'");
+        assert_eq!(Quoted("a\nb\u{1b}\u{202e}").to_string(), "'a\\nb\\u{1b}\\u{202e}'");
         assert_eq!(Quoted(&"x".repeat(1000)).to_string().chars().count(), 203);
     }
 }

@@ -12,7 +12,7 @@ use crate::region::enclosure::{Effort, Enclosure};
 use crate::region::{Region, RegionError, RegionNorm, Sample};
 use crate::report::Bound;
 use rayon::prelude::*;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::time::Instant;
 
@@ -124,7 +124,7 @@ pub struct SampleRadius {
     /// The output that is largest at the input, in plain floating point.
     pub predicted: usize,
     /// At most the smallest margin at the input; minus infinity, which JSON writes as null, where nothing is known of it.
-    #[serde(deserialize_with = "null_is_minus_infinity")]
+    #[serde(with = "null_for_minus_infinity")]
     pub margin: f64,
     /// 0 where the prediction is not the label, or nothing is certified.
     pub radius: f64,
@@ -134,11 +134,30 @@ pub struct SampleRadius {
     pub seconds: f64,
 }
 
-fn null_is_minus_infinity<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NEG_INFINITY))
+/// Minus infinity as null; other numbers that JSON does not have as texts.
+mod null_for_minus_infinity {
+    use crate::results::extended;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Any(#[serde(with = "extended")] f64);
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        (*value > f64::NEG_INFINITY || value.is_nan()).then_some(Any(*value)).serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        Ok(Option::<Any>::deserialize(deserializer)?.map_or(f64::NEG_INFINITY, |any| any.0))
+    }
 }
 
 impl SampleRadius {
+    /// Whether it can be what is known of `sample`: the same row and label, and a radius only where there is a margin.
+    pub fn fits(&self, sample: &Sample) -> bool {
+        let is_possible = self.radius.is_finite() && (self.radius == 0.0 || self.radius > 0.0 && self.margin > 0.0);
+        (self.row, self.label) == (sample.row, sample.label) && is_possible
+    }
+
     /// Whether the prediction is not the label.
     pub fn is_wrong(&self) -> bool {
         self.label.is_some_and(|label| label != self.predicted)

@@ -12,7 +12,7 @@ pub enum RegionFileError {
     #[error(transparent)]
     File(#[from] ImportError),
     /// It holds something else.
-    #[error("{}: {reason}", path.display())]
+    #[error("{}: {}", crate::text::path(path), crate::text::plain(reason))]
     Content {
         /// The file.
         path: PathBuf,
