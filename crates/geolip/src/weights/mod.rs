@@ -2,13 +2,16 @@
 //!
 //! | step | file |
 //! | --- | --- |
+//! | compressed bytes and archives, with their checksums | `inflate`, `archive` |
 //! | bytes to named arrays | `npz` and `npy`, `safetensors`, `mat` |
 //! | names to layers | `list`; for the cell arrays of MATLAB, `mat/layout` |
 //! | layers to their order and orientation | `chain` |
 //! | layers to a network | this file |
 
+mod archive;
 mod array;
 mod chain;
+mod inflate;
 mod list;
 mod mat;
 mod npy;
