@@ -4,7 +4,7 @@ use crate::arguments::BoundArguments;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::{attained, numbers, page, ports, table};
+use crate::{attained, numbers, page, table};
 use geolip::import::{Imported, load};
 use geolip::{Bound, BoundError, Method, Network, Report, Stop, json};
 use serde_json::Value;
@@ -105,7 +105,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let norms: Vec<String> = reports.iter().map(|report| report.norm.to_string()).collect();
     let largest: Vec<String> = reports.iter().map(|report| numbers::up(report.upper())).collect();
     let region = reports.first().and_then(|report| report.region.as_ref());
-    let mut above = ports::choices(imported, region.is_some());
+    let mut above = imported.notes();
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
     let chain = chain(reports);

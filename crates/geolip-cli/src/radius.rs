@@ -6,8 +6,8 @@ use crate::failure::Failure;
 use crate::numbers;
 use crate::output::print;
 use crate::progress::Progress;
-use crate::table;
-use geolip::import::load;
+use crate::{ports, table};
+use geolip::import::{Imported, load};
 use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii};
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
@@ -70,7 +70,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     let described = geolip::json::network(Some(&path), &imported);
     print(&match arguments.json {
         true => summary.json(arguments, described).to_string(),
-        false => summary.table(arguments, network),
+        false => summary.table(arguments, &imported),
     });
     Ok(())
 }
@@ -156,7 +156,8 @@ impl Summary<'_> {
         held.count() as f64 / self.lines.len().max(1) as f64
     }
 
-    fn table(&self, arguments: &RadiusArguments, network: &Network) -> String {
+    fn table(&self, arguments: &RadiusArguments, imported: &Imported) -> String {
+        let network = &imported.network;
         let name = |output: Option<usize>| output.map_or("-".to_owned(), |output| output.to_string());
         let rows = self.lines.iter().map(|line| {
             vec![
@@ -182,12 +183,13 @@ impl Summary<'_> {
             n => format!("\ninterrupted: {n} of {} samples are missing", self.count),
         };
         format!(
-            "{}: {} inputs, {} outputs; inputs move in {}\n\n{table}\n\n\
+            "{}: {} inputs, {} outputs; inputs move in {}{}\n\n{table}\n\n\
              within its radius no input is classified otherwise (proved); {}{accuracies}{missing}",
             arguments.network.network.display(),
             network.inputs(),
             network.outputs(),
             arguments.norm,
+            ports::notes(imported),
             numbers::seconds(self.seconds),
         )
     }

@@ -110,6 +110,7 @@ impl Network {
             "output": port(&imported.output),
             "other_outputs": imported.other_outputs,
             "left_out": imported.left_out,
+            "notes": imported.notes(),
             "self_check": self_check,
             "nodes": nodes,
         })
@@ -151,6 +152,7 @@ impl Network {
 pub struct Reading {
     activation: Option<String>,
     transposed: Option<bool>,
+    prefix: Option<String>,
     input: Option<String>,
     output_name: Option<String>,
     until: Option<String>,
@@ -168,6 +170,7 @@ impl Reading {
         Ok(ImportOptions {
             activation: self.activation.map(activation).transpose()?,
             transposed: self.transposed,
+            prefix: self.prefix,
             input: self.input,
             output: self.output_name,
             until: self.until,

@@ -27,14 +27,16 @@ use flate2::bufread::ZlibDecoder;
 use std::io::Read;
 use variable::Variable;
 
+pub(super) use layout::UNCLEAR;
+
 /// Whether the bytes begin as those of a MAT-file of level 5 or later.
 pub(super) fn is_mat(bytes: &[u8]) -> bool {
     bytes.starts_with(b"MATLAB ")
 }
 
-/// The layers of a file.
-pub(super) fn read(bytes: &[u8]) -> Result<List, Fault> {
-    layout::list(variables(bytes)?)
+/// The layers of a file, or of those of its variables whose names begin with `prefix`.
+pub(super) fn read(bytes: &[u8], prefix: Option<&str>) -> Result<List, Fault> {
+    layout::list(variables(bytes)?, prefix)
 }
 
 /// The variables of a file, in its order.
