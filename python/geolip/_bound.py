@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         clip: tuple[float, float] | None
         row: int | None
         scale: float
+        header: bool | None
+        label_column: int | str | None
         box: Inputs | None
         split: float | None
         tol: float
@@ -98,6 +100,8 @@ def bound(
     clip: tuple[float, float] | None = None,
     row: int | None = None,
     scale: float = 1.0,
+    header: bool | None = None,
+    label_column: int | str | None = None,
     box: Inputs | None = None,
     split: float | None = None,
     tol: float = 1e-6,
@@ -133,6 +137,7 @@ def bound(
         clip: (LO, HI): only inputs with all entries between them.
         row: which of several centres.
         scale: what the numbers of `center` are multiplied by, such as 1/255 for pixels.
+        header, label_column: as for :func:`geolip.radius`.
         box: shape (2, inputs), lower and upper ends; or a file of these, or a VNN-LIB property (.vnnlib).
         split: cut the region (a box) into parts for this many seconds.
         tol: relative gap between bound and relaxation at which an output is done.
@@ -160,6 +165,8 @@ def bound(
         clip=clip,
         row=row,
         scale=scale,
+        header=header,
+        label_column=label_column,
         box=box,
         split=split,
         exact=exact,
@@ -194,7 +201,8 @@ def bound(
     def centers(network: Network) -> list[bytes | None]:
         if center is None:
             return [None]
-        return [numbers for _, _, numbers in samples(network._engine, center, row, scale, one=not many)]
+        choice: dict[str, Any] = {"one": not many, "label_column": label_column, "header": header}
+        return [numbers for _, _, numbers in samples(network._engine, center, row, scale, **choice)]
 
     questions = [
         (n._engine, {**choices, "norm": str(p), "center": c}) for n in networks for p in norms for c in centers(n)

@@ -50,6 +50,11 @@ class Comparison:
         return str(self._data["norm"])
 
     @property
+    def notes(self) -> list[str]:
+        """As :attr:`geolip.Report.notes`."""
+        return list(self._data["network"]["notes"])
+
+    @property
     def seconds(self) -> float:
         """From start to end."""
         return float(self._data["seconds"])
@@ -84,10 +89,10 @@ class Comparison:
         return ["method", "value", "/ geolip", "time", "what it is"], rows
 
     def __repr__(self) -> str:
-        return _table.text(*self._table())
+        return "\n".join([_table.text(*self._table()), *self.notes])
 
     def _repr_html_(self) -> str:
-        return _table.html(*self._table(), f"input norm {self.norm}")
+        return _table.html(*self._table(), "\n".join([f"input norm {self.norm}", *self.notes]))
 
 
 def compare(

@@ -52,6 +52,8 @@ def samples(
     row: int | None,
     scale: float,
     one: bool,
+    label_column: str | None = None,
+    header: bool | None = None,
 ) -> list[tuple[int, int | None, bytes]]: ...
 def radius(
     network: Network,

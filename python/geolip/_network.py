@@ -165,6 +165,7 @@ class Network:
 def _reading(
     activation: str | None = None,
     transposed: bool | None = None,
+    prefix: str | None = None,
     input: str | None = None,
     output_name: str | None = None,
     until: str | None = None,
@@ -173,6 +174,7 @@ def _reading(
     return {
         "activation": activation,
         "transposed": transposed,
+        "prefix": prefix,
         "input": input,
         "output_name": output_name,
         "until": until,
@@ -184,6 +186,7 @@ def load(
     *,
     activation: str | None = None,
     transposed: bool | None = None,
+    prefix: str | None = None,
     input: str | None = None,
     output_name: str | None = None,
     until: str | None = None,
@@ -194,6 +197,8 @@ def load(
         path: the file. ONNX files may have weights in files beside them.
         activation: between the layers of a weight list [relu].
         transposed: whether the matrices of a weight list are in × out.
+        prefix: what the names of the arrays of a weight list begin with that are read, one network of several; all of
+            them are of one network, and ``""`` says so of the whole file.
         input: the input of an ONNX file that alone moves, by name [all, as one vector].
         output_name: the output of an ONNX file that is bounded, by name [the first].
         until: an inner tensor or node of an ONNX file up to which it is bounded, such as the logits.
@@ -203,7 +208,7 @@ def load(
         NetworkFileError: the file is something else, or damaged.
         OSError: it cannot be read.
     """
-    reading = _reading(activation, transposed, input, output_name, until)
+    reading = _reading(activation, transposed, prefix, input, output_name, until)
     return Network(_geolip.load(path, reading), None, os.fspath(path), reading)
 
 
@@ -213,12 +218,13 @@ def from_bytes(
     *,
     activation: str | None = None,
     transposed: bool | None = None,
+    prefix: str | None = None,
     input: str | None = None,
     output_name: str | None = None,
     until: str | None = None,
 ) -> Network:
     """Reads a network from the bytes of a file that holds all its weights itself; see :func:`load`."""
-    reading = _reading(activation, transposed, input, output_name, until)
+    reading = _reading(activation, transposed, prefix, input, output_name, until)
     return Network(_geolip.from_bytes(data, name, reading), data, name, reading)
 
 

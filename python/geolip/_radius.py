@@ -94,6 +94,11 @@ class Radii(Sequence[Radius]):
         return dict(self._data["network"])
 
     @property
+    def notes(self) -> list[str]:
+        """As :attr:`geolip.Report.notes`."""
+        return list(self._data["network"]["notes"])
+
+    @property
     def seconds(self) -> float:
         """From start to end."""
         return float(self._data["seconds"])
@@ -116,7 +121,8 @@ class Radii(Sequence[Radius]):
         return headings, [sample._cells() for sample in self]
 
     def _caption(self) -> str:
-        return f"inputs move in {self.norm}; within its radius no input is classified otherwise (proved)"
+        caption = f"inputs move in {self.norm}; within its radius no input is classified otherwise (proved)"
+        return "\n".join([caption, *self.notes])
 
     def __repr__(self) -> str:
         return f"{_table.text(*self._table())}\n\n{self._caption()}"
@@ -139,6 +145,8 @@ def radius(
     *,
     row: int | None = None,
     scale: float = 1.0,
+    header: bool | None = None,
+    label_column: int | str | None = None,
     tol: float = 0.01,
     linear_bounds_only: bool = False,
     progress: Progress = False,
@@ -150,13 +158,16 @@ def radius(
     Args:
         network: a network, or the path of a file.
         center: an input, shape (inputs,), or many, shape (count, inputs); or a data file with one per row
-            (.npy, .csv or text). A row with one number more than inputs begins with its label.
+            (.npy, .csv or text). Rows with one number more than inputs begin with a label.
         label: the output that has to stay the largest [the label of the row, or the prediction]; for many inputs,
             shape (count,).
         norm: in which inputs move: ``"linf"`` or ``"l2"``.
         clip: (LO, HI): only inputs with all entries between them count.
         row: which of several inputs.
         scale: what the numbers of `center` are multiplied by, such as 1/255 for pixels.
+        header: whether the first line of the file is a heading [a line without any number is].
+        label_column: the column with the labels: its number from 0, its name in the heading, ``"last"`` or ``"none"``
+            [the first where there is one column more than inputs, refused where it might be another].
         tol: relative width of the bracket at which the search for a radius ends.
         linear_bounds_only: leave out local Lipschitz constants: faster, and rarely smaller radii.
         progress: True for a tqdm bar, or a function that is told what happens.
@@ -168,7 +179,7 @@ def radius(
         OptionError: an option is out of range, or makes no sense for the network.
     """
     net = network_of(network)
-    asked = samples(net._engine, center, row, scale)
+    asked = samples(net._engine, center, row, scale, label_column=label_column, header=header)
     several = row is None and (len(asked) > 1 if is_file(center) else np.ndim(center) > 1)  # type: ignore[arg-type]
     if label is not None:
         labels = np.asarray(label)

@@ -55,13 +55,23 @@ def are_many(center: Inputs, row: int | None) -> bool:
     return row is None and not is_file(center) and np.ndim(center) > 1  # type: ignore[arg-type]
 
 
-def samples(network: _geolip.Network, center: Inputs, row: int | None, scale: float, one: bool = False) -> list[Sample]:
+def samples(
+    network: _geolip.Network,
+    center: Inputs,
+    row: int | None,
+    scale: float,
+    one: bool = False,
+    *,
+    label_column: int | str | None = None,
+    header: bool | None = None,
+) -> list[Sample]:
     """The inputs asked for; of an array with more than two axes every entry of the first is one."""
+    column = None if label_column is None else str(label_column)
     if is_file(center):
-        return _geolip.samples(network, center, row, float(scale), one)  # type: ignore[arg-type]
+        return _geolip.samples(network, center, row, float(scale), one, column, header)  # type: ignore[arg-type]
     array = np.asarray(center, dtype=np.float64)
     count = 1 if array.ndim < 2 else len(array)
-    return _geolip.samples(network, (array.tobytes(), count), row, float(scale), one)
+    return _geolip.samples(network, (array.tobytes(), count), row, float(scale), one, column, None)
 
 
 def box_choice(box: Inputs | None) -> bytes | str | os.PathLike[str] | None:
@@ -90,7 +100,8 @@ def complain(**given: object) -> None:
     if center is not None and radius is None:
         raise OptionError("a center needs a radius, how far the region reaches")
     if center is None:
-        options = {"radius": None, "region_norm": "linf", "clip": None, "row": None, "scale": 1.0}
+        options = {"radius": None, "region_norm": "linf", "clip": None, "row": None, "scale": 1.0, "header": None}
+        options |= {"label_column": None}
         for name, default in options.items():
             if given[name] != default:
                 raise OptionError(f"{name} needs a center")

@@ -144,6 +144,11 @@ class Report(Sequence[Bound]):
         return dict(self._data["network"])
 
     @property
+    def notes(self) -> list[str]:
+        """What was chosen of the file, fixed, left out or not tested, in sentences; mostly empty."""
+        return list(self._data["network"]["notes"])
+
+    @property
     def seconds(self) -> float:
         """From start to end."""
         return float(self._data["seconds"])
@@ -266,6 +271,7 @@ class Report(Sequence[Bound]):
             f"{_table.plain(name)}: {network['inputs']} inputs, {network['outputs']} outputs, "
             f"{network['neurons']} neurons; input norm {self.norm}"
             + (f"; local: on a {self.region}" if self.region else "")
+            + "".join(f"\n{note}" for note in self.notes)
         )
 
     def _chain(self) -> str:

@@ -55,6 +55,12 @@ pub struct NetworkArguments {
     /// file fits both ways]
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub transposed: Option<bool>,
+
+    /// Read only the arrays of a weight list whose names begin with NAME: one network of several. All of them are of one
+    /// network; `--prefix ''`: so is the whole file [default: what may be two networks is refused]
+    #[arg(long, value_name = "NAME")]
+    pub prefix: Option<String>,
+
     /// Bound the response to this input of an ONNX file alone, the others being fixed [default: all inputs, as one vector]
     #[arg(long, value_name = "NAME")]
     pub input: Option<String>,
@@ -74,6 +80,7 @@ impl NetworkArguments {
         ImportOptions {
             activation: self.activation.clone(),
             transposed: self.transposed,
+            prefix: self.prefix.clone(),
             input: self.input.clone(),
             output: self.output_name.clone(),
             until: self.until.clone(),
@@ -366,8 +373,8 @@ pub struct RadiusArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// The input, or a data file with one per row (.npy, .csv or text); a row with one number more than inputs begins with its
-    /// label
+    /// The input, or a data file with one per row (.npy, .csv or text); rows with one number more than inputs begin with a
+    /// label (see --label-column)
     #[arg(long, value_name = "FILE")]
     pub center: PathBuf,
 

@@ -5,7 +5,7 @@ use crate::failure::{Failure, Unwritten};
 use crate::files::{described, distinct};
 use crate::output::{print, print_json};
 use crate::progress::Progress;
-use crate::{attained, numbers, page, ports, table};
+use crate::{attained, numbers, page, table};
 use geolip::files::Destination;
 use geolip::import::{Imported, load};
 use geolip::{Bound, BoundError, Method, Network, Report, Stop, json, text};
@@ -82,7 +82,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let norms: Vec<String> = reports.iter().map(|report| report.norm.to_string()).collect();
     let largest: Vec<String> = reports.iter().map(|report| numbers::up(report.upper())).collect();
     let region = reports.first().and_then(|report| report.region.as_ref());
-    let mut above = ports::choices(imported, region.is_some());
+    let mut above = imported.notes();
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
     let chain = chain(reports);

@@ -38,6 +38,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         print(&format!("local: on a {region}; its slope intervals were worked out here"));
         words::region(region).iter().for_each(|line| print(&format!("  {line}")));
     }
+    imported.notes().iter().for_each(|note| print(note));
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),
         n => format!("{n} bounds are"),

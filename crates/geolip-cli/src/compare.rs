@@ -66,7 +66,7 @@ fn to_table(path: &Path, imported: &Imported, outputs: &Outputs, comparison: &Co
         Ok(estimate) => Some(format!("\n{}: {}", row.method, estimate.note.as_ref()?)),
         Err(reason) => Some(format!("\n{}: {reason}", row.method)),
     });
-    let choices: String = ports::choices(imported, false).iter().map(|line| format!("\n{line}")).collect();
+    let choices = ports::notes(imported);
     let what = match outputs {
         Outputs::Each => format!("the largest of {} outputs", comparison.functionals.len()),
         Outputs::Pairs => format!("the largest of {} margins", comparison.functionals.len()),

@@ -48,7 +48,7 @@ fn to_table(path: &Path, imported: &Imported) -> String {
     lines.extend(imported.inputs.iter().map(|port| format!("input   {}", ports::line(port))));
     lines.extend(imported.fixed.iter().map(|port| format!("fixed   {}", ports::line(port))));
     lines.push(format!("output  {}", ports::line(&imported.output)));
-    lines.extend(ports::choices(imported, false));
+    lines.extend(imported.notes());
     lines.push(format!("{} neurons, {} parameters", network.neurons(), network.parameters()));
     lines.push(format!("self-check: {}", imported.self_check));
     lines.push(format!("network hash {}\n", network.hash()));
@@ -82,6 +82,7 @@ fn to_json(path: &Path, imported: &Imported) -> Value {
             "outputs": network.outputs(),
             "neurons": network.neurons(),
             "parameters": network.parameters(),
+            "notes": imported.notes(),
         },
         "inputs": imported.inputs.iter().map(ports::line).collect::<Vec<_>>(),
         "fixed": imported.fixed.iter().map(ports::line).collect::<Vec<_>>(),

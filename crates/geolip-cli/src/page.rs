@@ -63,7 +63,9 @@ pub fn page(path: &Path, imported: &Imported, reports: &[Report], notes: &[Strin
         body += &section(report, proofs.file.is_some());
     }
     body += &notes.iter().map(|note| format!("<p class=\"note\">{}</p>\n", escaped(note))).collect::<String>();
-    body += "<h2>The network</h2>\n<dl>\n";
+    body += "<h2>The network</h2>\n";
+    body += &imported.notes().iter().map(|note| format!("<p>{}</p>\n", escaped(note))).collect::<String>();
+    body += "<dl>\n";
     body += &facts
         .iter()
         .map(|(what, value)| format!("<dt class=\"note\">{what}</dt><dd>{value}</dd>\n"))

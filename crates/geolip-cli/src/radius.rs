@@ -7,8 +7,8 @@ use crate::files::{described, distinct};
 use crate::numbers;
 use crate::output::{print, print_json};
 use crate::progress::Progress;
-use crate::table;
-use geolip::import::load;
+use crate::{ports, table};
+use geolip::import::{Imported, load};
 use geolip::region::Sample;
 use geolip::results::{Record, ResultsError, ResultsFile, hash_of_samples};
 use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii, text};
@@ -78,7 +78,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
             let network = geolip::json::network(Some(&path.display().to_string()), &imported);
             print_json(&summary.json(arguments, network, files));
         }
-        false => print(&summary.table(arguments, network)),
+        false => print(&summary.table(arguments, &imported)),
     }
     let mut unwritten = Unwritten::default();
     unwritten.note_results(results.failure.as_ref());
@@ -149,7 +149,8 @@ impl Summary<'_> {
         held.count() as f64 / self.lines.len().max(1) as f64
     }
 
-    fn table(&self, arguments: &RadiusArguments, network: &Network) -> String {
+    fn table(&self, arguments: &RadiusArguments, imported: &Imported) -> String {
+        let network = &imported.network;
         let name = |output: Option<usize>| output.map_or("-".to_owned(), |output| output.to_string());
         let rows = self.lines.iter().map(|line| {
             vec![
@@ -181,12 +182,13 @@ impl Summary<'_> {
             n => format!("\ninterrupted: {n} of {} samples are missing", self.count),
         };
         format!(
-            "{}: {} inputs, {} outputs; inputs move in {}\n\n{table}\n\n\
+            "{}: {} inputs, {} outputs; inputs move in {}{}\n\n{table}\n\n\
              within its radius no input is classified otherwise (proved); {}{accuracies}{earlier}{missing}",
             text::path(&arguments.network.network),
             network.inputs(),
             network.outputs(),
             arguments.norm,
+            ports::notes(imported),
             numbers::seconds(self.seconds),
         )
     }

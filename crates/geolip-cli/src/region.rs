@@ -3,7 +3,8 @@
 use clap::Args;
 use geolip::Network;
 use geolip::region::{
-    Region, RegionError, RegionFileError, RegionNorm, Sample, SampleError, load_box, load_rows, one_sample, samples,
+    LabelColumn, Region, RegionError, RegionFileError, RegionNorm, Sample, SampleError, load_box, load_samples,
+    one_sample, samples,
 };
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,20 @@ pub struct DataArguments {
     /// Multiply the numbers of that file by this, such as 0.00392156862745098 (1/255) for pixels
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, requires = "center", allow_negative_numbers = true)]
     pub scale: f64,
+
+    /// The first line of that file is a heading; `=false`: it is data [default: a line without any number is a heading]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          requires = "center")]
+    pub header: Option<bool>,
+
+    /// The column of that file with the labels: its number from 0, its name in the heading, last, or none [default: the
+    /// first where there is one column more than inputs, refused where it might be another]
+    #[arg(long, value_name = "COLUMN", value_parser = column, requires = "center")]
+    pub label_column: Option<LabelColumn>,
+}
+
+fn column(given: &str) -> Result<LabelColumn, std::convert::Infallible> {
+    given.parse()
 }
 
 /// What was typed makes no region.
@@ -69,7 +84,18 @@ impl RegionChoiceError {
 impl DataArguments {
     /// The chosen row of a file, or all of them.
     pub fn samples(&self, path: &Path, network: &Network) -> Result<Vec<Sample>, RegionChoiceError> {
-        samples(network, load_rows(path)?, self.row, self.scale).map_err(RegionChoiceError::of(path))
+        let table = load_samples(path, self.header)?;
+        samples(network, table, self.row, self.scale, &self.labels()).map_err(RegionChoiceError::of(path))
+    }
+
+    /// The chosen row of a file, or the only one.
+    fn sample(&self, path: &Path, network: &Network) -> Result<Sample, RegionChoiceError> {
+        let table = load_samples(path, self.header)?;
+        one_sample(network, table, self.row, self.scale, &self.labels()).map_err(RegionChoiceError::of(path))
+    }
+
+    fn labels(&self) -> LabelColumn {
+        self.label_column.clone().unwrap_or_default()
     }
 }
 
@@ -82,8 +108,7 @@ impl RegionArguments {
             return Ok(Some(region));
         }
         let (Some(path), Some(radius)) = (&self.center, self.radius) else { return Ok(None) };
-        let rows = load_rows(path)?;
-        let sample = one_sample(network, rows, self.data.row, self.data.scale).map_err(RegionChoiceError::of(path))?;
+        let sample = self.data.sample(path, network)?;
         Ok(Some(Region::around(&sample.input, radius, self.region_norm, self.clip())?))
     }
 

@@ -113,6 +113,7 @@ impl Network {
             "output": port(&imported.output),
             "other_outputs": imported.other_outputs,
             "left_out": imported.left_out,
+            "notes": imported.notes(),
             "self_check": self_check,
             "nodes": nodes,
         })
@@ -153,6 +154,7 @@ impl Network {
 pub struct Reading {
     activation: Option<String>,
     transposed: Option<bool>,
+    prefix: Option<String>,
     input: Option<String>,
     output_name: Option<String>,
     until: Option<String>,
@@ -170,6 +172,7 @@ impl Reading {
         Ok(ImportOptions {
             activation: self.activation.map(activation).transpose()?,
             transposed: self.transposed,
+            prefix: self.prefix,
             input: self.input,
             output: self.output_name,
             until: self.until,

@@ -110,6 +110,8 @@ pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     all.set_item("clip", None::<f64>)?;
     all.set_item("row", None::<usize>)?;
     all.set_item("scale", 1.0)?;
+    all.set_item("header", None::<bool>)?;
+    all.set_item("label_column", None::<String>)?;
     all.set_item("box", None::<f64>)?;
     all.set_item("split", options.split.map(|limit| limit.as_secs_f64()))?;
     all.set_item("tol", options.tol)?;

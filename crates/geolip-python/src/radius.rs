@@ -84,6 +84,8 @@ pub fn radius_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     all.set_item("clip", options.clip)?;
     all.set_item("row", None::<usize>)?;
     all.set_item("scale", 1.0)?;
+    all.set_item("header", None::<bool>)?;
+    all.set_item("label_column", None::<String>)?;
     all.set_item("tol", options.tol)?;
     all.set_item("linear_bounds_only", !options.relaxation)?;
     Ok(all)

@@ -2,7 +2,7 @@
 
 use crate::network::Network;
 use crate::{error, numbers};
-use geolip::region::{self, Region, RegionFileError, load_box, load_rows};
+use geolip::region::{self, LabelColumn, Region, RegionFileError, Table, load_box, load_samples};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
@@ -26,20 +26,22 @@ impl Centers<'_> {
         }
     }
 
-    fn rows(&self, py: Python<'_>) -> PyResult<Vec<Vec<f64>>> {
+    fn rows(&self, py: Python<'_>, header: Option<bool>) -> PyResult<Table> {
         match self {
             Self::Array(numbers, count) => {
                 let numbers = numbers::read(numbers.as_bytes())?;
                 let length = numbers.len().checked_div(*count).unwrap_or(0);
-                Ok((0..*count).map(|row| numbers[row * length..(row + 1) * length].to_vec()).collect())
+                Ok(Table::of((0..*count).map(|row| numbers[row * length..(row + 1) * length].to_vec()).collect()))
             }
-            Self::File(path) => load_rows(path).map_err(|e| file(py, &e)),
+            Self::File(path) => load_samples(path, header).map_err(|e| file(py, &e)),
         }
     }
 }
 
 /// The chosen row, or all of them; `one`: there has to be one.
 #[pyfunction]
+#[pyo3(signature = (network, center, row, scale, one, label_column = None, header = None))]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn samples<'py>(
     py: Python<'py>,
     network: &Network,
@@ -47,11 +49,17 @@ pub fn samples<'py>(
     row: Option<usize>,
     scale: f64,
     one: bool,
+    label_column: Option<String>,
+    header: Option<bool>,
 ) -> PyResult<Vec<Sample<'py>>> {
-    let (rows, imported) = (center.rows(py)?, network.imported());
+    let (rows, imported) = (center.rows(py, header)?, network.imported());
+    let label = label_column.map_or_else(LabelColumn::default, |text| match text.parse() {
+        Ok(column) => column,
+        Err(never) => match never {},
+    });
     let found = match one {
-        true => region::one_sample(&imported.network, rows, row, scale).map(|sample| vec![sample]),
-        false => region::samples(&imported.network, rows, row, scale),
+        true => region::one_sample(&imported.network, rows, row, scale, &label).map(|sample| vec![sample]),
+        false => region::samples(&imported.network, rows, row, scale, &label),
     };
     let found = found.map_err(|reason| error::option(py, format!("{}: {reason}", center.name())))?;
     Ok(found.into_iter().map(|s| (s.row, s.label, numbers::write(py, s.input.into_iter()))).collect())

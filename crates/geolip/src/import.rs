@@ -40,23 +40,29 @@
 //! | `.safetensors` | `NAME.weight` and `NAME.bias` | F16, BF16, F32, F64 | out × in |
 //! | `.mat`, level 5 | cell arrays `weights` and `biases` or `W` and `b`; or variables `W1`…, or `NAME_weight`… | real, dense, of any class | as their shapes say |
 //!
-//! Layers come in the order of the numbers in their names; names that differ in more than numbers (`body`, `head`) are
-//! placed by their shapes. [`ImportOptions::transposed`] states that matrices are in × out. What the names and shapes
-//! leave open is refused with the choice to make, and so is a file with two weight lists. In a `.mat` file, a scaler in
-//! front of the network (`input_mean`, `input_scale`), single numbers, texts and structs are left out and listed in
-//! [`Imported::left_out`]: the network that is bounded begins after the scaler.
+//! Layers come in the order of the numbers in their names; single layers whose names differ in more than numbers (`body`,
+//! `head`) are placed by their shapes. [`ImportOptions::transposed`] states that matrices are in × out. What the names and
+//! shapes leave open is refused with the choice to make, and so is what may be two networks (`actor.0`, `critic.0`, or layers
+//! that would fit beside others as well): [`ImportOptions::prefix`] chooses one. In a `.mat` file, a scaler in front of the
+//! network (`input_mean`, `input_scale`), single numbers, texts and structs are left out and listed in
+//! [`Imported::left_out`]: the network that is bounded begins after the scaler. A single number that may be a part of the
+//! network (by its name, or where the network has one input or output) is refused.
+//!
+//! An archive is read only if its checksums are right and its members are what its directory says.
 //!
 //! **Canonical networks** (`.json`): what [`Network::export`] writes, for other programs to read and to be read again.
 //!
 //! This module knows files and formats, not bounds.
 
 mod error;
+mod notes;
 
 pub use error::{Contents, ImportError, Obstacle, Place};
 pub(crate) use error::{Plain, Quoted};
+pub(crate) use notes::SCALER;
 
-pub(crate) use crate::weights::load_table;
 pub use crate::weights::load_vector;
+pub(crate) use crate::weights::{Table, load_table};
 
 use crate::network::{Activation, Network, looks_canonical, read_canonical};
 use crate::{onnx, weights};
@@ -74,6 +80,9 @@ pub struct ImportOptions {
     /// `.mat` file whose shapes would fit both ways is refused. An ONNX file states it for every operator: giving it for
     /// one is an error.
     pub transposed: Option<bool>,
+    /// What the names of the arrays of a weight list begin with that are read, up to a `.`, `_` or `/`: one network of
+    /// several in the file. All of those arrays are of that network; so an empty prefix says that there is only one.
+    pub prefix: Option<String>,
     /// The input of an ONNX file that alone moves, by name; all of them when none is given. The others are fixed, at zero
     /// where values matter.
     pub input: Option<String>,
@@ -103,7 +112,7 @@ pub struct Imported {
     /// The outputs of the file that were not chosen.
     pub other_outputs: Vec<String>,
     /// What the file holds besides the network: inputs that cannot reach the output (ONNX), variables that are no part
-    /// of the weight list (`.mat`).
+    /// of the weight list (`.mat`), arrays of other networks ([`ImportOptions::prefix`]).
     pub left_out: Vec<String>,
     /// How the network compared with another implementation.
     pub self_check: SelfCheck,
@@ -269,8 +278,8 @@ fn canonical(bytes: &[u8], path: &Path) -> Result<Parts, ImportError> {
 
 /// A canonical network states everything.
 fn expect_no_option(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
-    let ImportOptions { activation, transposed, input, output, until } = options;
-    let named = [input, output, until].into_iter().any(Option::is_some);
+    let ImportOptions { activation, transposed, prefix, input, output, until } = options;
+    let named = [prefix, input, output, until].into_iter().any(Option::is_some);
     if activation.is_none() && transposed.is_none() && !named {
         return Ok(());
     }
@@ -280,7 +289,7 @@ fn expect_no_option(path: &Path, options: &ImportOptions) -> Result<(), ImportEr
 
 /// A weight list has one input, one output, and no names for what is between them.
 fn expect_no_choice(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
-    let ImportOptions { activation: _, transposed: _, input, output, until } = options;
+    let ImportOptions { activation: _, transposed: _, prefix: _, input, output, until } = options;
     if input.is_none() && output.is_none() && until.is_none() {
         return Ok(());
     }
@@ -292,6 +301,10 @@ fn expect_no_choice(path: &Path, options: &ImportOptions) -> Result<(), ImportEr
 fn expect_onnx(path: &Path, options: &ImportOptions) -> Result<(), ImportError> {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     let malformed = |reason: &str| Err(ImportError::Malformed { path: path.to_owned(), reason: reason.to_owned() });
+    if options.prefix.is_some() {
+        let reason = "an ONNX file holds one network; leave out --prefix".to_owned();
+        return Err(ImportError::Choice { path: path.to_owned(), reason });
+    }
     match (extension.as_str(), &options.activation, options.transposed) {
         ("npz", ..) => malformed("not a zip archive, which every .npz file is"),
         ("npy" | "pt" | "pth" | "h5" | "keras" | "tflite", ..) => {

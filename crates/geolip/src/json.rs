@@ -22,6 +22,7 @@ pub fn network(path: Option<&str>, imported: &Imported) -> Value {
         "outputs": network.outputs(),
         "neurons": network.neurons(),
         "parameters": network.parameters(),
+        "notes": imported.notes(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! Tensors whose numbers lie in files beside the model: fetched into the model before anything reads them.
 //!
-//! A location is trusted with nothing: it must stay in the model's folder, the file must hold what the tensor claims, and
-//! all tensors together may not ask for more than twice what the files hold.
+//! A location is trusted with nothing: it must stay in the model's folder, also where it is a link or leads through one; it
+//! must be a plain file that holds what the tensor claims; and all tensors together may not ask for more than twice what the
+//! files hold. A key that is there twice is an error: readers differ in which of the two counts.
 
 use super::Reason;
 use super::graph::Kept;
@@ -53,7 +54,7 @@ impl Files<'_> {
             );
         };
         let source = Source::of(tensor)?;
-        let (file, size) = self.open(folder, source.location)?;
+        let (_, size) = self.open(folder, source.location)?;
         if source.offset.checked_add(source.length).is_none_or(|end| end > size) {
             let Source { location, offset, length } = source;
             return Err(format!(
@@ -61,10 +62,12 @@ impl Files<'_> {
                 Quoted(location)
             ));
         }
+        let left = self.left.checked_sub(source.length).ok_or("shares its data with others; that is not supported")?;
+        let (file, _) = self.open(folder, source.location)?;
         let mut bytes = vec![0; usize::try_from(source.length).map_err(|_| "is too large for this machine")?];
         let read = file.seek(SeekFrom::Start(source.offset)).and_then(|_| file.read_exact(&mut bytes));
         read.map_err(|error| format!("has its data in {}, which cannot be read: {error}", Quoted(source.location)))?;
-        self.left = self.left.checked_sub(source.length).ok_or("shares its data with others; that is not supported")?;
+        self.left = left;
         self.fetched += bytes.len();
         tensor.raw_data = bytes;
         tensor.external_data.clear();
@@ -79,17 +82,27 @@ impl Files<'_> {
         {
             return Err(format!("has its data in {}, which is outside the model's folder", Quoted(location)));
         }
-        let path = folder.join(path);
+        let named = folder.join(path);
         let failed = |error: std::io::Error| {
             format!("has its data in {}, which cannot be read: {error}; keep it beside the model", Quoted(location))
         };
+        let path = named.canonicalize().map_err(failed)?;
+        let within = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        if !path.starts_with(within.canonicalize().map_err(failed)?) {
+            return Err(format!(
+                "has its data in {}, which is a link out of the model's folder; keep the file itself beside the model",
+                Quoted(location)
+            ));
+        }
         if !self.open.contains_key(&path) {
             let about = std::fs::metadata(&path).map_err(failed)?; // before opening: a pipe would wait for its writer
             if !about.is_file() {
                 return Err(format!("has its data in {}, which is not a file", Quoted(location)));
             }
-            self.left = self.left.saturating_add(about.len().saturating_mul(2));
-            self.open.insert(path.clone(), (File::open(&path).map_err(failed)?, about.len()));
+            let file = File::open(&path).map_err(failed)?;
+            let size = file.metadata().map_err(failed)?.len();
+            self.left = self.left.saturating_add(size.saturating_mul(2));
+            self.open.insert(path.clone(), (file, size));
         }
         let (file, size) = self.open.get_mut(&path).expect("opened just now, or before");
         Ok((file, *size))
@@ -105,11 +118,21 @@ struct Source<'a> {
 
 impl<'a> Source<'a> {
     fn of(tensor: &'a TensorProto) -> Result<Self, Reason> {
+        for (at, entry) in tensor.external_data.iter().enumerate() {
+            if tensor.external_data[..at].iter().any(|earlier| earlier.key == entry.key) {
+                return Err(format!(
+                    "says twice where its data in another file is: the key {} is there twice",
+                    Quoted(&entry.key)
+                ));
+            }
+        }
         let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
         let number = |key: &str| {
             let unusable =
                 |text: &str| format!("has its data in another file at {key} {}, which is no number", Quoted(text));
-            entry(key).map(|text| text.parse::<u64>().map_err(|_| unusable(text))).transpose()
+            let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = |text: &str| text.parse::<u64>().ok().filter(|_| digits(text)).ok_or_else(|| unusable(text));
+            entry(key).map(number).transpose()
         };
         let claimed = size(tensor)?;
         let length = number("length")?.unwrap_or(claimed);
@@ -236,6 +259,22 @@ mod tests {
                 "claims 8 bytes of another file, but gives the length 4; the file is damaged",
             ),
             (
+                &[("location", "net.data"), ("offset", "4"), ("offset", "0")],
+                "says twice where its data in another file is: the key 'offset' is there twice",
+            ),
+            (
+                &[("location", "net.data"), ("location", "other.data")],
+                "says twice where its data in another file is: the key 'location' is there twice",
+            ),
+            (
+                &[("location", "inner/../net.data")],
+                "has its data in 'inner/../net.data', which is outside the model's folder",
+            ),
+            (
+                &[("location", "net.data"), ("offset", "+4")],
+                "has its data in another file at offset '+4', which is no number",
+            ),
+            (
                 &[("location", "net.data"), ("offset", "-1")],
                 "has its data in another file at offset '-1', which is no number",
             ),
@@ -246,6 +285,42 @@ mod tests {
         let missing = imported(&folder, &[("location", "gone.data")]).expect_err("no file").to_string();
         assert!(missing.contains("has its data in 'gone.data', which cannot be read: "), "{missing}");
         assert!(missing.ends_with("; keep it beside the model"), "{missing}");
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_to_no_file_outside_the_folder() -> Fallible {
+        use std::os::unix::fs::symlink;
+        let (folder, elsewhere) = (Folder::new()?, Folder::new()?);
+        std::fs::write(elsewhere.0.join("net.data"), numbers())?;
+        symlink(elsewhere.0.join("net.data"), folder.0.join("file.data"))?;
+        symlink(&elsewhere.0, folder.0.join("inner"))?;
+        symlink(folder.0.join("file.data"), folder.0.join("twice.data"))?;
+        for location in ["file.data", "inner/net.data", "twice.data"] {
+            let text = imported(&folder, &[("location", location), ("offset", "4")]).expect_err("a link").to_string();
+            assert!(text.contains("which is a link out of the model's folder"), "{location}: {text}");
+        }
+        symlink("/dev/zero", folder.0.join("zero.data"))?;
+        assert!(imported(&folder, &[("location", "zero.data")]).is_err());
+        // a link within the folder, and a model that is reached through one, as download caches have them
+        std::fs::write(folder.0.join("net.data"), numbers())?;
+        symlink("net.data", folder.0.join("near.data"))?;
+        assert!(imported(&folder, &[("location", "near.data"), ("offset", "4")]).is_ok());
+        symlink(&folder.0, elsewhere.0.join("models"))?;
+        assert!(load(&elsewhere.0.join("models/net.onnx"), &ImportOptions::default()).is_ok());
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_waited_for() -> Fallible {
+        let folder = Folder::new()?;
+        let made = std::process::Command::new("mkfifo").arg(folder.0.join("pipe.data")).status();
+        if made.is_ok_and(|status| status.success()) {
+            let text = imported(&folder, &[("location", "pipe.data")]).expect_err("a pipe").to_string();
+            assert!(text.ends_with("has its data in 'pipe.data', which is not a file"), "{text}");
+        }
         Ok(())
     }
 

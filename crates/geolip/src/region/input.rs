@@ -1,7 +1,7 @@
 //! Regions from files: centres (`.npy`, `.csv`, text), boxes (two rows of them), and the input boxes of VNN-LIB properties.
 
 use super::Region;
-use crate::import::{ImportError, load_table};
+use crate::import::{ImportError, Table, load_table};
 use std::path::{Path, PathBuf};
 
 /// Why a file makes no region.
@@ -22,10 +22,21 @@ pub enum RegionFileError {
 }
 
 /// The rows of numbers of a file: a `.npy` array (a vector is one row; a batch of images one row each), or text with one row
-/// per line, numbers between commas, semicolons or white space. Rows of text have one length; a first line of words is a
-/// heading.
+/// per line, numbers between commas, semicolons, tabs or white space. Rows have one length, and every cell is a number; a
+/// first line without any number is a heading.
+///
+/// # Errors
+/// [`RegionFileError`], with the line and the column.
 pub fn load_rows(path: &Path) -> Result<Vec<Vec<f64>>, RegionFileError> {
-    Ok(load_table(path)?)
+    Ok(load_table(path, None)?.rows)
+}
+
+/// As [`load_rows`], with the heading, for [`samples`](super::samples()); `heading` says whether the first line is one.
+///
+/// # Errors
+/// As for [`load_rows`].
+pub fn load_samples(path: &Path, heading: Option<bool>) -> Result<Table, RegionFileError> {
+    Ok(load_table(path, heading)?)
 }
 
 /// A box from a file: two rows, the lower ends and the upper ends; or the input box of a VNN-LIB property (`.vnnlib`).

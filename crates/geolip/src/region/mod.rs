@@ -30,10 +30,11 @@ pub(crate) mod ranges;
 mod refine;
 mod samples;
 
-pub use input::{RegionFileError, load_box, load_rows};
+pub use crate::weights::Table;
+pub use input::{RegionFileError, load_box, load_rows, load_samples};
 pub(crate) use part::Knife;
 pub use part::{Part, Side};
-pub use samples::{Sample, SampleError, one_sample, samples};
+pub use samples::{LabelColumn, Sample, SampleError, one_sample, samples};
 
 use crate::certificate::rounding::{mul_up, sqrt_up, sum_up};
 use crate::matrix::power_of_two_near;

@@ -5,8 +5,8 @@
 //! placed by their shapes, and refused where the shapes allow two orders. The orientation is what was asked for, by habit
 //! out × in. It is an error where the shapes contradict it, and where a format has no habit and the shapes allow both.
 
-use super::{Fault, Layer};
-use crate::import::Quoted;
+use super::{Fault, Layer, prefix};
+use crate::import::{Plain, Quoted};
 use crate::matrix::Matrix;
 use std::collections::BTreeMap;
 
@@ -48,8 +48,14 @@ impl Orientation {
     }
 }
 
-/// The layers in their order, out × in; `transposed` says that they are stored in × out, or that they are not.
-pub(super) fn arrange(layers: Vec<Layer>, transposed: Option<bool>, habit: Habit) -> Result<Vec<Layer>, Fault> {
+/// The layers in their order, out × in; `transposed` says that they are stored in × out, or that they are not, and `one`
+/// that they are of one network.
+pub(super) fn arrange(
+    layers: Vec<Layer>,
+    transposed: Option<bool>,
+    habit: Habit,
+    one: bool,
+) -> Result<Vec<Layer>, Fault> {
     let orientation = if transposed == Some(true) { Orientation::InByOut } else { Orientation::OutByIn };
     let mut orders = orders(&layers, orientation);
     let otherwise = || !self::orders(&layers, orientation.other()).is_empty();
@@ -58,10 +64,15 @@ pub(super) fn arrange(layers: Vec<Layer>, transposed: Option<bool>, habit: Habit
         (Some(_), true) if transposed.is_none() && habit == Habit::Either && otherwise() => Err(Fault::of_file(
             "the shapes fit as out x in and as in x out, and the file does not say which: give --transposed=false or --transposed",
         )),
-        (Some(order), true) => Ok(placed(layers, &order, orientation)),
+        (Some(order), true) => {
+            let layers = placed(layers, &order, orientation);
+            if one { Ok(layers) } else { one_network(layers) }
+        }
         (Some(_), false) => {
             let names = names(&layers);
-            Err(Fault::of_file(format!("the order of the layers {names} is not clear: number them, as in fc1, fc2")))
+            Err(Fault::of_file(format!(
+                "the order of the layers {names} is not clear: number them, as in fc1, fc2, or choose some with --prefix"
+            )))
         }
     }
 }
@@ -70,12 +81,50 @@ fn placed(layers: Vec<Layer>, order: &[usize], orientation: Orientation) -> Vec<
     let mut layers: Vec<Option<Layer>> = layers.into_iter().map(Some).collect();
     let placed = order.iter().filter_map(|&index| layers[index].take());
     placed
-        .map(|Layer { weight: (key, matrix), bias, family }| Layer {
+        .map(|Layer { name, weight: (key, matrix), bias, family, group }| Layer {
+            name,
             weight: (key, orientation.turned(matrix)),
             bias,
             family,
+            group,
         })
         .collect()
+}
+
+/// The layers, out × in and in their order, where nothing suggests that they are of two networks.
+///
+/// Shapes that fit are no proof that one layer follows another. Numbers in names are: layers of one group are of one
+/// network. A second group is taken for a continuation of the first only if it is a single layer, of no other module
+/// (`actor.0`, `critic.0`), that fits nowhere else: neither at the input nor behind the end of another group.
+fn one_network(layers: Vec<Layer>) -> Result<Vec<Layer>, Fault> {
+    let taken = |layer: &Layer| Orientation::OutByIn.taken(layer);
+    let given = |layer: &Layer| Orientation::OutByIn.given(layer);
+    let count = |group: usize| layers.iter().filter(|layer| layer.group == group).count();
+    let module = |layer: &Layer| layer.name.split_once(['.', '/']).map(|(module, _)| module.to_owned());
+    let doubt = layers.iter().enumerate().skip(1).find_map(|(index, layer)| {
+        let before = &layers[..index];
+        if before.iter().any(|earlier| earlier.group == layer.group) {
+            return None;
+        }
+        before.iter().enumerate().find_map(|(at, other)| {
+            let is_end = layers[at + 1..].iter().all(|later| later.group != other.group);
+            let several = count(other.group) > 1 && count(layer.group) > 1;
+            let apart = module(other).zip(module(layer)).is_some_and(|(a, b)| a != b);
+            let elsewhere = at + 1 < index && is_end && given(other) == taken(layer);
+            let beside = at == 0 && taken(other) == taken(layer);
+            (several || apart || elsewhere || beside).then_some((other, layer))
+        })
+    });
+    let Some((one, other)) = doubt else { return Ok(layers) };
+    let (a, b) = prefix::beginnings(&one.name, &other.name);
+    Err(Fault::of_file(format!(
+        "holds {} and {}, which may be of two networks: choose one with --prefix {} or --prefix {}, or say that all \
+         arrays are of one with --prefix ''",
+        Quoted(&one.weight.0),
+        Quoted(&other.weight.0),
+        Plain(a),
+        Plain(b)
+    )))
 }
 
 /// Most steps in the search for an order, and most families among which it searches. Numbered layers need no search.
@@ -146,7 +195,9 @@ fn misfit(layers: &[Layer], orientation: Orientation, otherwise: bool) -> Fault 
     let hint = match (otherwise, orientation) {
         (true, Orientation::OutByIn) => "; as in x out all shapes fit: give --transposed".to_owned(),
         (true, Orientation::InByOut) => "; as out x in all shapes fit: leave out --transposed".to_owned(),
-        (false, _) if families(layers).len() > 1 => format!(" (layers in the order {})", names(layers)),
+        (false, _) if families(layers).len() > 1 => {
+            format!(" (layers in the order {}); if they are of two networks, choose one with --prefix", names(layers))
+        }
         (false, _) => String::new(),
     };
     let Fault { key, reason } = fault.unwrap_or_else(|| Fault::of_file("the shapes of the layers do not fit"));
@@ -167,7 +218,8 @@ mod tests {
     /// A layer of a family, with or without a bias of this length.
     fn layer(key: &str, family: usize, shape: (usize, usize), bias: Option<usize>) -> Layer {
         let weight = (key.to_owned(), Matrix::zeros(shape.0, shape.1));
-        Layer { weight, bias: bias.map(|len| (format!("{key}'s bias"), vec![0.0; len])), family }
+        let bias = bias.map(|len| (format!("{key}'s bias"), vec![0.0; len]));
+        Layer { name: key.to_owned(), weight, bias, family, group: family }
     }
 
     fn chain(shapes: &[(usize, usize)]) -> Vec<Layer> {
@@ -175,19 +227,19 @@ mod tests {
     }
 
     fn fault(layers: Vec<Layer>, transposed: Option<bool>, habit: Habit) -> String {
-        let Fault { key, reason } = arrange(layers, transposed, habit).expect_err("a fault");
+        let Fault { key, reason } = arrange(layers, transposed, habit, false).expect_err("a fault");
         format!("{}: {reason}", key.unwrap_or_default())
     }
 
     fn keys(layers: Vec<Layer>) -> Result<String, Fault> {
-        let layers = arrange(layers, None, Habit::OutByIn)?;
+        let layers = arrange(layers, None, Habit::OutByIn, false)?;
         Ok(layers.into_iter().map(|layer| layer.weight.0).collect::<Vec<_>>().join(" "))
     }
 
     #[test]
     fn the_orientation_asked_for_is_the_one_read() -> Result<(), Fault> {
         let stored = layer("W1", 0, (2, 3), Some(3));
-        let read = arrange(vec![stored.clone()], Some(true), Habit::Either)?;
+        let read = arrange(vec![stored.clone()], Some(true), Habit::Either, false)?;
         assert_eq!((read[0].weight.1.rows(), read[0].weight.1.cols()), (3, 2));
         let square = chain(&[(2, 2), (2, 2)]);
         for (transposed, habit) in [
@@ -196,7 +248,7 @@ mod tests {
             (Some(false), Habit::Either),
             (Some(true), Habit::Either),
         ] {
-            assert_eq!(arrange(square.clone(), transposed, habit)?.len(), 2);
+            assert_eq!(arrange(square.clone(), transposed, habit, false)?.len(), 2);
         }
         Ok(())
     }
@@ -228,7 +280,7 @@ mod tests {
             assert_eq!(fault(chain(shapes), None, Habit::Either), choice, "{shapes:?}");
         }
         let told = vec![layer("W1", 0, (2, 3), Some(2))];
-        assert!(arrange(told, None, Habit::Either).is_ok(), "the bias tells");
+        assert!(arrange(told, None, Habit::Either, false).is_ok(), "the bias tells");
     }
 
     #[test]
@@ -242,14 +294,39 @@ mod tests {
         let square = vec![body(), layer("neck", 2, (4, 4), None), layer("spine", 3, (4, 4), None), head()];
         assert_eq!(
             keys(square).expect_err("two orders").reason,
-            "the order of the layers 'body', 'neck', 'spine', 'head' is not clear: number them, as in fc1, fc2"
+            "the order of the layers 'body', 'neck', 'spine', 'head' is not clear: number them, as in fc1, fc2, or choose some with --prefix"
         );
         assert_eq!(
             fault(vec![body(), layer("head", 1, (2, 5), None)], None, Habit::OutByIn),
-            "head: takes 5 numbers where body gives 4 (layers in the order 'body', 'head')"
+            "head: takes 5 numbers where body gives 4 (layers in the order 'body', 'head'); if they are of two networks, \
+             choose one with --prefix"
         );
         assert!(fault(vec![body(), head()], None, Habit::Either).contains("and as in x out"), "head, then body");
         Ok(())
+    }
+
+    #[test]
+    fn what_may_be_two_networks_is_refused_with_the_choice() {
+        let group = |key: &str, group: usize, shape| Layer { group, ..layer(key, 0, shape, None) };
+        let reason = |layers: Vec<Layer>| arrange(layers, None, Habit::OutByIn, false).expect_err("two").reason;
+        let twins = || {
+            vec![group("q1.0", 0, (4, 4)), group("q1.2", 0, (4, 4)), group("q2.0", 1, (4, 4)), group("q2.2", 1, (1, 4))]
+        };
+        assert_eq!(
+            reason(twins()),
+            "holds 'q1.0' and 'q2.0', which may be of two networks: choose one with --prefix q1 or --prefix q2, or say \
+             that all arrays are of one with --prefix ''"
+        );
+        assert_eq!(arrange(twins(), None, Habit::OutByIn, true).map(|layers| layers.len()), Ok(4));
+        let two = |a: &str, b: &str, last| vec![layer(a, 0, (4, 3), None), layer(b, 1, last, None)];
+        assert!(reason(two("actor.0", "critic.0", (1, 4))).contains("--prefix actor or --prefix critic"));
+        let beside = vec![layer("policy", 0, (3, 3), None), layer("value", 1, (1, 3), None)];
+        assert!(reason(beside).contains("'policy' and 'value'"), "both may take the input");
+        let heads =
+            vec![layer("body", 0, (4, 3), None), layer("policy", 1, (4, 4), None), layer("value", 2, (1, 4), None)];
+        assert!(reason(heads).contains("'body' and 'value'"), "both may take what the body gives");
+        assert!(arrange(two("net.0", "head", (1, 4)), None, Habit::OutByIn, false).is_ok());
+        assert!(arrange(two("net.0", "net.head", (1, 4)), None, Habit::OutByIn, false).is_ok());
     }
 
     #[test]

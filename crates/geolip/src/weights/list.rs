@@ -65,13 +65,14 @@ fn complete(parts: BTreeMap<Label, Part>, style: Style) -> Result<Vec<Layer>, Fa
             format!("is missing, but {} is there", style.weight(&last.name)),
         ));
     }
-    let mut families = BTreeMap::new();
+    let (mut families, mut groups) = (BTreeMap::new(), BTreeMap::new());
     let mut layers = Vec::new();
     for (label, Part { name, weight, bias }) in parts {
-        let count = families.len();
-        let family = *families.entry(label.text()).or_insert(count);
+        let (family_count, group_count) = (families.len(), groups.len());
+        let family = *families.entry(label.text()).or_insert(family_count);
+        let group = *groups.entry(label.stem()).or_insert(group_count);
         match (weight, bias) {
-            (Some(weight), bias) => layers.push(Layer { weight, bias, family }),
+            (Some(weight), bias) => layers.push(Layer { name, weight, bias, family, group }),
             (None, bias) => {
                 let (key, weight) = (bias.map(|(key, _)| key).unwrap_or_default(), style.weight(&name));
                 return Err(Fault::of(&key, format!("belongs to no layer: there is no {weight}")));
@@ -181,6 +182,15 @@ impl Label {
     fn text(&self) -> Vec<Chunk> {
         let blank = |chunk: &Chunk| if matches!(chunk, Chunk::Number(_)) { Chunk::Number(0) } else { chunk.clone() };
         self.0.iter().map(blank).collect()
+    }
+
+    /// The name without its last number.
+    fn stem(&self) -> Vec<Chunk> {
+        let mut chunks = self.0.clone();
+        if let Some(last) = chunks.iter_mut().rev().find(|chunk| matches!(chunk, Chunk::Number(_))) {
+            *last = Chunk::Number(0);
+        }
+        chunks
     }
 }
 

@@ -2,26 +2,35 @@
 //!
 //! | step | file |
 //! | --- | --- |
+//! | compressed bytes and archives, with their checksums | `inflate`, `archive` |
 //! | bytes to named arrays | `npz` and `npy`, `safetensors`, `mat` |
+//! | the arrays of one network among those of several | `prefix` |
 //! | names to layers | `list`; for the cell arrays of MATLAB, `mat/layout` |
 //! | layers to their order and orientation | `chain` |
 //! | layers to a network | this file |
 
+mod archive;
 mod array;
 mod chain;
+mod inflate;
 mod list;
 mod mat;
 mod npy;
 mod npz;
+mod prefix;
 mod safetensors;
+mod table;
 mod vector;
 
-pub use vector::{load_table, load_vector};
+pub use table::{Table, load_table};
+pub use vector::load_vector;
 
 use crate::import::{Format, ImportError, ImportOptions, Parts, Port, SelfCheck};
 use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError};
+use array::Array;
 use chain::Habit;
+use list::Wanted;
 use std::path::Path;
 
 /// The kinds of files that hold weight lists.
@@ -70,13 +79,20 @@ pub(crate) fn read(bytes: &[u8], path: &Path, kind: Kind, options: &ImportOption
 }
 
 fn parts(bytes: &[u8], kind: Kind, options: &ImportOptions) -> Result<Parts, Fault> {
-    let List { layers, left_out } = match kind {
-        Kind::Npz => list::layers(npz::read(bytes)?, &npz::WANTED)?.into(),
-        Kind::Safetensors => list::layers(safetensors::read(bytes)?, &safetensors::WANTED)?.into(),
-        Kind::Mat => mat::read(bytes)?,
+    let prefix = options.prefix.as_deref();
+    let List { layers, left_out, numbers } = match kind {
+        Kind::Npz => List::of(npz::read(bytes)?, Vec::new(), prefix, &npz::WANTED)?,
+        Kind::Safetensors => {
+            let (arrays, counters) = safetensors::read(bytes)?;
+            List::of(arrays, counters, prefix, &safetensors::WANTED)?
+        }
+        Kind::Mat => mat::read(bytes, prefix)?,
     };
-    let layers = chain::arrange(layers, options.transposed, kind.habit())?;
+    let layers = chain::arrange(layers, options.transposed, kind.habit(), prefix.is_some())?;
     let network = network(layers, options.activation.as_ref().unwrap_or(&Activation::Relu))?;
+    if let Some(number) = numbers.first().filter(|_| network.inputs() == 1 || network.outputs() == 1) {
+        return Err(Fault::of(number, mat::UNCLEAR));
+    }
     Ok(Parts {
         inputs: vec![Port { name: "input".to_owned(), shape: vec![network.inputs()] }],
         fixed: Vec::new(),
@@ -110,21 +126,35 @@ fn network(layers: Vec<Layer>, activation: &Activation) -> Result<Network, Fault
 /// One layer as it is stored: its matrix and its bias, with their keys.
 #[derive(Clone, Debug, PartialEq)]
 struct Layer {
+    /// What the keys call it.
+    name: String,
     weight: (String, Matrix),
     bias: Option<(String, Vec<f64>)>,
     /// Layers of one family have names that differ only in numbers, which give their order.
     family: usize,
+    /// Layers of one group have names that differ only in the last number: they are of one network.
+    group: usize,
 }
 
 /// The layers of a file, and the names of what it holds besides.
 struct List {
     layers: Vec<Layer>,
     left_out: Vec<String>,
+    /// Those of `left_out` that are single numbers.
+    numbers: Vec<String>,
 }
 
-impl From<Vec<Layer>> for List {
-    fn from(layers: Vec<Layer>) -> Self {
-        Self { layers, left_out: Vec::new() }
+impl List {
+    /// The layers of those arrays that are of one network.
+    fn of(
+        arrays: Vec<(String, Array)>,
+        mut left_out: Vec<String>,
+        prefix: Option<&str>,
+        wanted: &Wanted,
+    ) -> Result<Self, Fault> {
+        let (chosen, others) = prefix::choose(arrays, prefix)?;
+        left_out.extend(others);
+        Ok(Self { layers: list::layers(chosen, wanted)?, left_out, numbers: Vec::new() })
     }
 }
 

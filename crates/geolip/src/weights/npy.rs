@@ -35,8 +35,8 @@ fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let rest = bytes.strip_prefix(MAGIC)?;
     let (version, rest) = rest.split_first_chunk::<2>()?;
     let (length, rest) = match version {
-        [1, _] => rest.split_first_chunk().map(|(length, rest)| (u32::from(u16::from_le_bytes(*length)), rest))?,
-        [2 | 3, _] => rest.split_first_chunk().map(|(length, rest)| (u32::from_le_bytes(*length), rest))?,
+        [1, 0] => rest.split_first_chunk().map(|(length, rest)| (u32::from(u16::from_le_bytes(*length)), rest))?,
+        [2 | 3, 0] => rest.split_first_chunk().map(|(length, rest)| (u32::from_le_bytes(*length), rest))?,
         _ => return None,
     };
     let (header, data) = rest.split_at_checked(usize::try_from(length).ok()?)?;
@@ -61,17 +61,17 @@ impl Header {
             let (key, after) = quoted(rest).ok_or_else(unreadable)?;
             let value = after.trim_start().strip_prefix(':').ok_or_else(unreadable)?.trim_start();
             rest = match key {
-                "descr" => {
+                "descr" if number.is_none() => {
                     let (descr, after) = quoted(value).ok_or("holds records; only plain arrays of numbers are read")?;
                     number = Some(Number::of(descr)?);
                     after
                 }
-                "fortran_order" => {
+                "fortran_order" if fortran.is_none() => {
                     let (is_fortran, after) = boolean(value).ok_or_else(unreadable)?;
                     fortran = Some(is_fortran);
                     after
                 }
-                "shape" => {
+                "shape" if shape.is_none() => {
                     let (dims, after) = tuple(value).ok_or_else(unreadable)?;
                     shape = Some(dims);
                     after
@@ -79,7 +79,11 @@ impl Header {
                 _ => return Err(unreadable()),
             };
             rest = rest.trim_start();
-            rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
+            rest = match rest.strip_prefix(',') {
+                Some(after) => after.trim_start(),
+                None if rest == "}" => rest,
+                None => return Err(unreadable()),
+            };
         }
         match (number, fortran, shape, rest) {
             (Some(number), Some(fortran), Some(shape), "}") => Ok(Self { number, fortran, shape }),
@@ -103,12 +107,18 @@ fn boolean(text: &str) -> Option<(bool, &str)> {
 fn tuple(text: &str) -> Option<(Vec<usize>, &str)> {
     let (inside, rest) = text.strip_prefix('(')?.split_once(')')?;
     let inside = inside.trim();
-    let inside = inside.strip_suffix(',').unwrap_or(inside);
     if inside.is_empty() {
         return Some((Vec::new(), rest));
     }
-    let dims: Option<Vec<usize>> = inside.split(',').map(|d| d.trim().trim_end_matches('L').parse().ok()).collect();
-    Some((dims?, rest))
+    let dimension = |text: &str| {
+        let text = text.trim();
+        let digits = text.strip_suffix('L').unwrap_or(text); // as Python 2 wrote them
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok()).flatten()
+    };
+    let listed = inside.strip_suffix(',').unwrap_or(inside);
+    let dims: Vec<usize> = listed.split(',').map(dimension).collect::<Option<_>>()?;
+    // (3) is a number in brackets, (3,) is a shape
+    (dims.len() > 1 || listed != inside).then_some((dims, rest))
 }
 
 /// The element types that are read.
@@ -196,6 +206,25 @@ mod tests {
         }
         assert!(Header::read("{'descr': [('a', '<f4')], }").expect_err("a record").contains("records"));
         assert!(Header::read("{'descr': '<f2', }").expect_err("half").starts_with("has element type '<f2'"));
+    }
+
+    /// NumPy refuses these, or reads another of two values.
+    #[test]
+    fn headers_with_two_meanings_are_errors() {
+        assert!(Header::read(&header("<f4", "False", "(2, 3)")).is_ok());
+        for shape in ["(3)", "(+3,)", "(3,,)", "(,)", "(3LL,)", "(3 4)", "3", "[3]", "(3.0,)", "(0x3,)"] {
+            assert!(Header::read(&header("<f4", "False", shape)).is_err(), "{shape}");
+        }
+        let twice = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'shape': (3, 2)}";
+        assert!(Header::read(twice).is_err());
+        for bad in [
+            "{'descr': '<f4' 'fortran_order': False, 'shape': (2, 3)}",
+            "{'descr': '<f4',, 'fortran_order': False, 'shape': (2, 3)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3)} }",
+            "{'descr': '<f4', 'fortran_order': 0, 'shape': (2, 3)}",
+        ] {
+            assert!(Header::read(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub(super) fn is_safetensors(bytes: &[u8]) -> bool {
     split(bytes).is_some_and(|(header, _)| header.starts_with(b"{"))
 }
 
-/// The tensors of a file, in the order of their numbers.
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, Fault> {
+/// The tensors of a file, in the order of their numbers, and the names of those that count training steps.
+#[expect(clippy::type_complexity, reason = "two lists")]
+pub(super) fn read(bytes: &[u8]) -> Result<(Vec<(String, Array)>, Vec<String>), Fault> {
     let (header, data) =
         split(bytes).ok_or_else(|| Fault::of_file("no safetensors file, or one that is cut short: no whole header"))?;
     let metadata: Metadata = serde_json::from_slice(header).map_err(|error| {
@@ -31,16 +32,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<(String, Array)>, Fault> {
         let (claimed, found) = (metadata.data_len(), data.len());
         return Err(Fault::of_file(format!("the tensors claim {claimed} bytes, but the file has {found} for them")));
     }
-    let mut arrays = Vec::new();
+    let (mut arrays, mut counters) = (Vec::new(), Vec::new());
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
         let key = Plain(&name).to_string();
         if is_read(&key)? {
             let array = array(info, data).map_err(|reason| Fault::of(&key, reason))?;
             arrays.push((key, array));
+        } else {
+            counters.push(key);
         }
     }
-    Ok(arrays)
+    Ok((arrays, counters))
 }
 
 /// The header, and the bytes after it.
@@ -109,7 +112,7 @@ mod tests {
             let bytes = file(&header, &data);
             assert!(is_safetensors(&bytes));
             let expected = Array { shape: vec![2, 3], data: numbers.to_vec() };
-            assert_eq!(read(&bytes)?, [("a.weight".to_owned(), expected)], "{dtype}");
+            assert_eq!(read(&bytes)?.0, [("a.weight".to_owned(), expected)], "{dtype}");
             for length in 0..bytes.len() {
                 assert!(read(&bytes[..length]).is_err(), "{dtype} cut to {length} bytes");
             }
@@ -122,7 +125,7 @@ mod tests {
         let integers = file(&format!("{{\"a.weight\":{}}}", entry("I64", "[1]", 8)), &[0; 8]);
         assert_eq!(fault(&integers), "a.weight: has element type 'I64'; F16, BF16, F32 and F64 are read");
         let counter = file(&format!("{{\"bn.num_batches_tracked\":{}}}", entry("I64", "[]", 8)), &[0; 8]);
-        assert_eq!(read(&counter)?, []);
+        assert_eq!(read(&counter)?, (vec![], vec!["bn.num_batches_tracked".to_owned()]));
         let mean = file(&format!("{{\"bn.running_mean\":{}}}", entry("F32", "[2]", 8)), &[0; 8]);
         assert_eq!(
             fault(&mean),

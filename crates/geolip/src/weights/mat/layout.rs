@@ -3,22 +3,30 @@
 
 use super::super::array::Array;
 use super::super::list::{self, Key, Kind, Wanted};
-use super::super::{Fault, Layer, List};
+use super::super::{Fault, Layer, List, prefix};
 use super::variable::{Value, Variable};
+use crate::import::SCALER;
 
 const WANTED: Wanted = Wanted {
     least: "weights",
     all: "the cell arrays weights and biases, or W1, W2, … and b1, b2, …, or NAME_weight and NAME_bias",
 };
 
-/// Arrays that are known to be no part of the network: the scaler in front of it.
-const SCALER: [&str; 3] = ["input_mean", "input_scale", "input_std"];
+/// Why a single number is refused.
+pub(in super::super) const UNCLEAR: &str =
+    "is a single number that may be a part of the network; save the file without it, or with it in the weights";
 
-/// The layers of a file's variables.
-pub(super) fn list(variables: Vec<Variable>) -> Result<List, Fault> {
+/// What the names of numbers contain that scale or shift.
+const SCALES: [&str; 9] = ["scale", "std", "gain", "mean", "shift", "offset", "norm", "factor", "slope"];
+
+/// The layers of a file's variables, or of those whose names begin with `prefix`.
+pub(super) fn list(variables: Vec<Variable>, prefix: Option<&str>) -> Result<List, Fault> {
+    let named = variables.into_iter().map(|Variable { name, value }| (name, value)).collect();
+    let (chosen, others) = prefix::choose(named, prefix)?;
     let mut found = Found::default();
-    variables.into_iter().try_for_each(|variable| found.add(variable))?;
-    let Found { weights, biases, arrays, left_out } = found;
+    chosen.into_iter().try_for_each(|(name, value)| found.add(Variable { name, value }))?;
+    let Found { weights, biases, arrays, mut left_out, numbers } = found;
+    left_out.extend(others);
     let layers = match (weights, biases, arrays.first()) {
         (Some((key, _)), _, Some((other, _))) | (None, Some((key, _)), Some((other, _))) => {
             return Err(list::second_list(&key, other));
@@ -28,7 +36,7 @@ pub(super) fn list(variables: Vec<Variable>) -> Result<List, Fault> {
         (None, None, None) => return Err(WANTED.nothing()),
         (None, None, Some(_)) => list::layers(arrays, &WANTED)?,
     };
-    Ok(List { layers, left_out })
+    Ok(List { layers, left_out, numbers })
 }
 
 type Cells = (String, Vec<Value>);
@@ -40,6 +48,8 @@ struct Found {
     biases: Option<Cells>,
     arrays: Vec<(String, Array)>,
     left_out: Vec<String>,
+    /// Those left out that are single numbers.
+    numbers: Vec<String>,
 }
 
 impl Found {
@@ -53,6 +63,14 @@ impl Found {
                 Ok(())
             }
             (value, None, None) if is_aside(&name, &value) => {
+                if matches!(&value, Value::Numbers(array) if array.data.len() == 1) && !SCALER.contains(&name.as_str())
+                {
+                    let lower = name.to_lowercase();
+                    if SCALES.iter().any(|word| lower.contains(word)) {
+                        return Err(Fault::of(&name, UNCLEAR));
+                    }
+                    self.numbers.push(name.clone());
+                }
                 self.left_out.push(name);
                 Ok(())
             }
@@ -123,7 +141,7 @@ fn layers_of_cells((name, cells): Cells, biases: Option<Cells>) -> Result<Vec<La
             Some((key, array)) => Some(list::vector(&key, as_vector(array)).map(|data| (key, data))?),
             None => None,
         };
-        Ok(Layer { weight: (key, matrix), bias, family: 0 })
+        Ok(Layer { name: key.clone(), weight: (key, matrix), bias, family: 0, group: 0 })
     };
     let layers: Vec<Layer> = (1..).zip(cells).map(layer).collect::<Result<_, Fault>>()?;
     if layers.is_empty() { Err(Fault::of(&name, "is an empty cell array")) } else { Ok(layers) }

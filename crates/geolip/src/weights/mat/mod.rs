@@ -19,6 +19,7 @@ mod variable;
 #[cfg(test)]
 mod tests;
 
+use super::inflate::{budget, inflate};
 use super::{Fault, List};
 use crate::import::Plain;
 use element::{ByteOrder, Element, Elements, kind};
@@ -26,23 +27,25 @@ use flate2::bufread::ZlibDecoder;
 use std::io::Read;
 use variable::Variable;
 
+pub(super) use layout::UNCLEAR;
+
 /// Whether the bytes begin as those of a MAT-file of level 5 or later.
 pub(super) fn is_mat(bytes: &[u8]) -> bool {
     bytes.starts_with(b"MATLAB ")
 }
 
-/// The layers of a file.
-pub(super) fn read(bytes: &[u8]) -> Result<List, Fault> {
-    layout::list(variables(bytes)?)
+/// The layers of a file, or of those of its variables whose names begin with `prefix`.
+pub(super) fn read(bytes: &[u8], prefix: Option<&str>) -> Result<List, Fault> {
+    layout::list(variables(bytes)?, prefix)
 }
 
 /// The variables of a file, in its order.
 fn variables(bytes: &[u8]) -> Result<Vec<Variable>, Fault> {
     let (order, body) = header(bytes).map_err(Fault::of_file)?;
     let mut elements = Elements::new(body, order);
-    let (mut variables, mut budget) = (Vec::new(), budget(bytes));
+    let (mut variables, mut budget): (Vec<Variable>, u64) = (Vec::new(), budget(bytes));
     while let Some(Element { kind, content }) = elements.next().map_err(Fault::of_file)? {
-        variables.extend(match kind {
+        let variable = match kind {
             kind::MATRIX => variable::read(content, order)?,
             kind::COMPRESSED => variable::read(&inflated(content, order, &mut budget).map_err(Fault::of_file)?, order)?,
             other => {
@@ -50,7 +53,13 @@ fn variables(bytes: &[u8]) -> Result<Vec<Variable>, Fault> {
                     format!("holds an element of type {other} where a variable should be; the file is damaged");
                 return Err(Fault::of_file(reason));
             }
-        });
+        };
+        if let Some(Variable { name, .. }) = &variable
+            && variables.iter().any(|earlier| earlier.name == *name)
+        {
+            return Err(Fault::of(name, "is in the file twice"));
+        }
+        variables.extend(variable);
     }
     Ok(variables)
 }
@@ -80,18 +89,14 @@ fn header(bytes: &[u8]) -> Result<(ByteOrder, &[u8]), String> {
     }
 }
 
-/// What compressed variables may take in all: far more than weights compress to, and little beside a computer's memory.
-fn budget(bytes: &[u8]) -> u64 {
-    (64 * bytes.len() as u64).max(64 << 20)
-}
-
 /// The matrix in a compressed element, without its tag. No more is read than the tag inside claims and `budget` allows; the
-/// checksum at the end is verified.
+/// checksum at the end is verified, and nothing may follow it.
 fn inflated(content: &[u8], order: ByteOrder, budget: &mut u64) -> Result<Vec<u8>, String> {
-    let damaged = |error: std::io::Error| format!("damaged compression: {}", Plain(&error.to_string()));
-    let mut decoder = ZlibDecoder::new(content);
+    const TAG: usize = 8;
+    const PADDING: u64 = 7;
     let mut tag = [[0; 4]; 2];
-    decoder.read_exact(tag.as_flattened_mut()).map_err(damaged)?;
+    let peeked = ZlibDecoder::new(content).read_exact(tag.as_flattened_mut());
+    peeked.map_err(|error| format!("damaged compression: {}", Plain(&error.to_string())))?;
     let (kind, length) = (order.u32(tag[0]), u64::from(order.u32(tag[1])));
     if kind != kind::MATRIX {
         return Err(format!("holds a compressed element of type {kind} where a variable should be"));
@@ -101,14 +106,13 @@ fn inflated(content: &[u8], order: ByteOrder, budget: &mut u64) -> Result<Vec<u8
             "a compressed variable of {length} bytes is too large beside the file; save it uncompressed, with '-v6'"
         )
     })?;
-    let mut matrix = Vec::new();
-    decoder.by_ref().take(length).read_to_end(&mut matrix).map_err(damaged)?;
-    let mut padding = Vec::new();
-    decoder.take(8).read_to_end(&mut padding).map_err(damaged)?;
-    if matrix.len() as u64 != length || padding.len() == 8 {
-        return Err(format!(
-            "a compressed variable claims {length} bytes but holds another number; the file is damaged"
-        ));
+    let mut matrix = inflate(content, true, TAG as u64 + length + PADDING)
+        .map_err(|reason| format!("damaged compression: a variable {reason}"))?;
+    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(TAG));
+    match end {
+        Some(end) if end <= matrix.len() => matrix.truncate(end),
+        _ => return Err(format!("a compressed variable claims {length} bytes but holds fewer; the file is damaged")),
     }
+    matrix.drain(..TAG);
     Ok(matrix)
 }

@@ -88,7 +88,7 @@ impl Writer {
 const LITTLE: Writer = Writer(ByteOrder::Little);
 
 fn fault(bytes: &[u8]) -> String {
-    let Fault { key, reason } = read(bytes).map(|_| ()).expect_err("a fault");
+    let Fault { key, reason } = read(bytes, None).map(|_| ()).expect_err("a fault");
     format!("{}: {reason}", key.unwrap_or_default())
 }
 
@@ -98,7 +98,7 @@ fn fault_of(variables: &[Vec<u8>]) -> String {
 
 /// The keys and shapes of a file's layers, and what is left out.
 fn summary(variables: &[Vec<u8>]) -> Result<(Vec<String>, Vec<String>), Fault> {
-    let List { layers, left_out } = read(&LITTLE.file(variables))?;
+    let List { layers, left_out, .. } = read(&LITTLE.file(variables), None)?;
     let show = |layer: Layer| {
         let (key, matrix) = layer.weight;
         let bias = layer.bias.map_or("-".to_owned(), |(key, bias)| format!("{key} {}", bias.len()));
@@ -110,7 +110,7 @@ fn summary(variables: &[Vec<u8>]) -> Result<(Vec<String>, Vec<String>), Fault> {
 #[test]
 fn cell_arrays_are_read_in_both_byte_orders() -> Result<(), Fault> {
     for order in ORDERS {
-        let List { layers, left_out } = read(&Writer(order).small())?;
+        let List { layers, left_out, .. } = read(&Writer(order).small(), None)?;
         assert_eq!(left_out, [""; 0]);
         let [first, second] = layers.as_slice() else { panic!("{layers:?}") };
         assert_eq!(first.weight.0, "weights{1}");
@@ -248,6 +248,31 @@ fn what_is_no_clear_list_is_refused_by_name() {
     );
 }
 
+/// A scale behind the network, or a last layer of one neuron.
+#[test]
+fn a_number_that_may_be_a_part_of_the_network_is_refused() {
+    let w = LITTLE;
+    let number = |name: &str| [w.doubles("W1", 2, 3, 0.0), w.doubles(name, 1, 1, 100.0)];
+    for name in ["output_scale", "y_std", "Gain", "temperature_factor"] {
+        assert_eq!(fault_of(&number(name)), format!("{name}: {UNCLEAR}"));
+    }
+    assert_eq!(summary(&number("accuracy")).expect("two outputs").1, ["accuracy"]);
+    let listed = read(&w.file(&number("accuracy")), None).expect("a list");
+    assert_eq!(listed.numbers, ["accuracy"], "refused where the network has one output");
+}
+
+#[test]
+fn one_network_of_several_is_chosen_by_its_names() {
+    let w = LITTLE;
+    let names = ["actor_0_weight", "actor_2_weight", "critic_0_weight", "critic_2_weight"];
+    let file = w.file(&names.map(|name| w.doubles(name, 3, 3, 0.0)));
+    let List { layers, left_out, .. } = read(&file, Some("critic")).expect("a list");
+    assert_eq!(layers.iter().map(|layer| layer.weight.0.as_str()).collect::<Vec<_>>(), ["0_weight", "2_weight"]);
+    assert_eq!(left_out, names[..2]);
+    let cells = ["actor_weights", "critic_weights"].map(|name| w.cells(name, &[w.doubles("", 3, 3, 0.0)]));
+    assert_eq!(read(&w.file(&cells), Some("actor")).expect("a list").left_out, ["critic_weights"]);
+}
+
 #[test]
 fn files_of_other_versions_are_named() {
     let save = "save it in MATLAB with save(..., '-v7')";
@@ -288,9 +313,19 @@ fn claims_are_checked_before_they_are_believed() {
     assert!(fault_of(&[zeros.clone(), zeros]).ends_with(too_large), "each would fit, the two do not");
     let (mut short, variable) = (w.doubles("W1", 2, 3, 0.0), w.doubles("W1", 2, 3, 0.0));
     short[4] -= 8;
-    let claim = "but holds another number; the file is damaged";
-    assert!(fault_of(&[w.compressed(&short)]).ends_with(claim));
-    assert!(fault_of(&[w.compressed(&variable[..variable.len() - 8])]).ends_with(claim));
+    let more = "damaged compression: a variable holds more than the ";
+    assert!(fault_of(&[w.compressed(&short)]).contains(more));
+    let fewer = "but holds fewer; the file is damaged";
+    assert!(fault_of(&[w.compressed(&variable[..variable.len() - 8])]).ends_with(fewer));
+    let mut longer = w.compressed(&variable);
+    longer[4] += 1;
+    longer.push(0);
+    assert!(fault_of(&[longer]).ends_with("has bytes behind its compressed content"));
+    let mut cut = w.compressed(&variable);
+    cut[4] -= 4;
+    cut.truncate(cut.len() - 4);
+    assert!(fault_of(&[cut]).ends_with("is cut short in its compressed content"), "without its checksum");
+    assert_eq!(fault_of(&[variable.clone(), variable.clone()]), "W1: is in the file twice");
     let mut checksum = w.compressed(&variable);
     *checksum.last_mut().expect("a checksum") ^= 1;
     assert!(fault_of(&[checksum]).starts_with(": damaged compression: "));
@@ -310,13 +345,13 @@ fn spoilt_files_do_no_harm() {
         for length in 0..whole.len() {
             // nothing in a file says how many variables it has
             let between = writer.file(&[writer.small_weights()]).len();
-            assert_eq!(read(&whole[..length]).is_ok(), length == between, "{length} bytes, {order:?}");
+            assert_eq!(read(&whole[..length], None).is_ok(), length == between, "{length} bytes, {order:?}");
         }
         for place in 0..whole.len() {
             for byte in [whole[place] ^ 0x01, whole[place] ^ 0x08, whole[place] ^ 0x80, 0x00, 0xff] {
                 let mut bytes = whole.clone();
                 bytes[place] = byte;
-                let _ = read(&bytes);
+                let _ = read(&bytes, None);
             }
         }
     }
@@ -328,9 +363,9 @@ proptest! {
     #[test]
     fn any_bytes_do_no_harm(body in prop::collection::vec(any::<u8>(), 0..300), big in any::<bool>()) {
         let writer = Writer(if big { ByteOrder::Big } else { ByteOrder::Little });
-        let _ = read(&writer.file(std::slice::from_ref(&body)));
-        let _ = read(&writer.file(&[writer.compressed(&writer.element(kind::MATRIX, &body))]));
-        let _ = read(&writer.file(&[writer.matrix("weights", 1, &[1, 2], &body)]));
-        let _ = read(&writer.file(&[writer.matrix("W1", DOUBLE, &[1, 2], &body)]));
+        let _ = read(&writer.file(std::slice::from_ref(&body)), None);
+        let _ = read(&writer.file(&[writer.compressed(&writer.element(kind::MATRIX, &body))]), None);
+        let _ = read(&writer.file(&[writer.matrix("weights", 1, &[1, 2], &body)]), None);
+        let _ = read(&writer.file(&[writer.matrix("W1", DOUBLE, &[1, 2], &body)]), None);
     }
 }
