@@ -11,6 +11,7 @@ use super::{Lowered, Reason};
 use crate::import::Quoted;
 use crate::network::{Activation, LinearMap, NetworkBuilder, NetworkError, NodeId};
 use std::rc::Rc;
+use tract_onnx::pb::tensor_proto::DataType;
 
 /// A node whose inputs are all understood.
 pub(super) struct Call<'a> {
@@ -28,6 +29,10 @@ pub(super) struct Call<'a> {
     pub(super) builder: &'a mut NetworkBuilder,
     /// How many weights, biases and parameters it got from this node.
     pub(super) made: usize,
+    /// The element type of what the node gives, as far as it is known.
+    pub(super) element_type: Option<DataType>,
+    /// Whether implementations may give other last digits, or a decision rests on such digits already.
+    pub(super) rough: bool,
     /// Which of the network's nodes made here implementations compute more coarsely than their terms suggest.
     pub(super) coarse: Vec<(NodeId, Coarse)>,
 }
@@ -148,7 +153,10 @@ impl Call<'_> {
     pub(super) fn apply(&mut self, argument: Value, activation: Activation) -> Result<Value, Reason> {
         let parent = match argument {
             Value::Variable(parent) => parent,
-            Value::Constant(tensor) => return on_constant(&tensor, &activation),
+            Value::Constant(tensor) => {
+                self.rough |= !matches!(activation, Activation::Relu | Activation::Abs | Activation::Clip { .. });
+                return on_constant(&tensor, &activation);
+            }
         };
         self.made += activation.neurons().unwrap_or(0);
         let id = self.builder.activate(self.name, parent.id, activation).map_err(reason)?;
@@ -168,6 +176,9 @@ impl Call<'_> {
 fn on_constant(tensor: &Tensor, activation: &Activation) -> Result<Value, Reason> {
     if let Some(reason) = activation.defect() {
         return Err(reason);
+    }
+    if tensor.has_nan() {
+        return Err("computes a constant that is not a number".to_owned());
     }
     let values = tensor.as_floats()?.iter().enumerate().map(|(index, &v)| activation.value(index, v)).collect();
     Ok(Tensor::floats(tensor.shape.clone(), values).into())

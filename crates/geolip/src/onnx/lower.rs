@@ -11,7 +11,7 @@ use super::value::{Value, Variable};
 use super::{Lowered, Reason, fold, operators};
 use crate::import::{Obstacle, Place, Port, Quoted};
 use crate::network::{self, Gather, LinearMap, NetworkBuilder, NodeId};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
 use tract_onnx::pb::type_proto;
@@ -67,6 +67,8 @@ struct Walk<'a> {
     hints: Hints,
     builder: NetworkBuilder,
     budget: usize,
+    /// Constants whose last digits implementations do differently.
+    rough: HashSet<&'a str>,
     obstacles: Vec<Obstacle>,
 }
 
@@ -82,6 +84,7 @@ impl<'a> Walk<'a> {
             hints: Hints::default(),
             builder: NetworkBuilder::new(1).expect("one input is enough to go on with"),
             budget: SPARE_NUMBERS.saturating_add(size),
+            rough: HashSet::new(),
             obstacles: graph.obstacles.clone(),
         };
         walk.open(input);
@@ -221,12 +224,31 @@ impl<'a> Walk<'a> {
         let name = [&node.name, node.output.first().unwrap_or(&node.name)].into_iter().find(|name| !name.is_empty());
         let name = name.map_or(node.op_type.as_str(), String::as_str);
         let (opset, outputs) = (self.graph.opset, node.output.len());
-        let mut call =
-            Call { opset, attributes, name, inputs, outputs, builder: &mut self.builder, made: 0, coarse: vec![] };
+        let element_type = node.output.first().and_then(|output| self.graph.types.get(output.as_str())).copied();
+        let rough = node.input.iter().any(|input| self.rough.contains(input.as_str()));
+        let mut call = Call {
+            opset,
+            attributes,
+            name,
+            inputs,
+            outputs,
+            builder: &mut self.builder,
+            made: 0,
+            element_type,
+            rough,
+            coarse: vec![],
+        };
         let mut values = function(&mut call)?;
         call.finish()?;
         for (value, output) in values.iter_mut().zip(&node.output) {
-            if let (Value::Constant(tensor), Some(&element_type)) = (&value, self.graph.types.get(output.as_str())) {
+            let Value::Constant(tensor) = &value else { continue };
+            if tensor.has_nan() {
+                return Err("computes a constant that is not a number".to_owned());
+            }
+            if call.rough {
+                self.rough.insert(output);
+            }
+            if let Some(&element_type) = self.graph.types.get(output.as_str()) {
                 *value = tensor.in_type(element_type)?.into();
             }
         }

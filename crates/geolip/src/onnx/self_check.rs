@@ -246,9 +246,19 @@ fn compare(
         let difference = Difference::Length { found: found.rows(), expected: expected.rows() };
         return Err(Disagreement { reference, difference });
     }
+    // a step on the way may overflow in the other implementation alone: exp in a softplus that is spelt out
+    let overflows = |j: usize| (0..expected.rows()).any(|i| !expected.at(i, j).is_finite());
+    let left_out: Vec<bool> = (0..expected.cols()).map(overflows).collect();
+    let inputs = left_out.iter().filter(|out| !**out).count();
+    if inputs == 0 {
+        return Ok(not_run(&format!("values of {reference} overflow at all inputs")));
+    }
     let mut largest_ratio = 0.0;
     let mut worst = None;
     for (index, (&found, &expected)) in found.data().iter().zip(expected.data()).enumerate() {
+        if left_out[index % left_out.len()] {
+            continue;
+        }
         let tolerance = SLACK * deviation.data()[index] + precision.smallest;
         let ratio = (found - expected).abs() / tolerance;
         if ratio > largest_ratio || ratio.is_nan() {
@@ -261,7 +271,7 @@ fn compare(
             let difference = Difference::Value { output: index / deviation.cols(), found, expected, tolerance };
             Err(Disagreement { reference, difference })
         }
-        _ => Ok(SelfCheck::Agrees { with: reference, inputs: found.cols(), largest_ratio }),
+        _ => Ok(SelfCheck::Agrees { with: reference, inputs, largest_ratio }),
     }
 }
 

@@ -76,6 +76,11 @@ impl Tensor {
         Ok(Self { shape, data })
     }
 
+    /// Whether any number is none.
+    pub(super) fn has_nan(&self) -> bool {
+        matches!(&self.data, Data::Float(data) if data.iter().any(|v| v.is_nan()))
+    }
+
     /// The numbers as floating point.
     pub(super) fn as_floats(&self) -> Result<&[f64], Reason> {
         match &self.data {

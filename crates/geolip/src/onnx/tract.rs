@@ -3,6 +3,8 @@
 //! tract sees only files that the importer has understood, in a thread of its own, so that even a panic in there becomes a
 //! reason why there was no comparison.
 
+mod defects;
+
 use super::Reason;
 use crate::import::Plain;
 use crate::matrix::Matrix;
@@ -40,7 +42,7 @@ const STACK: usize = 32 << 20;
 
 /// The outputs (m × k) for the k input vectors that are the columns of `inputs`, handed out by `feeds`.
 pub(super) fn run(model: &ModelProto, feeds: &[Feed], inputs: &Matrix, mode: Mode) -> Result<Matrix, Reason> {
-    if let Some(reason) = known_defect(model) {
+    if let Some(reason) = defects::known(model) {
         return Err(reason.to_owned());
     }
     let work = || match mode {
@@ -57,22 +59,6 @@ pub(super) fn run(model: &ModelProto, feeds: &[Feed], inputs: &Matrix, mode: Mod
         Ok(Ok(Err(error))) => Err(format!("tract cannot run this file: {}", Plain(&error.root_cause().to_string()))),
         Ok(Ok(Ok(outputs))) => Ok(outputs),
     }
-}
-
-/// Why tract is no witness for a model, where it is known to be wrong about it.
-fn known_defect(model: &ModelProto) -> Option<&'static str> {
-    let scaled = |operator: &str| {
-        let node = |node: &NodeProto| {
-            node.op_type == operator && node.attribute.iter().any(|a| a.name == "alpha" && a.f != 1.0)
-        };
-        model.graph.iter().flat_map(|graph| &graph.node).any(node)
-    };
-    if scaled("Celu") {
-        // tract 0.23 leaves out the factor: min(0, exp(x/alpha) - 1)
-        return Some("tract computes Celu with an alpha other than 1 differently from its definition");
-    }
-    // tract 0.23 leaves out alpha
-    scaled("Swish").then_some("tract computes Swish with an alpha other than 1 differently from its definition")
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

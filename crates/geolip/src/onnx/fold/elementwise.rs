@@ -12,11 +12,37 @@ pub(super) fn float(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
     Ok(vec![constant(call, 0)?.map_floats(f)?.into()])
 }
 
+/// A function whose last digit implementations do differently.
+pub(super) fn rough(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
+    call.rough = true;
+    float(call, f)
+}
+
+/// A function that gives whole numbers, which must not hang on rounding.
+pub(super) fn whole(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
+    let tensor = constant(call, 0)?;
+    if call.rough && tensor.as_floats()?.iter().any(|v| (v - v.round()).abs() <= DOUBT * (1.0 + v.abs())) {
+        return Err(doubtful());
+    }
+    Ok(vec![tensor.map_floats(f)?.into()])
+}
+
+/// How near, relative to their size, rough numbers must not be where it decides something which is larger.
+pub(in crate::onnx) const DOUBT: f64 = 1e-5;
+
+/// Why such a node is refused.
+pub(in crate::onnx) fn doubtful() -> Reason {
+    "decides by the last digits of a sum or a function, which implementations do differently".to_owned()
+}
+
 pub(super) fn abs(call: &mut Call<'_>) -> Lowered {
     let tensor = constant(call, 0)?;
     Ok(vec![match &tensor.data {
         Data::Float(_) => tensor.map_floats(f64::abs)?.into(),
-        Data::Integer(data) => integers(&tensor, data.iter().map(|v| v.saturating_abs()).collect()),
+        Data::Integer(data) => {
+            let sizes: Option<_> = data.iter().map(|v| v.checked_abs()).collect();
+            integers(&tensor, sizes.ok_or("overflows")?)
+        }
     }])
 }
 
@@ -46,6 +72,10 @@ pub(super) fn comparison(call: &mut Call<'_>, holds: fn(Ordering) -> bool) -> Lo
     let shape = broadcast(&a.shape, &b.shape)?;
     let data = match (&a.data, &b.data) {
         (Data::Float(p), Data::Float(q)) => {
+            let near = |p: f64, q: f64| (p - q).abs() <= DOUBT * (p.abs() + q.abs());
+            if call.rough && zip(p, &a.shape, q, &b.shape, &shape, near)?.contains(&true) {
+                return Err(doubtful());
+            }
             zip(p, &a.shape, q, &b.shape, &shape, |p, q| p.partial_cmp(&q).is_some_and(holds))?
         }
         (Data::Integer(p), Data::Integer(q)) => zip(p, &a.shape, q, &b.shape, &shape, |p, q| holds(p.cmp(&q)))?,
@@ -59,6 +89,8 @@ pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i6
     let mut tensor = constant(call, 0)?;
     for index in 1..call.inputs.len() {
         let other = constant(call, index)?;
+        expect_numbers(&tensor)?;
+        expect_numbers(&other)?;
         let shape = broadcast(&tensor.shape, &other.shape)?;
         tensor = Rc::new(match (&tensor.data, &other.data) {
             (Data::Float(p), Data::Float(q)) => {
@@ -75,6 +107,11 @@ pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i6
     Ok(vec![Value::Constant(tensor)])
 }
 
+/// Maxima of what is no number are no number; `f64::max` would drop it.
+pub(super) fn expect_numbers(tensor: &Tensor) -> Result<(), Reason> {
+    if tensor.has_nan() { Err("computes a constant that is not a number".to_owned()) } else { Ok(()) }
+}
+
 /// The sum of any number of tensors, or their mean.
 pub(super) fn sum(call: &mut Call<'_>, mean: bool) -> Lowered {
     let mut sum = constant(call, 0)?.map_floats(|v| v)?;
@@ -84,6 +121,12 @@ pub(super) fn sum(call: &mut Call<'_>, mean: bool) -> Lowered {
         let shape = broadcast(&sum.shape, &other.shape)?;
         let data = zip(sum.as_floats()?, &sum.shape, other.as_floats()?, &other.shape, &shape, |p, q| p + q)?;
         sum = Tensor::floats(shape, data);
+        if let Some(element_type) = call.element_type {
+            sum = sum.in_type(element_type)?; // step by step
+        }
+    }
+    if mean {
+        call.rough = true; // a division, or a product with the reciprocal
     }
     Ok(vec![if mean { sum.map_floats(|v| v / count as f64)? } else { sum }.into()])
 }
@@ -104,6 +147,7 @@ pub(super) fn modulo(call: &mut Call<'_>) -> Lowered {
 
 /// A power in the type of the base.
 pub(super) fn pow(call: &mut Call<'_>) -> Lowered {
+    call.rough = true;
     let [a, b] = pair(call)?;
     let shape = broadcast(&a.shape, &b.shape)?;
     let exponents = match &b.data {

@@ -1,6 +1,7 @@
 //! Constants out of shapes and bounds. The shape of a tensor is known even where its numbers depend on the input.
 
 use super::affordable;
+use super::elementwise::{DOUBT, doubtful};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, elements};
 use crate::onnx::{Lowered, Reason};
@@ -54,7 +55,12 @@ pub(super) fn range(call: &mut Call<'_>) -> Lowered {
     match (&start.data, &limit.data, &step.data) {
         (Data::Float(a), Data::Float(b), Data::Float(s)) => {
             let (&[a], &[b], &[s]) = (a.as_slice(), b.as_slice(), s.as_slice()) else { return Err(several()) };
-            let count = affordable(&[count((b - a) / s)? as usize])?;
+            let length = (b - a) / s;
+            if length.fract() != 0.0 && (length - length.round()).abs() <= DOUBT * (1.0 + length.abs()) {
+                return Err(doubtful());
+            }
+            call.rough |= [a, b, s].iter().any(|v| v.fract() != 0.0); // implementations add the steps up, or multiply
+            let count = affordable(&[count(length)? as usize])?;
             Ok(vec![Tensor::floats(vec![count], (0..count).map(|i| a + i as f64 * s).collect()).into()])
         }
         (Data::Integer(a), Data::Integer(b), Data::Integer(s)) => {

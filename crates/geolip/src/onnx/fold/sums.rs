@@ -1,10 +1,11 @@
 //! Many numbers into one: products of matrices, sums and other reductions over axes.
 
-use super::elementwise::constant;
+use super::elementwise::{DOUBT, constant, expect_numbers};
 use super::{affordable, axis};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, elements};
+use crate::onnx::types::rounded;
 use crate::onnx::{Lowered, Reason};
 
 /// The product of two matrices, or of a matrix and a vector.
@@ -33,6 +34,18 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Lowered {
     if inner > 0 && rows > 0 && cols > 0 {
         let (p, q) = (Matrix::from_vec(rows, inner, p), Matrix::from_vec(inner, cols, q));
         multiply(&mut product, Store::Replace, 1.0, p.view(), q.view());
+        if let Some(element_type) = call.element_type {
+            let in_order = |i: usize, j: usize| {
+                (0..inner)
+                    .fold(0.0, |sum, t| rounded(sum + rounded(p.at(i, t) * q.at(t, j), element_type), element_type))
+            };
+            let size = |i: usize, j: usize| (0..inner).map(|t| (p.at(i, t) * q.at(t, j)).abs()).sum::<f64>();
+            for i in 0..rows {
+                for j in 0..cols {
+                    expect_near(call, product.at(i, j), in_order(i, j), size(i, j))?;
+                }
+            }
+        }
     }
     Ok(vec![Tensor::floats(shape, product.data().to_vec()).into()])
 }
@@ -61,6 +74,7 @@ pub(super) const MEAN: Reduction = Reduction { finish: |v, count| v / count as f
 /// Axes are an attribute or, from operator set 13 (ReduceSum) or 18 on, an input; none means all of them.
 pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> Lowered {
     let tensor = constant(call, 0)?;
+    expect_numbers(&tensor)?;
     let given = match call.attributes.integers("axes")? {
         Some(axes) => Some(axes.to_vec()),
         None => call.take_integers(1)?,
@@ -78,10 +92,20 @@ pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> Lowered {
     let count = elements(&shape)?;
     let reduced = match &tensor.data {
         Data::Float(data) => {
-            let mut sums = vec![reduction.start; count];
-            places.iter().zip(data).for_each(|(&at, &v)| sums[at] = (reduction.step)(sums[at], v));
             let per_sum = tensor.len().checked_div(count).unwrap_or(0);
-            Tensor::floats(shape, sums.into_iter().map(|sum| (reduction.finish)(sum, per_sum)).collect())
+            let all = |round: &dyn Fn(f64) -> f64| -> Vec<f64> {
+                let mut sums = vec![reduction.start; count];
+                places.iter().zip(data).for_each(|(&at, &v)| sums[at] = round((reduction.step)(sums[at], v)));
+                sums.into_iter().map(|sum| round((reduction.finish)(sum, per_sum))).collect()
+            };
+            let sums = all(&|v| v);
+            if let Some(element_type) = call.element_type {
+                let in_order = all(&|v| rounded(v, element_type));
+                for (&exact, &stepwise) in sums.iter().zip(&in_order) {
+                    expect_near(call, exact, stepwise, exact.abs())?;
+                }
+            }
+            Tensor::floats(shape, sums)
         }
         Data::Integer(data) => {
             let step = reduction.integers.ok_or("reduces integers, which is not supported here")?;
@@ -96,6 +120,21 @@ pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> Lowered {
     };
     let kept = (0..rank).filter(|a| keep || !axes.contains(a)).map(|a| reduced.shape[a]).collect();
     Ok(vec![reduced.reshaped(kept).into()])
+}
+
+/// A sum in double precision beside the one in order that is rounded step by step, of terms of that size: they have to be near,
+/// and where they are not the same the sum is rough.
+fn expect_near(call: &mut Call<'_>, exact: f64, stepwise: f64, size: f64) -> Result<(), Reason> {
+    if exact == stepwise {
+        return Ok(());
+    }
+    call.rough = true;
+    let near = (exact - stepwise).abs() <= DOUBT * exact.abs().max(1e-3 * size);
+    if near {
+        Ok(())
+    } else {
+        Err("adds up numbers that cancel or overflow, which implementations do differently".to_owned())
+    }
 }
 
 /// For every entry of a tensor, the place in the reduced one, whose shape has a 1 for every axis that is summed over.

@@ -137,6 +137,51 @@ fn comparisons_are_those_of_the_files_type() {
     assert_eq!(parts.network.evaluate(&[1.0, -0.5]), [10.0, -5.0]);
 }
 
+/// The reason why nodes on stored float32 tensors, which give `c`, are refused.
+fn refused(nodes: Vec<NodeProto>, stored: Vec<TensorProto>) -> String {
+    let nodes = [nodes, vec![node("Add", &["x", "c"], "y")]].concat();
+    refusal(&model(13, &[3], nodes, stored))
+}
+
+#[test]
+fn sums_are_rounded_step_by_step() {
+    // in double precision 10⁸ + 5 − 10⁸ is 5, in float32 it is 8
+    let three = vec![floats("a", &[3], &[1e8; 3]), floats("b", &[3], &[5.0; 3]), floats("d", &[3], &[-1e8; 3])];
+    assert_eq!(folded(13, one("Sum", &["a", "b", "d"], vec![]), three, 3), [8.0; 3]);
+    let overflow = vec![floats("a", &[3], &[3e38; 3]), floats("b", &[3], &[3e38; 3]), floats("d", &[3], &[-3e38; 3])];
+    assert!(refused(one("Mean", &["a", "b", "d"], vec![]), overflow).contains("finite number"));
+}
+
+#[test]
+fn sums_that_implementations_do_differently_decide_nothing() {
+    let long = || floats("a", &[3], &[16_777_216.0, 1.0, 1.0]);
+    let sum = || with(node("ReduceSum", &["a"], "s"), vec![attribute_int("keepdims", 0)]);
+    let equal = vec![sum(), node("Equal", &["s", "big"], "e"), node("Where", &["e", "big", "one"], "c")];
+    let numbers = || vec![long(), floats("big", &[], &[16_777_216.0]), floats("one", &[], &[1.0])];
+    assert!(refused(equal, numbers()).contains("decides by the last digits"));
+    let floor = vec![with(node("Exp", &["one"], "s"), vec![]), node("Log", &["s"], "l"), node("Floor", &["l"], "c")];
+    assert!(refused(floor, numbers()).contains("decides by the last digits"));
+    let cancel = vec![floats("a", &[3], &[1e8, 5.0, -1e8])];
+    assert!(refused(one("ReduceSum", &["a"], vec![]), cancel).contains("cancel or overflow"));
+    let large = vec![floats("a", &[2], &[1e30, 1e30])];
+    assert!(refused(one("ReduceL2", &["a"], vec![]), large).contains("cancel or overflow"));
+}
+
+#[test]
+fn what_is_no_number_is_not_dropped() {
+    let numbers = || vec![floats("a", &[3], &[f32::NAN, 1.0, 2.0]), floats("b", &[3], &[0.5; 3])];
+    for nodes in [
+        one("Max", &["a", "b"], vec![]),
+        one("Min", &["b", "a"], vec![]),
+        one("ReduceMax", &["a"], vec![]),
+        one("Relu", &["a"], vec![]),
+        one("Neg", &["a"], vec![]),
+    ] {
+        let reason = refused(nodes, numbers());
+        assert!(reason.contains("not a number") || reason.contains("NaN"), "{reason}");
+    }
+}
+
 #[test]
 fn integers_stay_in_their_type() {
     let nodes = vec![node("Mul", &["i", "i"], "s"), node("Reshape", &["x", "s"], "y")];

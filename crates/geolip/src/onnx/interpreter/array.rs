@@ -66,16 +66,31 @@ impl Array {
         Ok(Self { constant: true, ..Self::new(shape, data, kind) })
     }
 
-    /// The numbers as their type holds them.
-    pub(super) fn rounded(mut self) -> Self {
-        let round: fn(f64) -> f64 = match self.kind {
+    /// How results in this tensor's type are rounded: not at all where it depends on an input.
+    pub(super) fn rounding(&self) -> fn(f64) -> f64 {
+        match self.kind {
+            _ if !self.constant => |v| v,
             DataType::Float => |v| f64::from(v as f32),
             DataType::Float16 => |v| half::f16::from_f64(v).to_f64(),
             DataType::Bfloat16 => |v| half::bf16::from_f64(v).to_f64(),
-            _ => return self,
-        };
+            _ => |v| v,
+        }
+    }
+
+    /// The numbers as their type holds them.
+    pub(super) fn rounded(mut self) -> Self {
+        let round = self.rounding();
         self.data.iter_mut().for_each(|v| *v = round(*v));
         self
+    }
+
+    /// That integers are small enough to be doubles.
+    pub(super) fn expect_exact(&self) -> Result<(), Reason> {
+        const LARGEST: f64 = (1_u64 << 53) as f64;
+        if self.is_float() || self.data.iter().all(|v| v.abs() < LARGEST) {
+            return Ok(());
+        }
+        Err("computes with integers beyond 2^53".to_owned())
     }
 
     pub(super) fn is_float(&self) -> bool {

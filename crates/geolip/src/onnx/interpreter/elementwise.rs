@@ -86,7 +86,11 @@ fn several(node: &Node<'_>) -> Option<Outputs> {
     let number = |f: &dyn Fn(f64, f64) -> f64| pair(node).and_then(|(a, b)| zip(a, b, f)).map(|array| vec![array]);
     let fold = |f: fn(f64, f64) -> f64| -> Result<Array, Reason> {
         let first = node.input(0)?.clone();
-        (1..node.inputs.len()).try_fold(first, |sum, index| zip(&sum, node.input(index)?, f))
+        (1..node.inputs.len()).try_fold(first, |sum, index| {
+            let other = node.input(index)?;
+            let constant = sum.constant && other.constant;
+            Ok(Array { constant, ..zip(&sum, other, f)? }.rounded()) // step by step
+        })
     };
     let whole = node.inputs.first().and_then(|x| x.as_deref()).is_some_and(|x| !x.is_float());
     Some(match node.operator() {
@@ -111,8 +115,8 @@ fn several(node: &Node<'_>) -> Option<Outputs> {
         }),
         "Sum" => fold(|p, q| p + q).map(|sum| vec![sum]),
         "Mean" => fold(|p, q| p + q).map(|sum| vec![sum.map(|v| v / node.inputs.len() as f64)]),
-        "Max" => fold(f64::max).map(|most| vec![most]),
-        "Min" => fold(f64::min).map(|least| vec![least]),
+        "Max" => fold(larger).map(|most| vec![most]),
+        "Min" => fold(smaller).map(|least| vec![least]),
         "Clip" => clip(node),
         "Where" => choose(node),
         "Cast" => cast(node),
@@ -121,7 +125,20 @@ fn several(node: &Node<'_>) -> Option<Outputs> {
 }
 
 fn pair<'n>(node: &'n Node<'_>) -> Result<(&'n Array, &'n Array), Reason> {
-    Ok((node.input(0)?, node.input(1)?))
+    let pair = (node.input(0)?, node.input(1)?);
+    pair.0.expect_exact()?;
+    pair.1.expect_exact()?;
+    Ok(pair)
+}
+
+/// The larger number, or what is none.
+pub(super) fn larger(p: f64, q: f64) -> f64 {
+    if p.is_nan() || q.is_nan() { f64::NAN } else { p.max(q) }
+}
+
+/// The smaller number, or what is none.
+pub(super) fn smaller(p: f64, q: f64) -> f64 {
+    if p.is_nan() || q.is_nan() { f64::NAN } else { p.min(q) }
 }
 
 fn zip(a: &Array, b: &Array, f: impl Fn(f64, f64) -> f64) -> Result<Array, Reason> {

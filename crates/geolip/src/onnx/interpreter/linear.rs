@@ -26,13 +26,15 @@ fn matmul(node: &Node<'_>) -> Outputs {
     let outer = common(before_a, before_b)?;
     let (p, q) = (row.spread(&[&outer[..], &[*m, *k]].concat()), column.spread(&[&outer[..], &[*l, *n]].concat()));
     let count: usize = outer.iter().product();
+    let round = if b.constant { a.rounding() } else { |v| v };
     let mut data = vec![0.0; count * m * n];
     for o in 0..count {
         for i in 0..*m {
             for j in 0..*k {
                 let factor = p.data[(o * m + i) * k + j];
                 for c in 0..*n {
-                    data[(o * m + i) * n + c] += factor * q.data[(o * k + j) * n + c];
+                    let place = &mut data[(o * m + i) * n + c];
+                    *place = round(*place + round(factor * q.data[(o * k + j) * n + c]));
                 }
             }
         }

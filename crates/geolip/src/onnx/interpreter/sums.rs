@@ -2,23 +2,29 @@
 
 use super::Outputs;
 use super::array::{Array, indices};
+use super::elementwise::{larger, smaller};
 use super::node::{Node, axis};
 
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
-    let of: fn(&[f64]) -> f64 = match node.operator() {
-        "ReduceSum" => |all| all.iter().sum(),
-        "ReduceMean" => |all| all.iter().sum::<f64>() / all.len() as f64,
-        "ReduceMax" => |all| all.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        "ReduceMin" => |all| all.iter().copied().fold(f64::INFINITY, f64::min),
-        "ReduceProd" => |all| all.iter().product(),
-        "ReduceSumSquare" => |all| all.iter().map(|v| v * v).sum(),
-        "ReduceL2" => |all| all.iter().map(|v| v * v).sum::<f64>().sqrt(),
+    // constants are rounded after every step, as a runtime in their type would
+    let of: fn(&[f64], fn(f64) -> f64) -> f64 = match node.operator() {
+        "ReduceSum" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v)),
+        "ReduceMean" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v)) / all.len() as f64,
+        "ReduceMax" => |all, _| all.iter().copied().fold(f64::NEG_INFINITY, larger),
+        "ReduceMin" => |all, _| all.iter().copied().fold(f64::INFINITY, smaller),
+        "ReduceProd" => |all, round| all.iter().fold(1.0, |product, v| round(product * v)),
+        "ReduceSumSquare" => squares,
+        "ReduceL2" => |all, round| squares(all, round).sqrt(),
         _ => return None,
     };
     Some(reduce(node, of))
 }
 
-fn reduce(node: &Node<'_>, of: fn(&[f64]) -> f64) -> Outputs {
+fn squares(all: &[f64], round: fn(f64) -> f64) -> f64 {
+    all.iter().fold(0.0, |sum, v| round(sum + round(v * v)))
+}
+
+fn reduce(node: &Node<'_>, of: fn(&[f64], fn(f64) -> f64) -> f64) -> Outputs {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let given = node.ints("axes").or_else(|| node.integers(1)).filter(|axes| !axes.is_empty());
@@ -35,7 +41,7 @@ fn reduce(node: &Node<'_>, of: fn(&[f64]) -> f64) -> Outputs {
         let place = (0..rank).fold(0, |place, a| place * shape[a] + if shape[a] == 1 { 0 } else { index[a] });
         groups[place].push(v);
     }
-    let reduced = Array::new(shape.clone(), groups.iter().map(|group| of(group)).collect(), x.kind);
+    let reduced = Array::new(shape.clone(), groups.iter().map(|group| of(group, x.rounding())).collect(), x.kind);
     let keep = node.int("keepdims", 1) != 0;
     Ok(vec![reduced.with_shape((0..rank).filter(|a| keep || !axes.contains(a)).map(|a| shape[a]).collect())?])
 }

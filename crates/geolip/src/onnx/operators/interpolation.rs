@@ -69,7 +69,7 @@ pub(super) type Tap = (usize, f64);
 impl Axis {
     /// Whether nothing changes along the axis.
     pub(super) fn is_still(&self) -> bool {
-        self.input == self.output
+        self.input == self.output && self.scale.is_none_or(|scale| scale == 1.0)
     }
 
     /// The position of entry `index` of the result, every step of the computation rounded by `round`.

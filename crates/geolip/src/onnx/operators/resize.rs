@@ -50,6 +50,12 @@ pub(super) fn resize(call: &mut Call<'_>) -> Lowered {
         return Err("resizes with antialias, which is not supported".to_owned());
     }
     let axes = axes(call, &x.shape)?;
+    let uneven = |axis: &Axis| axis.scale.is_some_and(|scale| scale * axis.input as f64 != axis.output as f64);
+    if place == Place::AlignCorners && axes.iter().any(uneven) {
+        return Err(
+            "aligns corners at a scale that gives no whole size, which implementations do differently".to_owned()
+        );
+    }
     resized(call, x, &axes, place, mode)
 }
 
@@ -91,6 +97,11 @@ fn axes(call: &mut Call<'_>, shape: &[usize]) -> Result<Vec<Axis>, Reason> {
     if call.opset >= 18 {
         named = call.attributes.integers("axes")?;
         policy = call.attributes.text("keep_aspect_ratio_policy", "stretch")?;
+    }
+    if policy != "stretch" && named.is_some_and(|axes| axes.iter().any(|&axis| axis < 0)) {
+        return Err(
+            "keeps the aspect ratio of axes that count from the end, which implementations do differently".to_owned()
+        );
     }
     let named = match named {
         Some(axes) => positions(axes, shape.len())?,

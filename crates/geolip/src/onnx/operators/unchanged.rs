@@ -1,9 +1,11 @@
 //! Operators that give what they are given: Identity, Cast, Dropout in inference mode; and Constant.
 
-use crate::onnx::Lowered;
 use crate::onnx::call::Call;
-use crate::onnx::tensor::{USABLE, is_float, type_name};
+use crate::onnx::fold::{DOUBT, doubtful};
+use crate::onnx::tensor::{Data, Tensor, USABLE, is_float, is_short, type_name};
+use crate::onnx::types::rounded;
 use crate::onnx::value::Value;
+use crate::onnx::{Lowered, Reason};
 use tract_onnx::pb::tensor_proto::DataType;
 
 pub(super) fn identity(call: &mut Call<'_>) -> Lowered {
@@ -25,12 +27,29 @@ pub(super) fn cast(call: &mut Call<'_>) -> Lowered {
     }
     let element_type = DataType::try_from(target).unwrap_or(DataType::Undefined);
     match call.take(0)? {
-        Value::Constant(tensor) => Ok(vec![tensor.in_type(element_type)?.into()]),
+        Value::Constant(tensor) => {
+            expect_certain(call, &tensor, element_type)?;
+            Ok(vec![tensor.in_type(element_type)?.into()])
+        }
         value @ Value::Variable(_) => match element_type {
             _ if is_float(element_type) => Ok(vec![value]),
             _ => Err(format!("casts to {}; {USABLE}", type_name(target))),
         },
     }
+}
+
+/// Numbers that implementations agree on, where a cast makes whole numbers of them or rounds them in one step or two.
+fn expect_certain(call: &Call<'_>, tensor: &Tensor, to: DataType) -> Result<(), Reason> {
+    let Data::Float(data) = &tensor.data else { return Ok(()) };
+    let near = |v: f64| (v - v.round()).abs() <= DOUBT * (1.0 + v.abs());
+    if !is_float(to) && call.rough && data.iter().any(|&v| near(v)) {
+        return Err(doubtful());
+    }
+    let steps = |v: f64| rounded(v, to) != rounded(rounded(v, DataType::Float), to);
+    if is_short(to as i64) && data.iter().any(|&v| steps(v)) {
+        return Err("rounds a double to 16 bits, which implementations do in one step or two".to_owned());
+    }
+    Ok(())
 }
 
 /// In inference mode nothing is dropped. The ratio is then of no effect, and the mask has no meaning here.

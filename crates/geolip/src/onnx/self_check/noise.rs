@@ -23,6 +23,8 @@ pub(super) struct Precision {
 
 /// Noise of a sum of products, in units of its terms' absolute sum.
 const SUM_UNITS: f64 = 2.0;
+/// How many terms add one unit more: sums of many equal numbers one after the other are off in one direction.
+const LONG_SUM: f64 = 128.0;
 /// Noise of an activation: implementations are accurate to a few units, not to one.
 const ACTIVATION_UNITS: f64 = 4.0;
 
@@ -35,13 +37,16 @@ pub(super) fn deviation(
     precision: Precision,
     random: &mut ChaCha8Rng,
 ) -> Matrix {
-    let mut blur = |matrix: Matrix, units: &dyn Fn(usize, usize) -> f64| blur(matrix, precision, random, units);
     let mut runs: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
     let mut sizes: Vec<Matrix> = Vec::with_capacity(network.nodes().len());
     for (id, node) in network.ids().zip(network.nodes()) {
         let (exact, k) = (values.of(id), values.of(id).cols());
-        let (run, size) = match &node.op {
-            Op::Input => (Matrix::from_fn(node.len, SAMPLES * k, |i, j| exact.at(i, j % k)), exact.abs()),
+        // the run before its noise, the noise in roundings, and the size that later nodes see
+        let (run, units, size) = match &node.op {
+            Op::Input => {
+                let still = Matrix::zeros(node.len, k);
+                (Matrix::from_fn(node.len, SAMPLES * k, |i, j| exact.at(i, j % k)), still, exact.abs())
+            }
             Op::Affine { terms, bias } => {
                 let offset = |i: usize| bias.as_ref().map_or(0.0, |bias| bias[i]);
                 let mut sum = Matrix::from_fn(node.len, SAMPLES * k, |i, _| offset(i));
@@ -58,7 +63,8 @@ pub(super) fn deviation(
                     };
                     size = Matrix::from_fn(node.len, k, |i, j| size.at(i, j) + extra(i, j));
                 }
-                (blur(sum, &|i, j| SUM_UNITS * size.at(i, j)), size)
+                let units = SUM_UNITS + terms.iter().map(|t| t.map.longest_sum()).sum::<usize>() as f64 / LONG_SUM;
+                (sum, Matrix::from_fn(node.len, k, |i, j| units * size.at(i, j)), size)
             }
             Op::Activate { parent, activation } => {
                 let (argument, carried) = (&runs[parent.index()], &sizes[parent.index()]);
@@ -66,13 +72,22 @@ pub(super) fn deviation(
                 // the size of the sum before, not what is left of it: so near a kink every run sees it
                 let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * activation.slope(i).magnitude());
                 let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation));
-                (blur(applied, &units), exact.abs())
+                (applied, Matrix::from_fn(node.len, k, units), exact.abs())
             }
         };
-        runs.push(run);
+        if matches!(node.op, Op::Input) {
+            runs.push(run);
+        } else {
+            runs.push(blur(run, precision, random, &units));
+        }
+        if id == network.output() {
+            let simulated = root_mean_square(exact, &runs[id.index()]);
+            // a few samples may all be small by chance; the output's own noise is known
+            return Matrix::from_fn(node.len, k, |i, j| simulated.at(i, j).max(0.5 * precision.unit * units.at(i, j)));
+        }
         sizes.push(size);
     }
-    root_mean_square(values.of(network.output()), &runs[network.output().index()])
+    unreachable!("the output is a node")
 }
 
 fn root_mean_square(exact: &Matrix, runs: &Matrix) -> Matrix {
@@ -83,19 +98,14 @@ fn root_mean_square(exact: &Matrix, runs: &Matrix) -> Matrix {
     })
 }
 
-/// Adds noise of root mean square `units`(i, j) roundings to entry (i, j) of each sample. The smallest normal number is
+/// Adds noise of root mean square `units` (i, j) roundings to entry (i, j) of each sample. The smallest normal number is
 /// added to that, for implementations that flush what is below it to zero.
-fn blur(
-    mut matrix: Matrix,
-    precision: Precision,
-    random: &mut ChaCha8Rng,
-    units: &dyn Fn(usize, usize) -> f64,
-) -> Matrix {
+fn blur(mut matrix: Matrix, precision: Precision, random: &mut ChaCha8Rng, units: &Matrix) -> Matrix {
     let k = matrix.cols() / SAMPLES;
     for i in 0..matrix.rows() {
         for (j, entry) in matrix.row_mut(i).iter_mut().enumerate() {
             let uniform = 3_f64.sqrt() * random.random_range(-1.0..1.0); // mean square 1
-            *entry += uniform * (precision.unit * units(i, j % k) + precision.smallest);
+            *entry += uniform * (precision.unit * units.at(i, j % k) + precision.smallest);
         }
     }
     matrix
