@@ -1,0 +1,1 @@
+"""Random ONNX files: the file itself, operators, activations spelt out, and constants computed in the graph."""
