@@ -290,14 +290,17 @@ mod tests {
         b.finish(y)
     }
 
+    /// A label and an input.
+    type Read = (Option<usize>, Vec<f64>);
+
     /// Labels and inputs, or why there are none.
-    fn read(inputs: usize, rows: &[&[f64]], label: &LabelColumn) -> Result<Vec<(Option<usize>, Vec<f64>)>, String> {
+    fn read(inputs: usize, rows: &[&[f64]], label: &LabelColumn) -> Result<Vec<Read>, String> {
         let table = Table { is_text: true, ..Table::of(rows.iter().map(|row| row.to_vec()).collect()) };
         let found = samples(&network(inputs, 3), table, None, 1.0, label);
         found.map(|all| all.into_iter().map(|s| (s.label, s.input)).collect()).map_err(|error| error.to_string())
     }
 
-    fn guess(inputs: usize, rows: &[&[f64]]) -> Result<Vec<(Option<usize>, Vec<f64>)>, String> {
+    fn guess(inputs: usize, rows: &[&[f64]]) -> Result<Vec<Read>, String> {
         read(inputs, rows, &LabelColumn::Guess)
     }
 
