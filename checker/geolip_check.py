@@ -405,7 +405,9 @@ def check_claim(local: Local, norm, claim: Claim, region):
 
 def check(network: Network, data: bytes) -> list[str]:
     """The claims, all of them verified; or an exception."""
-    form, version, hash_, norm, bounds, where = fields(load_json(data), "format version network norm bounds", "region")
+    form, version, hash_, norm, bounds, where, _ = fields(
+        load_json(data), "format version network norm bounds", "region notes"
+    )
     require(form == "geolip-certificate" and version == 2, "no geolip certificate of version 2")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None

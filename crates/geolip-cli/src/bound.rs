@@ -42,7 +42,7 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
         }
     };
     let certificates: Vec<String> = match certificate.is_some() || page.is_some() {
-        true => reports.iter().map(|report| report.certificate_file(&imported.network).to_json()).collect(),
+        true => reports.iter().map(|report| report.certificate_file_of(&imported).to_json()).collect(),
         false => Vec::new(),
     };
     if let [text] = certificates.as_slice() {

@@ -6,7 +6,7 @@ use crate::output::{print, print_json};
 use crate::{files, numbers};
 use geolip::certificate::{CertificateFile, check_file_with};
 use geolip::import::load;
-use geolip::{json, words};
+use geolip::{json, text, words};
 
 /// Runs the command.
 pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
@@ -39,6 +39,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         words::region(region).iter().for_each(|line| print(&format!("  {line}")));
     }
     imported.notes().iter().for_each(|note| print(note));
+    file.notes.iter().for_each(|note| print(&format!("its maker says: {}", text::plain(note))));
     let count = match certificates.len() {
         1 => "1 bound is".to_owned(),
         n => format!("{n} bounds are"),

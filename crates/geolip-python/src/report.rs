@@ -27,7 +27,7 @@ impl Report {
 
     /// What `geolip bound --certificate` writes.
     fn certificate(&self, py: Python<'_>) -> String {
-        py.detach(|| self.report.certificate_file(&self.imported.network).to_json())
+        py.detach(|| self.report.certificate_file_of(&self.imported).to_json())
     }
 
     /// The witnesses' inputs (bounds × inputs, float64), as bytes.

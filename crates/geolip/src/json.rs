@@ -23,6 +23,7 @@ pub fn network(path: Option<&str>, imported: &Imported) -> Value {
         "neurons": network.neurons(),
         "parameters": network.parameters(),
         "notes": imported.notes(),
+        "self_check": imported.self_check.to_string(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use crate::certificate::{Certificate, CertificateFile};
 use crate::guarantee::factor;
+use crate::import::Imported;
 use crate::lower::Witness;
 use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
@@ -206,6 +207,13 @@ impl Report {
         bound.gap() <= self.tol
     }
 
+    /// As [`Self::certificate_file`], with what there is to know about the file that the network came from.
+    pub fn certificate_file_of(&self, imported: &Imported) -> CertificateFile {
+        let mut notes = imported.notes();
+        notes.push(format!("self-check of the import: {}", imported.self_check));
+        CertificateFile { notes, ..self.certificate_file(&imported.network) }
+    }
+
     /// The certificates as a file for [`crate::certificate::check_file`].
     pub fn certificate_file(&self, network: &Network) -> CertificateFile {
         CertificateFile {
@@ -215,6 +223,7 @@ impl Report {
             norm: self.norm,
             region: self.region.clone(),
             bounds: self.bounds.iter().map(|b| b.certificate.claim()).collect(),
+            notes: Vec::new(),
         }
     }
 }

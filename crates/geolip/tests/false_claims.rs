@@ -50,6 +50,7 @@ fn file(network: &Network, norm: InputNorm, upper: f64, proof: Proof) -> Certifi
         norm,
         region: None,
         bounds: vec![Claim { output: Functional::output(0), upper, proof }],
+        notes: vec![],
     }
 }
 

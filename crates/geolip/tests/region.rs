@@ -361,6 +361,7 @@ proptest! {
             norm,
             region: Some(region.clone()),
             bounds: vec![Claim { output: functional.clone(), upper, proof: Proof::Parts(tree.clone()) }],
+            notes: vec![],
         };
         if steepest > 0.0 {
             prop_assert!(check_file(&network, &claim(steepest.next_down())).is_err(), "a gradient reaches {steepest:e}");

@@ -52,6 +52,10 @@ pub struct CertificateFile {
     pub region: Option<Region>,
     /// The claims.
     pub bounds: Vec<Claim>,
+    /// What its maker says of the file that the network came from: what was left out or fixed, and with what the import was
+    /// compared. No part of any claim.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// One claim: the FGL of this output is at most `upper`, because of this proof.

@@ -5,9 +5,12 @@ use super::array::{Array, indices};
 use super::elementwise::{larger, smaller};
 use super::node::{Node, axis};
 
+/// What many numbers come to, every step rounded by the given function.
+type Reduction = fn(&[f64], fn(f64) -> f64) -> f64;
+
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
     // constants are rounded after every step, as a runtime in their type would
-    let of: fn(&[f64], fn(f64) -> f64) -> f64 = match node.operator() {
+    let of: Reduction = match node.operator() {
         "ReduceSum" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v)),
         "ReduceMean" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v)) / all.len() as f64,
         "ReduceMax" => |all, _| all.iter().copied().fold(f64::NEG_INFINITY, larger),
@@ -24,7 +27,7 @@ fn squares(all: &[f64], round: fn(f64) -> f64) -> f64 {
     all.iter().fold(0.0, |sum, v| round(sum + round(v * v)))
 }
 
-fn reduce(node: &Node<'_>, of: fn(&[f64], fn(f64) -> f64) -> f64) -> Outputs {
+fn reduce(node: &Node<'_>, of: Reduction) -> Outputs {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let given = node.ints("axes").or_else(|| node.integers(1)).filter(|axes| !axes.is_empty());
