@@ -175,6 +175,11 @@ pub fn check_probabilistic(
 ) -> Result<Certificate, Rejection> {
     let certificate = check_form(form.network(), norm, claim, |functional, multipliers, random_test| {
         let random_test = random_test.ok_or("it is too large for an elimination, and the claim has no random test")?;
+        // the margin and the top are hints, fitted to the draws of whoever made the claim
+        let random_test = match draws.tester() {
+            Tester::Maker => random_test,
+            Tester::Checker(_) => random_test.with_room(),
+        };
         form.test(norm, functional, multipliers, random_test, &mut draws.stream(test))
     })?;
     Ok(Certificate { tested: Some(draws.tester()), ..certificate })

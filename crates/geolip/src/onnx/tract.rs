@@ -147,16 +147,19 @@ pub(super) fn adapt(model: &mut ModelProto, hints: &Hints) {
 }
 
 /// Upsample, which tract 0.23 does not run, is Resize of the next operator set. Nothing else that is supported changed there
-/// but Slice.
+/// but Slice. In that set Resize takes the entry before, which tract has to be told.
 fn modernise(model: &mut ModelProto) {
     let Some(graph) = &mut model.graph else { return };
     let has = |operator: &str| graph.node.iter().any(|node| node.op_type == operator);
-    let Some(set) = model.opset_import.iter_mut().find(|set| set.version == 9 && set.domain.is_empty()) else { return };
-    if !has("Upsample") || has("Slice") {
+    let early = |version: i64| version == 9 || version == 10;
+    let Some(set) = model.opset_import.iter_mut().find(|set| early(set.version) && set.domain.is_empty()) else {
+        return;
+    };
+    if set.version == 9 && (!has("Upsample") || has("Slice")) {
         return;
     }
     set.version = 10;
-    for node in graph.node.iter_mut().filter(|node| node.op_type == "Upsample") {
+    for node in graph.node.iter_mut().filter(|node| matches!(node.op_type.as_str(), "Upsample" | "Resize")) {
         node.op_type = "Resize".to_owned();
         node.attribute.push(AttributeProto {
             name: "nearest_mode".to_owned(),

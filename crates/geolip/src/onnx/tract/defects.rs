@@ -2,16 +2,16 @@
 //! file on which onnxruntime and the standard agree with each other.
 
 use std::collections::HashMap;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto};
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// Why tract is no witness for a model, where it is known to be wrong about it.
 pub(super) fn known(model: &ModelProto) -> Option<&'static str> {
     let graph = model.graph.as_ref()?;
-    let opset = model.opset_import.iter().find(|set| set.domain.is_empty()).map_or(0, |set| set.version);
-    graph.node.iter().find_map(|node| of_node(node, opset)).or_else(|| of_graph(graph))
+    graph.node.iter().find_map(|node| of_node(graph, node)).or_else(|| of_graph(graph))
 }
 
-fn of_node(node: &NodeProto, opset: i64) -> Option<&'static str> {
+fn of_node(graph: &GraphProto, node: &NodeProto) -> Option<&'static str> {
     let attribute = |name: &str| node.attribute.iter().find(|attribute| attribute.name == name);
     let scaled = || attribute("alpha").is_some_and(|alpha| alpha.f != 1.0);
     let text = |name: &str, value: &str| attribute(name).is_some_and(|attribute| attribute.s == value.as_bytes());
@@ -23,9 +23,8 @@ fn of_node(node: &NodeProto, opset: i64) -> Option<&'static str> {
         "Pad" if given(2) && attribute("mode").is_some_and(|mode| mode.s != b"constant") => {
             Some("tract pads with a constant where one is given, whatever the mode")
         }
-        "Slice" if given(4) => Some("tract is not asked about slices with steps, whose starts it places differently"),
-        "Resize" if opset < 11 && !text("mode", "linear") => {
-            Some("tract rounds the positions of Resize in operator set 10 differently")
+        "Slice" if node.input.get(4).is_some_and(|steps| runs_backwards(graph, steps)) => {
+            Some("tract places the starts of slices that run backwards differently")
         }
         "Resize" if text("mode", "cubic") && text("coordinate_transformation_mode", "pytorch_half_pixel") => {
             Some("tract places a single entry of a cubic Resize differently")
@@ -35,6 +34,23 @@ fn of_node(node: &NodeProto, opset: i64) -> Option<&'static str> {
         }
         _ => None,
     }
+}
+
+/// Whether stored steps, or steps that are computed, may be negative.
+fn runs_backwards(graph: &GraphProto, steps: &str) -> bool {
+    let Some(stored) = graph.initializer.iter().find(|tensor| tensor.name == steps) else {
+        let constant = graph.node.iter().find(|node| node.output.first().is_some_and(|output| output == steps));
+        let value = constant.and_then(|node| node.attribute.iter().find_map(|attribute| attribute.t.as_ref()));
+        return value.is_none_or(has_negative);
+    };
+    has_negative(stored)
+}
+
+/// Whether a tensor of integers holds a negative one.
+fn has_negative(tensor: &TensorProto) -> bool {
+    let width = if tensor.data_type == DataType::Int64 as i32 { 8 } else { 4 };
+    let signs = tensor.raw_data.chunks(width).any(|bytes| bytes.last().is_some_and(|byte| byte & 0x80 != 0));
+    signs || tensor.int64_data.iter().any(|v| *v < 0) || tensor.int32_data.iter().any(|v| *v < 0)
 }
 
 /// What tract makes of several nodes.
