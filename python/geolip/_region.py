@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip
+from ._weights import points
 from .errors import OptionError
 
 Inputs = npt.ArrayLike | str | os.PathLike[str]
@@ -59,7 +60,7 @@ def samples(network: _geolip.Network, center: Inputs, row: int | None, scale: fl
     """The inputs asked for; of an array with more than two axes every entry of the first is one."""
     if is_file(center):
         return _geolip.samples(network, center, row, float(scale), one)  # type: ignore[arg-type]
-    array = np.asarray(center, dtype=np.float64)
+    array = points(center, "center")  # type: ignore[arg-type]
     count = 1 if array.ndim < 2 else len(array)
     return _geolip.samples(network, (array.tobytes(), count), row, float(scale), one)
 
@@ -68,7 +69,7 @@ def box_choice(box: Inputs | None) -> bytes | str | os.PathLike[str] | None:
     """`box` as the engine takes it: a file's path, or the numbers of lower and upper ends."""
     if box is None or is_file(box):
         return box  # type: ignore[return-value]
-    array = np.asarray(box, dtype=np.float64)
+    array = points(box, "box")  # type: ignore[arg-type]
     if array.ndim < 2 or len(array) != 2:
         raise OptionError(f"box: a box is two rows, lower and upper ends; this array has shape {array.shape}")
     return array.tobytes()
