@@ -17,6 +17,7 @@ from ._network import Network, network_of
 from ._progress import Progress, watching
 from ._region import Inputs, are_many, box_choice, complain, pair, samples
 from ._report import Certificate, Report
+from ._weights import points
 
 NetworkLike = Network | str | os.PathLike[str]
 Output = str | int | tuple[int, int] | npt.ArrayLike
@@ -224,7 +225,7 @@ def output_choice(output: Output) -> str | bytes:
     if isinstance(output, tuple) and len(output) == 2 and all(_is_index(o) for o in output):
         i, j = output
         return f"{i}-{j}"
-    return np.asarray(output, dtype=np.float64).ravel().tobytes()
+    return points(output, "output").ravel().tobytes()
 
 
 def _is_index(given: Any) -> bool:

@@ -7,6 +7,7 @@ compared with the module at many inputs.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import inspect
 import io
@@ -40,8 +41,9 @@ def from_torch(
 
     The module is left as it is; dropout and batch statistics are those of `module.eval()`. What is read is compared
     with the module itself, in its own dtype and (if a copy can be made) in double precision, at random inputs of scales
-    from 1e-3 to 1e3, around zero and around the example. A module that branches on the values of its input, is random,
-    changes its own state, or mixes the rows of a batch is refused.
+    from 1e-3 to 1e3, around zero and around the example. A module that lets Python see values of its input (as a branch
+    or ``.item()`` does), does other operations when it is exported, is random, changes its own state, or mixes the rows
+    of a batch is refused.
 
     Args:
         module: a `nn.Sequential` of known layers, which needs no more than torch, or any module that
@@ -71,8 +73,10 @@ def from_torch(
     with evaluating(module), torch.no_grad(), unchanging(module):
         inputs = tuple(x[:1].detach().clone() for x in examples)
         plain = input is None and output_name is None and until is None
-        data = chain_of(module, inputs[0]) if plain and len(inputs) == 1 else None
-        file = _File(data, ["input"], ["output"]) if data is not None else _export(module, inputs)
+        seen = _seen(module, inputs)
+        constant = _without_parametrizations(module)
+        data = chain_of(constant, inputs[0]) if plain and len(inputs) == 1 else None
+        file = _File(data, ["input"], ["output"]) if data is not None else _export(constant, inputs, seen)
         reading: dict[str, Any] = {"input": input, "output_name": output_name, "until": until}
         network = from_bytes(file.data, f"{type(module).__name__}.onnx", **reading)
         fixed = {file.inputs.index(port["name"]) for port in network.info["fixed"]}
@@ -104,6 +108,42 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             module.train()  # it does more than set the mode
         for part, mode in before:
             part.training = mode
+
+
+def _seen(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
+    """What the module does at the example; it must not let Python look at values of its input."""
+    from ._torch_watch import watched
+
+    seen = watched(module, inputs)
+    if seen is not None and seen.reads:
+        raise NetworkFileError(
+            f"{type(module).__name__} lets Python see values of its input ({seen.reads[0].strip('_')}), and may do "
+            "something else at others; a network does the same at every input: write branches, loops and indices that "
+            "depend on its values as operations of torch"
+        )
+    return seen
+
+
+def _without_parametrizations(module: nn.Module) -> nn.Module:
+    """The module with the weights that its parametrizations give now, as plain ones; itself if it has none."""
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    if not any(parametrize.is_parametrized(part) for part in module.modules()):
+        return module
+    try:
+        twin = copy.deepcopy(module)
+        for part in [part for part in twin.modules() if parametrize.is_parametrized(part)]:
+            lists: Any = part.parametrizations
+            given = [(name, getattr(part, name).detach()) for name in lists]
+            plain = parametrize.type_before_parametrizations(part)
+            del part.parametrizations
+            part.__class__ = plain  # the class that is left is the module's own as well
+            for name, weight in given:
+                part.register_parameter(name, nn.Parameter(weight, requires_grad=False))
+    except Exception:
+        return module
+    return twin
 
 
 @dataclass
@@ -165,7 +205,7 @@ def _onnx_values(file: _File, tensor: str) -> Values:
     return values
 
 
-def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> _File:
+def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...], seen: Any) -> _File:
     """The module as an ONNX file, by torch's own exporter; never by a trace of a module that it refuses."""
     import torch
 
@@ -175,29 +215,54 @@ def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> _File:
         program = torch.export.export(module, inputs, strict=False)
     except Exception as error:
         text = f"{type(module).__name__} cannot be exported: {line(error).partition(' (unhinted')[0]}"
-        if "data-dependent" in text or "DataDependent" in type(error).__name__:
+        if ("data-dependent" in text or "DataDependent" in type(error).__name__) and seen is not None:
+            text += "; Python looks at a value of one of its own tensors: keep that as a number of Python"
+        elif "data-dependent" in text or "DataDependent" in type(error).__name__:
             text += (
                 "; a network does the same at every input: write branches, loops and indices that depend on its values "
                 "as operations of torch, or bound each of them by itself"
             )
         raise NetworkFileError(text) from error
+    followed = program.module()
+    followed.train = lambda mode=True: followed  # type: ignore[method-assign]  # its own raises an error
+    _is_what_runs(module, seen, followed, inputs)
     try:
         exported = torch.onnx.export(program, (), dynamo=True, verbose=False)
         assert exported is not None, "no file is named"
     except Exception as error:
-        return _trace(module, inputs, line(error))
+        return _trace(followed, inputs, line(error), type(module).__name__)
     graph = exported.model_proto.graph
     names = [[port.name for port in ports] for ports in (graph.input, graph.output)]
     return _File(bytes(exported.model_proto.SerializeToString()), *names)
 
 
-def _trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], reason: str) -> _File:
+def _is_what_runs(module: nn.Module, seen: Any, followed: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """The module runs the operators that were exported, and no others that make pieces."""
+    from ._torch_watch import difference, watched
+
+    text = difference(seen, watched(followed, inputs))
+    if text is not None:
+        raise NetworkFileError(
+            f"{type(module).__name__} does other operations when it runs than when it is exported: it {text}; a "
+            "network does the same at every input and in every mode"
+        )
+
+
+def _trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], reason: str, name: str | None = None) -> _File:
     """The module as an ONNX file, by the exporter that follows one call; what it warns of is an error."""
     import torch
 
+    name = type(module).__name__ if name is None else name
+    redirect = getattr(torch._C, "_jit_set_onnx_log_output_stream", None)
+    if redirect is not None:
+        redirect("stderr")  # it prints the graph of what it cannot export
+
     file = io.BytesIO()
     known = inspect.signature(torch.onnx.export).parameters
-    count = len(leaves(module(*(x.clone() for x in inputs))))
+    try:
+        count = len(leaves(module(*(x.clone() for x in inputs))))
+    except Exception as error:
+        raise NetworkFileError(f"{name} fails at the example: {line(error)}") from error
     names = [[f"{kind}_{i}" for i in range(n)] for kind, n in (("input", len(inputs)), ("output", count))]
     older: dict[str, Any] = {"dynamo": False} if "dynamo" in known else {}
     with warnings.catch_warnings(record=True) as warned:
@@ -207,13 +272,11 @@ def _trace(module: nn.Module, inputs: tuple[torch.Tensor, ...], reason: str) -> 
                 module, inputs, file, opset_version=17, input_names=names[0], output_names=names[1], **older
             )
         except Exception as error:
-            raise NetworkFileError(
-                f"{type(module).__name__} cannot be exported to ONNX: {reason}; {line(error)}"
-            ) from error
+            raise NetworkFileError(f"{name} cannot be exported to ONNX: {reason}; {line(error)}") from error
     for warning in warned:
         if issubclass(warning.category, torch.jit.TracerWarning):
             raise NetworkFileError(
-                f"{type(module).__name__} cannot be exported to ONNX: {reason}; and following one call is not enough: "
+                f"{name} cannot be exported to ONNX: {reason}; and following one call is not enough: "
                 f"{line(warning.message)}"
             )
         if not issubclass(warning.category, DeprecationWarning | FutureWarning):

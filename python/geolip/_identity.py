@@ -6,9 +6,12 @@ everything it reads. What cannot be told is an error: a result is never taken fo
 
 from __future__ import annotations
 
+import collections
+import dis
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pickle
@@ -36,7 +39,10 @@ BUILTIN = (
 SKIPPED = {
     *("__dict__", "__weakref__", "__doc__", "__annotations__", "__firstlineno__", "__static_attributes__"),
     *("__dataclass_fields__", "__dataclass_params__", "_abc_impl", "__annotate_func__", "__annotations_cache__"),
+    "__slotnames__",  # pickle leaves it in classes
 }
+# what reads by names that are made as it runs
+UNSEEN = {"globals", "eval", "exec", "__import__"}
 
 
 class Identities:
@@ -58,16 +64,16 @@ class Identities:
             return value
         if type(value) in (int, float):
             return {type(value).__name__: repr(value)}
-        if isinstance(value, str):
+        if type(value) is str:
             file = self._file(value) if 0 < len(value) < 4096 and "\0" not in value else None
             return value if file is None else {"file": value, "sha256": file}
         if isinstance(value, os.PathLike):
             path = os.fspath(value)
             return {"file": os.fsdecode(path), "sha256": self._file(os.fsdecode(path)) or "nothing there"}
-        if isinstance(value, bytes | bytearray):
-            return {"bytes": digest(bytes(value))}
+        if type(value) in (bytes, bytearray):
+            return {type(value).__name__: digest(bytes(value))}
         if isinstance(value, Network):
-            return {"network": value.hash}
+            return {"network": value.hash, "sha256": value.sha256, "name": value.name}
         if id(value) in self._open:
             return {"again": self._open[id(value)]}  # it holds itself
         if id(value) in self._known:
@@ -95,38 +101,45 @@ class Identities:
 
     def _network(self, value: Any) -> Plain:
         """A network or the path of its file, by what is bounded; or several."""
+        if isinstance(value, Network):
+            return {"network": value.hash}
         if isinstance(value, list | tuple):
             return [self._network(part) for part in value]
         if isinstance(value, str | os.PathLike):
             from ._network import load
 
             path = os.path.abspath(value)
-            if path not in self._files:
+            try:
+                there = os.stat(path)
+                stamp = f"{path} {there.st_ino} {there.st_size} {there.st_mtime_ns}"  # it may change while jobs run
+            except OSError as error:
+                raise NetworkFileError(f"{os.fspath(value)} cannot be read here: {error}") from error
+            if stamp not in self._files:
                 try:
-                    self._files[path] = load(path).hash
+                    self._files[stamp] = load(path).hash
                 except (OSError, ValueError) as error:
                     raise NetworkFileError(f"{os.fspath(value)} cannot be read here: {error}") from error
-            return {"network": self._files[path]}
+            return {"network": self._files[stamp]}
         return self.of(value)
 
     def _compound(self, value: Any) -> Plain:
         kind = type(value)
-        if isinstance(value, list | tuple):
-            return {kind.__name__: [self.of(part) for part in value]}
-        if isinstance(value, set | frozenset):
-            return {kind.__name__: sorted(json.dumps(self.of(part), sort_keys=True) for part in value)}
-        if isinstance(value, dict):
-            return {kind.__name__: [[self.of(key), self.of(part)] for key, part in value.items()]}
+        if kind in CONTENTS:
+            return {kind.__name__: self._content(value, kind)}
+        for base in CONTENTS:
+            if isinstance(value, base):
+                return {base.__name__: self._content(value, base), **self._own(value)}
         if isinstance(value, types.SimpleNamespace | types.MappingProxyType):
             return {kind.__name__: self.of(dict(value if isinstance(value, types.MappingProxyType) else vars(value)))}
-        if isinstance(value, np.generic) or kind is np.ndarray:
+        if isinstance(value, np.generic) or kind in (np.ndarray, np.memmap):
             return self._array(value)
         if isinstance(value, types.ModuleType):
             return self._module(value)
         if isinstance(value, type):
             return self._class(value)
         if isinstance(value, functools.partial):
-            return {"partial": self.of(value.func), "of": self.of(list(value.args)), "with": self.of(value.keywords)}
+            parts = {"partial": self.of(value.func), "of": self.of(list(value.args)), "with": self.of(value.keywords)}
+            return parts if kind is functools.partial and not vars(value) else {**parts, **self._own(value)}
         if isinstance(value, types.MethodType):
             return {"method": self.of(value.__func__), "of": self.of(value.__self__)}
         if isinstance(value, types.FunctionType):
@@ -139,25 +152,51 @@ class Identities:
             return {kind.__name__: self.of(value.__func__)}
         if isinstance(value, property):
             return {"property": [self.of(value.fget), self.of(value.fset)]}
+        if isinstance(value, functools.cached_property):
+            return {"property": self.of(value.func)}
         if kind.__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
             return self._tensor(value)
         return self._object(value)
 
+    def _content(self, value: Any, base: type) -> Plain:
+        """What a container holds, as its base class sees it."""
+        if base is collections.deque:
+            return [self.of(value.maxlen), *(self.of(part) for part in base.__iter__(value))]
+        if base in (list, tuple):
+            return [self.of(part) for part in base.__iter__(value)]
+        if base in (set, frozenset):
+            return sorted(json.dumps(self.of(part), sort_keys=True) for part in base.__iter__(value))
+        if base is dict:
+            return [[self.of(key), self.of(part)] for key, part in dict.items(value)]
+        return self.of(str.__str__(value) if base is str else bytes(value))
+
+    def _own(self, value: Any) -> dict[str, Plain]:
+        """What an object of a class derived from a known one has besides."""
+        slots = {name for kind in type(value).__mro__ for name in _slots(kind)}
+        held = {name: getattr(value, name) for name in slots if hasattr(value, name)}
+        held |= getattr(value, "__dict__", {})
+        if isinstance(value, collections.defaultdict):
+            held["default_factory"] = value.default_factory
+        return {"class": self._class(type(value)), "own": {key: self.of(part) for key, part in sorted(held.items())}}
+
     def _array(self, value: Any) -> Plain:
         array = np.asarray(value)
+        kind = "number" if isinstance(value, np.generic) else "array"
         if array.dtype.hasobject:
-            return {"array": list(array.shape), "of": [self.of(part) for part in array.ravel().tolist()]}
+            return {kind: list(array.shape), "of": [self.of(part) for part in array.ravel().tolist()]}
         numbers = digest(np.ascontiguousarray(array).tobytes())
-        return {"array": list(array.shape), "type": array.dtype.str, "sha256": numbers}
+        return {kind: list(array.shape), "type": repr(array.dtype), "sha256": numbers}
 
     def _tensor(self, value: Any) -> Plain:
         import torch
 
         try:
-            flat = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+            plain = value.detach().cpu().resolve_conj().resolve_neg()
+            flat = plain.reshape(-1).contiguous().view(torch.uint8).numpy()
         except (RuntimeError, TypeError, NotImplementedError) as error:
             raise OptionError(f"a {value.layout} tensor cannot be told from another: {error}") from None
-        return {"tensor": list(value.shape), "type": str(value.dtype), "sha256": digest(flat.tobytes())}
+        kind = f"{type(value).__name__} of {value.dtype}{', with gradient' if value.requires_grad else ''}"
+        return {"tensor": list(value.shape), "type": kind, "sha256": digest(flat.tobytes())}
 
     def _module(self, value: types.ModuleType) -> Plain:
         if not _is_yours(value.__name__):
@@ -176,8 +215,27 @@ class Identities:
         name = f"{value.__module__}.{value.__qualname__}"
         if not _is_yours(value.__module__):
             return {"function": name, "version": _version(value.__module__)}
+        unseen = sorted(UNSEEN & _globals(value.__code__) - value.__globals__.keys())
+        if unseen:
+            raise OptionError(
+                f"{name} calls {unseen[0]}, so what it reads cannot be told, and no result can be kept for it; name "
+                "what it reads, or leave resume out"
+            )
         reads = {key: self.of(part) for key, part in sorted(reads_of(value).items())}
+        reads |= {f"import {module}": self._imported(module) for module in sorted(_imports(value))}
+        if {"environ", "getenv", "environb"} & _names(value.__code__):
+            reads |= {f"environment {key}": os.environ.get(key) for key in sorted(_texts(value.__code__))}
         return {"function": name, "code": self._code(value.__code__), "reads": reads}
+
+    def _imported(self, name: str) -> Plain:
+        """A module that a function imports as it runs."""
+        try:
+            if name not in sys.modules and not _is_elsewhere(importlib.util.find_spec(name)):
+                importlib.import_module(name)
+        except Exception:
+            return "nothing there"
+        module = sys.modules.get(name)
+        return {"module": name, "version": _version(name)} if module is None else self.of(module)
 
     def _code(self, code: types.CodeType) -> Plain:
         constants = [self.of(part) for part in code.co_consts]
@@ -187,19 +245,34 @@ class Identities:
     def _object(self, value: Any) -> Plain:
         kind = self._class(type(value))
         held = getattr(value, "__dict__", None)
+        if isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray):
+            return {"numbers": self._array(value), **self._own(value)}
         plain = all(getattr(type(value), name) is getattr(object, name) for name in ("__reduce__", "__reduce_ex__"))
-        if held and plain and not hasattr(type(value), "__slots__"):
+        if held is not None and plain and not hasattr(type(value), "__slots__"):
             return {"object": kind, "of": {key: self.of(part) for key, part in sorted(held.items())}}
         if hasattr(value, "__wrapped__"):
             return {"object": kind, "wraps": self.of(value.__wrapped__)}
         try:
-            return {"object": kind, "pickled": digest(pickle.dumps(value, protocol=4))}
+            pickled = digest(pickle.dumps(value, protocol=4))
+            # a class of yours may pickle less than it holds
+            parts = self._tellable(held) if held and _is_yours(type(value).__module__) else {}
+            return {"object": kind, "pickled": pickled, "held": parts}
         except Exception as error:
             name = f"{type(value).__module__}.{type(value).__qualname__}"
             raise OptionError(
                 f"what a {name} holds cannot be told ({error}), so no result can be kept for it; give it as numbers, "
                 "text or a file, or leave resume out"
             ) from None
+
+    def _tellable(self, held: dict[str, Any]) -> Plain:
+        """Of what an object holds beyond what it pickles, all that can be told."""
+        told: dict[str, Plain] = {}
+        for name, part in sorted(held.items()):
+            try:
+                told[name] = self.of(part)
+            except OptionError:
+                told[name] = type(part).__qualname__
+        return told
 
     def _file(self, name: str) -> str | None:
         """SHA-256 of a file's content, if there is one of that name."""
@@ -216,6 +289,8 @@ class Identities:
         return self._files[key]
 
 
+# known containers, and what is read of their subclasses besides
+CONTENTS = (list, tuple, set, frozenset, dict, collections.deque, str, bytes, bytearray)
 _NEW = sys.version_info >= (3, 11)
 
 
@@ -236,24 +311,80 @@ def reads_of(function: types.FunctionType) -> dict[str, Any]:
             found[name] = cell.cell_contents
         except ValueError:
             found[name] = None  # not set yet
+    found |= {f"attribute {name}": value for name, value in vars(function).items()}
     for name in _names(code):
         if name in function.__globals__ and name not in found:
             found[name] = function.__globals__[name]
     return found
 
 
-def _names(code: types.CodeType) -> set[str]:
+def _parts(code: types.CodeType) -> list[types.CodeType]:
+    """The code of a function and of those inside it."""
     inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
-    return set(code.co_names).union(*map(_names, inner))
+    return [code, *(part for each in inner for part in _parts(each))]
+
+
+def _names(code: types.CodeType) -> set[str]:
+    return {name for part in _parts(code) for name in part.co_names}
+
+
+def _globals(code: types.CodeType) -> set[str]:
+    """Names that the code looks up among globals and builtins; no attributes."""
+    looked_up = ("LOAD_GLOBAL", "LOAD_NAME")
+    return {str(i.argval) for part in _parts(code) for i in dis.get_instructions(part) if i.opname in looked_up}
+
+
+def _texts(code: types.CodeType) -> set[str]:
+    return {text for part in _parts(code) for text in part.co_consts if isinstance(text, str)}
+
+
+def _imports(function: types.FunctionType) -> set[str]:
+    """The modules that a function imports as it runs, by their whole names."""
+    found: set[str] = set()
+    for part in _parts(function.__code__):
+        level: Any = 0
+        constants: collections.deque[Any] = collections.deque([0, 0], maxlen=2)
+        for i in dis.get_instructions(part):
+            if i.opname.startswith("LOAD_") and ("CONST" in i.opname or "SMALL_INT" in i.opname):
+                constants.append(i.argval)
+            elif i.opname == "IMPORT_NAME":
+                level, names = constants
+                name = "." * int(level) + str(i.argval)
+                package = function.__globals__.get("__package__") or ""
+                try:
+                    name = importlib.util.resolve_name(name, package)
+                except ImportError:
+                    continue
+                found.add(name)
+                found |= {f"{name}.{inner}" for inner in names or () if f"{name}.{inner}" in sys.modules}
+    return found
+
+
+def _is_elsewhere(spec: Any) -> bool:
+    """Whether a module that is not imported yet is Python's, installed, or missing."""
+    if spec is None or spec.origin is None or not os.path.isabs(spec.origin):
+        return True
+    return _is_installed(spec.origin)
+
+
+def _slots(kind: type) -> list[str]:
+    slots = vars(kind).get("__slots__", ())
+    return [slots] if isinstance(slots, str) else list(slots)
 
 
 def _is_yours(module: str | None) -> bool:
     """Whether a module is neither Python's, nor installed, nor this package's; then its code counts."""
     top = (module or "").partition(".")[0]
-    if top in {*sys.stdlib_module_names, *sys.builtin_module_names, "geolip"} - {"__main__"}:
+    if top == "geolip":
         return False
     file = getattr(sys.modules.get(module or ""), "__file__", None)
-    return file is None or not any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
+    if file is None:
+        return top not in {*sys.stdlib_module_names, *sys.builtin_module_names} - {"__main__"}
+    return not _is_installed(file)  # also one of yours with a name of Python's
+
+
+def _is_installed(file: str) -> bool:
+    return any(Path(file).resolve().is_relative_to(folder) for folder in _installed())
 
 
 @functools.cache

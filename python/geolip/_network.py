@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip, _table
-from ._weights import numbers
+from ._weights import numbers, points
 from .errors import NetworkFileError, OptionError
 
 Array = npt.NDArray[np.float64]
@@ -128,8 +128,8 @@ class Network:
         Returns:
             Shape (outputs,) for one input, (count, outputs) for several.
         """
-        given = np.ascontiguousarray(x, dtype=np.float64)
-        if given.size == 0 or given.size % self.inputs:
+        given = points(x, "x")
+        if given.size == 0 or given.size != self.inputs * (1 if given.ndim < 2 else len(given)):
             raise ValueError(f"x has the shape {given.shape}; give rows of {self.inputs} numbers")
         y = np.frombuffer(self._engine.evaluate(given.tobytes()), np.float64)
         return y.copy() if given.ndim == 1 else y.reshape(-1, self.outputs).copy()
@@ -155,11 +155,15 @@ class Network:
         headings = ["node", "operation", "size", "parameters", "slopes"]
         return _table.html(headings, rows, caption=repr(self)[1:-1])
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         source = self._source
         if source is None and self.path is not None:
             source = Path(self.path).read_bytes()
-        return _restore, (source, self._name, self._reading, self.path), {"_compared": self._compared}
+            _restore(source, self._name, self._reading, self.path, self.hash)  # it may have changed since it was read
+        return _restore, (source, self._name, self._reading, self.path, self.hash), {"_compared": self._compared}
 
 
 def _reading(
@@ -245,14 +249,17 @@ def from_onnx(
     return from_bytes(data, "model.onnx", input=input, output_name=output_name, until=until)
 
 
-def _restore(source: bytes, name: str, reading: dict[str, Any], path: str | None) -> Network:
-    """Unpickles: from the bytes, or from the path if the file has weights beside it."""
+def _restore(source: bytes, name: str, reading: dict[str, Any], path: str | None, expected: str) -> Network:
+    """Unpickles: from the bytes, or from the path if the file has weights beside it; the same network, or an error."""
     try:
-        return from_bytes(source, name, **reading)
+        network = from_bytes(source, name, **reading)
     except NetworkFileError:
         if path is None:
             raise
-        return load(path, **reading)
+        network = load(path, **reading)
+    if network.hash != expected:
+        raise NetworkFileError(f"{path or name} holds another network than when it was read; read it again")
+    return network
 
 
 def network_of(given: Network | str | os.PathLike[str]) -> Network:

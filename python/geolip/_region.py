@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip
+from ._weights import points
 from .errors import OptionError
 
 Inputs = npt.ArrayLike | str | os.PathLike[str]
@@ -69,7 +70,7 @@ def samples(
     column = None if label_column is None else str(label_column)
     if is_file(center):
         return _geolip.samples(network, center, row, float(scale), one, column, header)  # type: ignore[arg-type]
-    array = np.asarray(center, dtype=np.float64)
+    array = points(center, "center")  # type: ignore[arg-type]
     count = 1 if array.ndim < 2 else len(array)
     return _geolip.samples(network, (array.tobytes(), count), row, float(scale), one, column, None)
 
@@ -78,7 +79,7 @@ def box_choice(box: Inputs | None) -> bytes | str | os.PathLike[str] | None:
     """`box` as the engine takes it: a file's path, or the numbers of lower and upper ends."""
     if box is None or is_file(box):
         return box  # type: ignore[return-value]
-    array = np.asarray(box, dtype=np.float64)
+    array = points(box, "box")  # type: ignore[arg-type]
     if array.ndim < 2 or len(array) != 2:
         raise OptionError(f"box: a box is two rows, lower and upper ends; this array has shape {array.shape}")
     return array.tobytes()

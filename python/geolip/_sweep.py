@@ -130,6 +130,8 @@ def _run(
         yield from (replace(r, value=file.values[r.key], resumed=True) for r in todo if r.key in file.values)
         left = [r for r in todo if r.key not in file.values]
         for result in _results(function, left, executor, pending):
+            if function is _bound and result.ok and result.key != _key(function, result.job, identities):
+                result = replace(result, value=None, error="NetworkFileError: the network's file changed meanwhile")
             file.append(_entry(result))
             yield result
 
@@ -216,9 +218,18 @@ def _entry(result: Result) -> dict[str, Any]:
         value = [report.to_dict() for report in value]
     entry = {"key": result.key, "value": value, "error": result.error, "seconds": result.seconds}
     try:
+        if _has_other_keys(value):
+            raise TypeError("keys of dictionaries are text there")
         json.dumps(entry)
     except (TypeError, ValueError) as error:
         raise OptionError(
             f"the value of job {result.index} is nothing that JSON holds ({error}); return plain data"
         ) from None
     return entry
+
+
+def _has_other_keys(value: Any) -> bool:
+    """Whether a dictionary in plain data has keys that JSON would make text of."""
+    if isinstance(value, dict):
+        return any(not isinstance(key, str) or _has_other_keys(part) for key, part in value.items())
+    return isinstance(value, list | tuple) and any(_has_other_keys(part) for part in value)

@@ -6,6 +6,7 @@ What is not known, or not exactly what its class says (hooks, a subclass, a repl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,14 @@ def untouched(layer: nn.Module) -> bool:
     return not any(hooks) and not any(callable(getattr(type(layer), name, None)) for name in vars(layer))
 
 
+def is_torchs(kind: type) -> bool:
+    """Whether a class of torch runs torch's own code; others may have replaced it."""
+    import torch
+
+    code = getattr(getattr(kind, "forward", None), "__code__", None)
+    return code is not None and Path(code.co_filename).is_relative_to(Path(torch.__file__).parent)
+
+
 def chain_of(module: nn.Module, x: torch.Tensor) -> bytes | None:
     """The module as an ONNX file, if it is a Sequential of known layers; none if it is not."""
     from torch import nn
@@ -38,7 +47,10 @@ def chain_of(module: nn.Module, x: torch.Tensor) -> bytes | None:
     chain = Chain(x.shape, element)
     for layer in _layers(module):
         write = _writers().get(type(layer))
-        if write is None or not untouched(layer) or not write(chain, layer, x):
+        own = (*layer.parameters(recurse=False), *layer.buffers(recurse=False))
+        if any(tensor.dtype != x.dtype for tensor in own if tensor.dim() > 0):
+            return None
+        if write is None or not untouched(layer) or not is_torchs(type(layer)) or not write(chain, layer, x):
             return None
         x = layer(x)
     return chain.finish(x.shape)

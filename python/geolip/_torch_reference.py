@@ -7,6 +7,7 @@ function of the input alone (randomness, state that changes, rows of a batch tha
 from __future__ import annotations
 
 import copy
+import hashlib
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ Array = npt.NDArray[np.float64]
 
 SCALES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)
 # what double precision leaves of a difference of inputs, and of a value
-DOUBLE_STEP, DOUBLE_VALUE = 1e-9, 1e-10
+DOUBLE_STEP, DOUBLE_VALUE, DOUBLE_ROUNDING = 1e-9, 1e-10, 1e-13
 
 
 @dataclass
@@ -145,9 +146,13 @@ class Reference:
                 tolerance = float(np.sqrt(self._epsilon)) * _largest(exact) + 256 * self._epsilon * _largest(own)
                 self._differ("its own precision", points.where, step, exact, tolerance)
                 continue
-            tolerance = max(16 * self._epsilon, DOUBLE_STEP) * _largest(exact) + DOUBLE_VALUE * _largest(double)
-            noise = 4 * _distance(np.where(np.isfinite(own), own, double), double)  # what rounding does to the module
-            self._differ("double precision", points.where, step, exact, tolerance + noise)
+            rounding = DOUBLE_ROUNDING * _largest(double)
+            near = np.where(np.isfinite(own), own, double)
+            for i in range(own.shape[1]):  # a large output hides nothing of a small one
+                part, here = exact[:, i], double[:, i]
+                tolerance = max(16 * self._epsilon, DOUBLE_STEP) * _largest(part) + DOUBLE_VALUE * _largest(here)
+                noise = 4 * _distance(near[:, i], here)  # what rounding does to the module
+                self._differ("double precision", points.where, step[:, i], part, tolerance + noise + rounding)
 
     def compare_with(self, inner: Callable[[list[torch.Tensor]], Array], network: Callable[[Any], Array]) -> None:
         """The same for a tensor inside, of which there are values in the module's own precision alone."""
@@ -255,6 +260,10 @@ def _largest(a: Array) -> float:
 @contextmanager
 def unchanging(module: nn.Module) -> Iterator[None]:
     """Refuses a module that changes what it remembers when it is called, which is put back."""
+    from torch import nn
+
+    if any(nn.parameter.is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        raise NetworkFileError(f"{type(module).__name__} has weights without a shape yet; call it once before")
     before = _state(module)
     changed: list[str] = []
     try:
@@ -270,6 +279,8 @@ def _refusal(name: str, what: str) -> NetworkFileError:
 
 
 State = dict[tuple[str, str], Any]
+PLAIN = (bool, int, float, str, type(None))
+CONTAINERS = (list, dict, set, tuple, deque)
 
 
 def _state(module: nn.Module) -> State:
@@ -280,20 +291,39 @@ def _state(module: nn.Module) -> State:
         for name, value in vars(part).items():
             if name == "training":
                 continue
-            if isinstance(value, bool | int | float | str | None):
+            if isinstance(value, PLAIN):
                 state["attribute", f"{place}.{name}"] = value
-            elif isinstance(value, list | dict | set | tuple | deque):
+            elif isinstance(value, CONTAINERS) and name not in ("_parameters", "_buffers"):
                 state["container", f"{place}.{name}"] = _outline(value)
+            elif _is_numbers(value):
+                state["array", f"{place}.{name}"] = _outline(value)
+        for kind in type(part).__mro__:
+            if kind.__module__.partition(".")[0] not in ("torch", "builtins"):
+                for name, value in vars(kind).items():
+                    if not name.startswith("__") and (isinstance(value, PLAIN + CONTAINERS) or _is_numbers(value)):
+                        state["class attribute", f"{place}.{name}"] = _outline(value)
     return state
 
 
+def _is_numbers(value: Any) -> bool:
+    import torch
+
+    return isinstance(value, torch.Tensor | np.ndarray) and not isinstance(value, torch.nn.Parameter)
+
+
 def _outline(value: Any) -> Any:
-    """A container as text: how long it is, its plain entries, and the types of others."""
+    """A container as text: how long it is, its plain entries and numbers, and the types of others."""
+    if _is_numbers(value):
+        try:
+            plain = value if isinstance(value, np.ndarray) else value.detach().cpu().contiguous().numpy()
+            return f"{plain.dtype} {plain.shape} {hashlib.sha256(plain.tobytes()).hexdigest()}"
+        except Exception:  # a type that NumPy does not have
+            return type(value).__name__
     if isinstance(value, dict):
         return [len(value), *(f"{_outline(k)}: {_outline(v)}" for k, v in value.items())]
     if isinstance(value, list | set | tuple | deque):
         return [len(value), *(f"{_outline(part)}" for part in value)]
-    return repr(value) if isinstance(value, bool | int | float | str | None) else type(value).__name__
+    return repr(value) if isinstance(value, PLAIN) else type(value).__name__
 
 
 def _put_back(module: nn.Module, before: State) -> list[str]:

@@ -15,8 +15,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from . import _geolip
-from ._torch_chain import untouched
+from ._torch_chain import is_torchs, untouched
 from ._torch_reference import line
+from ._torch_watch import difference, watched
 from .errors import UnsupportedNetworkError
 
 Activate = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -97,11 +98,16 @@ class VectorNetwork:
             raise UnsupportedNetworkError(
                 f"{type(module).__name__}: hooks, or a forward replaced in it, are not followed"
             )
+        held = set(vars(module))
         with _evaluating(module):
             try:
                 self._traced = fx.symbolic_trace(module)
             except Exception as error:
                 raise UnsupportedNetworkError(f"torch.fx cannot trace this module: {line(error)}") from error
+            finally:
+                for name in set(vars(module)) - held:  # tensors that the trace computed, which it leaves in the module
+                    if name.startswith("_tensor_constant"):
+                        delattr(module, name)
 
     @property
     def code(self) -> str:
@@ -124,6 +130,7 @@ class VectorNetwork:
         """Refuses a module that the trace does not follow: it is no function of its input, or mixes a batch's rows."""
         generator = torch.Generator().manual_seed(0)
         with _evaluating(self._module), torch.no_grad():
+            self._is_what_runs(torch.randn(1, *shape, generator=generator, dtype=torch.float64).to(like))
             for scale in (1e-2, 1.0, 1e2):
                 rows = torch.randn(3, *shape, generator=generator, dtype=torch.float64) * scale
                 rows = torch.stack([rows[0], rows[1].abs(), -rows[2].abs()]).to(like)
@@ -135,6 +142,16 @@ class VectorNetwork:
                 parts = [self.run(row, lambda h, c, r: c * h) for row in rows.split(1)]
                 together = self.run(rows, lambda h, c, r: c * h)
                 self._refuse_difference(torch.cat(parts), together, "mixes or moves the batch dimension")
+
+    def _is_what_runs(self, row: Tensor) -> None:
+        """The module lets Python see no value of its input, and runs the operators of its trace."""
+        seen = watched(self._module, [row])
+        name = type(self._module).__name__
+        if seen is not None and seen.reads:
+            raise UnsupportedNetworkError(f"{name} lets Python see values of its input ({seen.reads[0].strip('_')})")
+        text = difference(seen, watched(fx.Interpreter(self._traced).run, [row]))
+        if text is not None:
+            raise UnsupportedNetworkError(f"{name} does other operations when it runs than in its trace: it {text}")
 
     def _refuse_difference(self, one: Any, other: Any, what: str) -> None:
         same = isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape
@@ -156,6 +173,7 @@ class _Run(fx.Interpreter):
         self._variable: set[fx.Node] = set()
         self._node: fx.Node | None = None
         self._batch = 0
+        self._epsilon = 0.0  # of the input's type
 
     def run_node(self, n: fx.Node) -> Any:
         self._node = n
@@ -173,6 +191,11 @@ class _Run(fx.Interpreter):
                 raise self._refuse(f"{n.target}: mixes or moves the batch dimension")
             if not tensor.is_floating_point():
                 raise self._refuse(f"{n.target}: gives numbers of {tensor.dtype}")
+            epsilon = torch.finfo(tensor.dtype).eps
+            if n.op == "placeholder":
+                self._epsilon = epsilon
+            elif epsilon > self._epsilon:
+                raise self._refuse(f"{n.target}: rounds to {tensor.dtype}, which has no slopes")
         return result
 
     def _refuse(self, what: str) -> UnsupportedNetworkError:
@@ -411,7 +434,7 @@ def _kind(layer: nn.Module) -> Any:
     for kind in type(layer).__mro__:
         if kind in KNOWN or (getattr(nn, kind.__name__, None) is kind and kind.__name__ in ACTIVATIONS):
             same = all(getattr(type(layer), m, None) is getattr(kind, m, None) for m in METHODS)
-            return kind if same else None
+            return kind if same and is_torchs(kind) else None
     return None
 
 

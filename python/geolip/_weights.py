@@ -40,6 +40,18 @@ def numbers(given: npt.ArrayLike, what: str, axes: int) -> npt.NDArray[Any]:
     return floats
 
 
+def points(given: npt.ArrayLike, what: str) -> npt.NDArray[np.float64]:
+    """Inputs of a network as float64, of any shape; NaN and infinity are left to the reader.
+
+    Raises:
+        OptionError: `given` holds something else than real numbers: a mask, an imaginary part, text.
+    """
+    array = _array(given, what)
+    if array.dtype.kind not in "fiub" or array.dtype.names is not None:
+        raise OptionError(f"{what} holds {array.dtype} numbers; give real numbers")
+    return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+
+
 def _is_exact(array: npt.NDArray[Any], floats: npt.NDArray[Any]) -> bool:
     """Whether the floats are the very numbers of an array of integers or of more precise floats."""
     if array.dtype.kind == "f":

@@ -1,5 +1,6 @@
 """Reading networks, and what they are once read."""
 
+import copy
 import pickle
 
 import numpy as np
@@ -93,3 +94,38 @@ def test_they_show_themselves():
     net = relu_network()
     assert "2 inputs, 1 outputs, 2 neurons" in repr(net)
     assert "relu" in net._repr_html_() and net.info["nodes"][2]["slope"] == [0.0, 1.0]
+
+
+def test_a_network_whose_file_was_replaced_is_not_pickled_as_the_new_one(tmp_path):
+    np.savez(tmp_path / "n.npz", W1=np.eye(2), W2=np.ones((1, 2)))
+    network = geolip.load(tmp_path / "n.npz")
+    data = pickle.dumps(network)
+    np.savez(tmp_path / "n.npz", W1=9 * np.eye(2), W2=np.ones((1, 2)))
+    with pytest.raises(geolip.NetworkFileError, match="another network"):
+        pickle.dumps(network)
+    assert pickle.loads(data).hash == network.hash == copy.deepcopy(network).hash
+
+
+@pytest.mark.parametrize(
+    "given", [np.ma.array([1.0, 2.0], mask=[0, 1]), np.array([1 + 2j, 1]), ["1", "2"], np.array([None, 1.0])]
+)
+def test_inputs_that_are_no_real_numbers_are_refused_and_nothing_of_them_is_dropped(given):
+    network = geolip.Network.from_weights([np.eye(2)])
+    for ask in (
+        lambda: network(given),
+        lambda: geolip.radius(network, given),
+        lambda: geolip.bound(network, center=given, radius=0.1),
+        lambda: geolip.bound(network, box=np.stack([given, given]) if not isinstance(given, np.ma.MaskedArray) else
+                             np.ma.stack([given, given])),
+        lambda: geolip.bound(network, output=given),
+    ):  # fmt: skip
+        with pytest.raises(geolip.OptionError, match=r"masked|real numbers|list with|of one type"):
+            ask()
+
+
+def test_inputs_of_another_length_are_not_cut_into_rows_of_the_right_one():
+    network = geolip.Network.from_weights([np.ones((1, 3))])
+    for shape in ((3, 2), (6,), (2, 6)):
+        with pytest.raises(ValueError, match="rows of 3"):
+            network(np.ones(shape))
+    assert network(np.ones((2, 3, 1))).shape == (2, 1)

@@ -1,5 +1,6 @@
 """Files of results to go on from: what is read back is an answer to what was asked, and nothing else is lost."""
 
+import collections
 import functools
 import json
 import os
@@ -378,3 +379,169 @@ def test_a_center_whose_file_changed_is_another_job(name, tmp_path):
         np.save(tmp_path / name, center) if name.endswith("npy") else np.savetxt(tmp_path / name, center)
         (result,) = geolip.map([{"network": relu_network(), "center": tmp_path / name, "radius": 0.1}], resume=file)
         assert result.ok and result.resumed is resumed
+
+
+class Table(dict):
+    """A container with more than its entries."""
+
+    gain = 1
+
+    def __call__(self, x):
+        return self.gain * x
+
+
+class Column(list):
+    gain = 1
+
+    def __call__(self, x):
+        return self.gain * x
+
+
+class Hiding(Settings):
+    def __reduce__(self):
+        return Hiding, (0,)
+
+    def __call__(self, x):
+        return self.scale * x
+
+
+def gained(made, gain):
+    made.gain = gain
+    return made
+
+
+def with_an_attribute(gain):
+    def function(x):
+        return function.gain * x
+
+    function.gain = gain
+    return function
+
+
+def over_an_array(gain):
+    class Array(np.ndarray):
+        pass
+
+    array = np.ones(2).view(Array)
+    array.gain = gain
+    return lambda x: float(array.gain * x)
+
+
+def with_a_default(gain):
+    table = collections.defaultdict((lambda: 1) if gain == 1 else (lambda: 2))
+    return lambda x: table.copy()["nothing"] * x
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda gain: gained(Table(), gain),
+        lambda gain: gained(Column(), gain),
+        Hiding,
+        with_an_attribute,
+        over_an_array,
+        with_a_default,
+        lambda gain: lambda x, q=collections.deque(maxlen=gain): q.maxlen * x,
+    ],
+)
+def test_what_a_container_a_function_or_a_pickle_leaves_out_is_not_overlooked(make, tmp_path):
+    file = tmp_path / "r.jsonl"
+    assert values(make(1), [3], file) == [(3, False)]
+    assert values(make(1), [3], file) == [(3, True)]
+    refused(make(2), [3], file, "another question")
+
+
+def importing(x):
+    from imported_later import gain
+
+    return gain * x
+
+
+def test_a_module_that_a_function_imports_as_it_runs_is_part_of_the_question(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file = tmp_path / "r.jsonl"
+    for gain in (1, 22):
+        (tmp_path / "imported_later.py").write_text(f"gain = {gain}\n")
+        monkeypatch.delitem(sys.modules, "imported_later", raising=False)
+        if gain == 1:
+            assert values(importing, [3], file) == [(3, False)]
+    refused(importing, [3], file, "import imported_later")
+
+
+def by_the_environment(x):
+    return int(os.environ["GEOLIP_TEST_GAIN"]) * x
+
+
+def test_the_environment_that_a_function_names_is_part_of_the_question(tmp_path, monkeypatch):
+    monkeypatch.setenv("GEOLIP_TEST_GAIN", "1")
+    assert values(by_the_environment, [3], tmp_path / "r.jsonl") == [(3, False)]
+    monkeypatch.setenv("GEOLIP_TEST_GAIN", "2")
+    refused(by_the_environment, [3], tmp_path / "r.jsonl", "GEOLIP_TEST_GAIN")
+
+
+def by_any_name(x):
+    return globals()["factor"] * x
+
+
+def test_a_function_that_reads_by_names_it_makes_up_is_not_resumed(tmp_path):
+    with pytest.raises(geolip.OptionError, match="calls globals"):
+        values(by_any_name, [3], tmp_path / "r.jsonl")
+
+
+def test_a_module_of_ones_own_with_a_name_of_pythons_is_ones_own(tmp_path, monkeypatch):
+    path = tmp_path / "this.py"
+    module = types.ModuleType("this")
+    module.__file__ = str(path)
+    monkeypatch.setitem(sys.modules, "this", module)
+    for gain in (1, 2):
+        exec(f"def f(x): return {gain} * x", module.__dict__)
+        if gain == 1:
+            assert values(module.f, [3], tmp_path / "r.jsonl") == [(3, False)]
+    refused(module.f, [3], tmp_path / "r.jsonl", "another question")
+
+
+def test_arrays_and_numbers_of_the_same_bytes_are_told_apart(tmp_path):
+    pairs = [np.zeros(1, [("a", "f4"), ("b", "f4")]), np.zeros(1, [("b", "f4"), ("a", "f4")])]
+    items = [*pairs, np.zeros(1, "V8"), np.zeros(1), np.zeros(()), np.float64(0), b"a", bytearray(b"a")]
+    found = values(lambda x: repr(x), items, tmp_path / "r.jsonl")
+    assert [value for value, _ in values(lambda x: repr(x), items, tmp_path / "s.jsonl")] == [repr(x) for x in items]
+    assert len({r.key for r in geolip.map(repr, items, resume=tmp_path / "t.jsonl")}) == len(items)
+    assert not any(resumed for _, resumed in found)
+
+
+class Slotted:
+    __slots__ = ("gain",)
+
+
+class Counted:
+    @functools.cached_property
+    def gain(self):
+        return 2
+
+
+def test_objects_with_slots_cached_properties_and_nothing_at_all_are_found_again(tmp_path):
+    nothing = type("Nothing", (), {"__module__": "__main__"})
+    for item in (Slotted(), Counted(), nothing()):
+        file = tmp_path / f"{type(item).__name__}.jsonl"
+        assert values(lambda x: 1, [item], file) == [(1, False)]
+        assert values(lambda x: 1, [item], file) == [(1, True)]
+
+
+def test_a_network_file_that_changes_while_jobs_run_gives_no_result_under_its_former_name(tmp_path):
+    def write(gain):
+        np.savez(tmp_path / "n.npz", W1=gain * np.eye(2), W2=np.ones((1, 2)))
+
+    write(1)
+    jobs = geolip.sweep(tmp_path / "n.npz", norm=["linf", "l2"], output=0)
+    running = geolip.map(jobs, resume=tmp_path / "r.jsonl")
+    assert next(running).ok
+    write(9)
+    (last,) = running
+    assert "changed meanwhile" in last.error
+    write(1)
+    assert [r.resumed for r in geolip.map(jobs, resume=tmp_path / "r.jsonl")] == [True, False]
+
+
+def test_keys_that_json_would_make_text_of_are_refused(tmp_path):
+    with pytest.raises(geolip.OptionError, match="keys of dictionaries are text"):
+        values(lambda x: [{x: x}], [1], tmp_path / "r.jsonl")
