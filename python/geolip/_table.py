@@ -47,7 +47,7 @@ def interval(ends: Sequence[float] | None) -> str:
 
 
 def plain(name: str) -> str:
-    """A name from a file on one line, with nothing hidden in it: no escape sequence, nothing that turns the direction."""
+    """A name from a file on one line, nothing hidden in it: no escape sequence, nothing that turns the direction."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 

@@ -39,7 +39,9 @@ def port(field: int, name: str, size: int) -> bytes:
 def hostile() -> bytes:
     """relu, and an operator that is not supported; every name begins with `NAME`."""
     x, h, y = (NAME + end for end in "xhy")
-    graph = node(NAME + "relu", "Relu", [x], h) + node(NAME + "odd", NAME + "Odd", [h], y) + port(11, x, 2) + port(12, y, 2)
+    graph = (
+        node(NAME + "relu", "Relu", [x], h) + node(NAME + "odd", NAME + "Odd", [h], y) + port(11, x, 2) + port(12, y, 2)
+    )
     return number(1, 8) + text(2, NAME) + text(7, graph) + text(8, number(2, 13))
 
 
