@@ -63,6 +63,8 @@ def from_torch(
     """
     import torch
 
+    from ._torch_watch import watched
+
     examples = example_input if isinstance(example_input, tuple) else (example_input,)
     for i, x in enumerate(examples):
         if not isinstance(x, torch.Tensor) or not x.is_floating_point() or x.dim() == 0 or len(x) == 0:
@@ -73,10 +75,11 @@ def from_torch(
     with evaluating(module), torch.no_grad(), unchanging(module):
         inputs = tuple(x[:1].detach().clone() for x in examples)
         plain = input is None and output_name is None and until is None
-        seen = _seen(module, inputs)
+        seen = watched(module, inputs)
         constant = _without_parametrizations(module)
         data = chain_of(constant, inputs[0]) if plain and len(inputs) == 1 else None
         file = _File(data, ["input"], ["output"]) if data is not None else _export(constant, inputs, seen)
+        _lets_nothing_out(module, seen)
         reading: dict[str, Any] = {"input": input, "output_name": output_name, "until": until}
         network = from_bytes(file.data, f"{type(module).__name__}.onnx", **reading)
         fixed = {file.inputs.index(port["name"]) for port in network.info["fixed"]}
@@ -110,18 +113,14 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def _seen(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> Any:
-    """What the module does at the example; it must not let Python look at values of its input."""
-    from ._torch_watch import watched
-
-    seen = watched(module, inputs)
+def _lets_nothing_out(module: nn.Module, seen: Any) -> None:
+    """Python saw no value of the input, by which a branch could be decided whose error was caught."""
     if seen is not None and seen.reads:
         raise NetworkFileError(
             f"{type(module).__name__} lets Python see values of its input ({seen.reads[0].strip('_')}), and may do "
             "something else at others; a network does the same at every input: write branches, loops and indices that "
             "depend on its values as operations of torch"
         )
-    return seen
 
 
 def _without_parametrizations(module: nn.Module) -> nn.Module:
@@ -215,7 +214,7 @@ def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...], seen: Any) -> _
         program = torch.export.export(module, inputs, strict=False)
     except Exception as error:
         text = f"{type(module).__name__} cannot be exported: {line(error).partition(' (unhinted')[0]}"
-        if ("data-dependent" in text or "DataDependent" in type(error).__name__) and seen is not None:
+        if ("data-dependent" in text or "DataDependent" in type(error).__name__) and seen and not seen.reads:
             text += "; Python looks at a value of one of its own tensors: keep that as a number of Python"
         elif "data-dependent" in text or "DataDependent" in type(error).__name__:
             text += (
@@ -225,6 +224,7 @@ def _export(module: nn.Module, inputs: tuple[torch.Tensor, ...], seen: Any) -> _
         raise NetworkFileError(text) from error
     followed = program.module()
     followed.train = lambda mode=True: followed  # type: ignore[method-assign]  # its own raises an error
+    _lets_nothing_out(module, seen)
     _is_what_runs(module, seen, followed, inputs)
     try:
         exported = torch.onnx.export(program, (), dynamo=True, verbose=False)
