@@ -88,7 +88,13 @@ class Reference:
 
         for i, ((where, inputs), expected) in enumerate(zip(groups, own, strict=True)):
             if i % len(SCALES) == 0:
-                if not self._same(expected, self._values(module, inputs, where)):
+                self._values(module, inputs, where)
+                held = _numbers_held(module)
+                again = self._values(module, inputs, where)
+                changed = [name for name, old in held.items() if _numbers_held(module).get(name) != old]
+                if changed:  # not what it notes of each call, which is the same
+                    raise self._refuse(f"changes its '{changed[0]}' when it is called")
+                if not self._same(expected, again):
                     raise self._refuse(f"gives another output when it is called again {where}")
                 with torch.enable_grad():
                     recorded = [x.clone().requires_grad_() for x in inputs]
@@ -295,12 +301,10 @@ def _state(module: nn.Module) -> State:
                 state["attribute", f"{place}.{name}"] = value
             elif isinstance(value, CONTAINERS) and name not in ("_parameters", "_buffers"):
                 state["container", f"{place}.{name}"] = _outline(value)
-            elif _is_numbers(value):
-                state["array", f"{place}.{name}"] = _outline(value)
         for kind in type(part).__mro__:
             if kind.__module__.partition(".")[0] not in ("torch", "builtins"):
                 for name, value in vars(kind).items():
-                    if not name.startswith("__") and (isinstance(value, PLAIN + CONTAINERS) or _is_numbers(value)):
+                    if not name.startswith("__") and isinstance(value, PLAIN + CONTAINERS):
                         state["class attribute", f"{place}.{name}"] = _outline(value)
     return state
 
@@ -311,18 +315,28 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, torch.Tensor | np.ndarray) and not isinstance(value, torch.nn.Parameter)
 
 
-def _outline(value: Any) -> Any:
-    """A container as text: how long it is, its plain entries and numbers, and the types of others."""
-    if _is_numbers(value):
+def _numbers_held(module: nn.Module) -> dict[str, Any]:
+    """Arrays and tensors that are no buffers, of every part, by themselves or in containers."""
+    return {
+        f"{place}.{name}".lstrip("."): _outline(value, numbers=True)
+        for place, part in module.named_modules()
+        for name, value in vars(part).items()
+        if (isinstance(value, CONTAINERS) and name not in ("_parameters", "_buffers")) or _is_numbers(value)
+    }
+
+
+def _outline(value: Any, *, numbers: bool = False) -> Any:
+    """A container as text: how long it is, its plain entries (and its numbers), and the types of others."""
+    if numbers and _is_numbers(value):
         try:
             plain = value if isinstance(value, np.ndarray) else value.detach().cpu().contiguous().numpy()
             return f"{plain.dtype} {plain.shape} {hashlib.sha256(plain.tobytes()).hexdigest()}"
         except Exception:  # a type that NumPy does not have
             return type(value).__name__
     if isinstance(value, dict):
-        return [len(value), *(f"{_outline(k)}: {_outline(v)}" for k, v in value.items())]
+        return [len(value), *(f"{_outline(k)}: {_outline(v, numbers=numbers)}" for k, v in value.items())]
     if isinstance(value, list | set | tuple | deque):
-        return [len(value), *(f"{_outline(part)}" for part in value)]
+        return [len(value), *(f"{_outline(part, numbers=numbers)}" for part in value)]
     return repr(value) if isinstance(value, PLAIN) else type(value).__name__
 
 

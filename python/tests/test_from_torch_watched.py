@@ -127,6 +127,19 @@ class Tabled(nn.Module):
         return self.a(x) * float(self.table["gain"][0])
 
 
+class Noting(nn.Module):
+    """It keeps what it has seen, and does not read it."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.seen = nn.Linear(4, 2), {"last": None}
+
+    def forward(self, x):
+        y = self.last = self.a(x)
+        self.seen["last"] = x
+        return y
+
+
 class Classed(nn.Module):
     """Its state is its class's."""
 
@@ -144,6 +157,22 @@ class Classed(nn.Module):
 @pytest.mark.parametrize("module", [Tabled, Classed])
 def test_state_in_tables_and_classes_is_state(exporter, module):
     refused(module(), "changes its")
+
+
+def test_a_module_that_notes_its_activations_is_read(exporter):
+    module = Noting()
+    with torch.no_grad():
+        module(torch.ones(1, 4))
+    upper = geolip.bound(geolip.from_torch(module, X), output=0)[0].upper
+    assert 0 < random_modules.steepest(module, X) <= upper
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("norm", [nn.utils.spectral_norm, nn.utils.weight_norm])
+def test_weights_that_are_computed_anew_in_every_call_are_no_state(exporter, norm):
+    module = nn.Sequential(norm(nn.Linear(4, 4)), nn.ReLU(), nn.Linear(4, 2))
+    upper = geolip.bound(geolip.from_torch(module, X), output=0)[0].upper
+    assert 0 < random_modules.steepest(module, X) <= upper
 
 
 def test_a_method_replaced_in_a_class_of_torch_is_not_taken_for_torchs_own(exporter, monkeypatch):
