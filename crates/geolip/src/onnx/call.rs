@@ -177,9 +177,7 @@ fn on_constant(tensor: &Tensor, activation: &Activation) -> Result<Value, Reason
     if let Some(reason) = activation.defect() {
         return Err(reason);
     }
-    if tensor.has_nan() {
-        return Err("computes a constant that is not a number".to_owned());
-    }
+    tensor.expect_numbers()?;
     let values = tensor.as_floats()?.iter().enumerate().map(|(index, &v)| activation.value(index, v)).collect();
     Ok(Tensor::floats(tensor.shape.clone(), values).into())
 }

@@ -21,7 +21,7 @@ mod sums;
 use super::Reason;
 use super::operators::Function;
 use super::tensor::{LARGEST_EXPANSION, elements};
-pub(super) use elementwise::{DOUBT, doubtful};
+pub(super) use elementwise::{doubtful, is_nearly_whole};
 pub(super) use generate::{shape, size};
 use tract_onnx::pb::NodeProto;
 

@@ -242,9 +242,7 @@ impl<'a> Walk<'a> {
         call.finish()?;
         for (value, output) in values.iter_mut().zip(&node.output) {
             let Value::Constant(tensor) = &value else { continue };
-            if tensor.has_nan() {
-                return Err("computes a constant that is not a number".to_owned());
-            }
+            tensor.expect_numbers()?;
             if call.rough {
                 self.rough.insert(output);
             }

@@ -76,9 +76,14 @@ impl Tensor {
         Ok(Self { shape, data })
     }
 
-    /// Whether any number is none.
-    pub(super) fn has_nan(&self) -> bool {
-        matches!(&self.data, Data::Float(data) if data.iter().any(|v| v.is_nan()))
+    /// That no number is NaN, which maxima of doubles would drop.
+    pub(super) fn expect_numbers(&self) -> Result<(), Reason> {
+        match &self.data {
+            Data::Float(data) if data.iter().any(|v| v.is_nan()) => {
+                Err("computes a constant that is not a number".to_owned())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The numbers as floating point.

@@ -21,14 +21,19 @@ pub(super) fn rough(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
 /// A function that gives whole numbers, which must not hang on rounding.
 pub(super) fn whole(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
     let tensor = constant(call, 0)?;
-    if call.rough && tensor.as_floats()?.iter().any(|v| (v - v.round()).abs() <= DOUBT * (1.0 + v.abs())) {
+    if call.rough && tensor.as_floats()?.iter().any(|&v| is_nearly_whole(v)) {
         return Err(doubtful());
     }
     Ok(vec![tensor.map_floats(f)?.into()])
 }
 
 /// How near, relative to their size, rough numbers must not be where it decides something which is larger.
-pub(in crate::onnx) const DOUBT: f64 = 1e-5;
+pub(super) const DOUBT: f64 = 1e-5;
+
+/// Whether rounding decides which whole number comes of a rough one.
+pub(in crate::onnx) fn is_nearly_whole(v: f64) -> bool {
+    (v - v.round()).abs() <= DOUBT * (1.0 + v.abs())
+}
 
 /// Why such a node is refused.
 pub(in crate::onnx) fn doubtful() -> Reason {
@@ -89,8 +94,8 @@ pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i6
     let mut tensor = constant(call, 0)?;
     for index in 1..call.inputs.len() {
         let other = constant(call, index)?;
-        expect_numbers(&tensor)?;
-        expect_numbers(&other)?;
+        tensor.expect_numbers()?;
+        other.expect_numbers()?;
         let shape = broadcast(&tensor.shape, &other.shape)?;
         tensor = Rc::new(match (&tensor.data, &other.data) {
             (Data::Float(p), Data::Float(q)) => {
@@ -105,11 +110,6 @@ pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i6
         });
     }
     Ok(vec![Value::Constant(tensor)])
-}
-
-/// Maxima of what is no number are no number; `f64::max` would drop it.
-pub(super) fn expect_numbers(tensor: &Tensor) -> Result<(), Reason> {
-    if tensor.has_nan() { Err("computes a constant that is not a number".to_owned()) } else { Ok(()) }
 }
 
 /// The sum of any number of tensors, or their mean.

@@ -1,7 +1,7 @@
 //! Constants out of shapes and bounds. The shape of a tensor is known even where its numbers depend on the input.
 
 use super::affordable;
-use super::elementwise::{DOUBT, doubtful};
+use super::elementwise::{doubtful, is_nearly_whole};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, elements};
 use crate::onnx::{Lowered, Reason};
@@ -56,7 +56,7 @@ pub(super) fn range(call: &mut Call<'_>) -> Lowered {
         (Data::Float(a), Data::Float(b), Data::Float(s)) => {
             let (&[a], &[b], &[s]) = (a.as_slice(), b.as_slice(), s.as_slice()) else { return Err(several()) };
             let length = (b - a) / s;
-            if length.fract() != 0.0 && (length - length.round()).abs() <= DOUBT * (1.0 + length.abs()) {
+            if length.fract() != 0.0 && is_nearly_whole(length) {
                 return Err(doubtful());
             }
             call.rough |= [a, b, s].iter().any(|v| v.fract() != 0.0); // implementations add the steps up, or multiply

@@ -1,6 +1,6 @@
 //! Many numbers into one: products of matrices, sums and other reductions over axes.
 
-use super::elementwise::{DOUBT, constant, expect_numbers};
+use super::elementwise::{DOUBT, constant};
 use super::{affordable, axis};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::onnx::call::Call;
@@ -74,7 +74,7 @@ pub(super) const MEAN: Reduction = Reduction { finish: |v, count| v / count as f
 /// Axes are an attribute or, from operator set 13 (ReduceSum) or 18 on, an input; none means all of them.
 pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> Lowered {
     let tensor = constant(call, 0)?;
-    expect_numbers(&tensor)?;
+    tensor.expect_numbers()?;
     let given = match call.attributes.integers("axes")? {
         Some(axes) => Some(axes.to_vec()),
         None => call.take_integers(1)?,

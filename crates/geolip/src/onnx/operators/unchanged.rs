@@ -1,7 +1,7 @@
 //! Operators that give what they are given: Identity, Cast, Dropout in inference mode; and Constant.
 
 use crate::onnx::call::Call;
-use crate::onnx::fold::{DOUBT, doubtful};
+use crate::onnx::fold::{doubtful, is_nearly_whole};
 use crate::onnx::tensor::{Data, Tensor, USABLE, is_float, is_short, type_name};
 use crate::onnx::types::rounded;
 use crate::onnx::value::Value;
@@ -41,8 +41,7 @@ pub(super) fn cast(call: &mut Call<'_>) -> Lowered {
 /// Numbers that implementations agree on, where a cast makes whole numbers of them or rounds them in one step or two.
 fn expect_certain(call: &Call<'_>, tensor: &Tensor, to: DataType) -> Result<(), Reason> {
     let Data::Float(data) = &tensor.data else { return Ok(()) };
-    let near = |v: f64| (v - v.round()).abs() <= DOUBT * (1.0 + v.abs());
-    if !is_float(to) && call.rough && data.iter().any(|&v| near(v)) {
+    if !is_float(to) && call.rough && data.iter().any(|&v| is_nearly_whole(v)) {
         return Err(doubtful());
     }
     let steps = |v: f64| rounded(v, to) != rounded(rounded(v, DataType::Float), to);
