@@ -2,10 +2,8 @@
 
 use clap::Args;
 use geolip::Network;
-use geolip::region::{
-    LabelColumn, Region, RegionError, RegionFileError, RegionNorm, Sample, SampleError, load_box, load_samples,
-    one_sample, samples,
-};
+use geolip::region::{Region, RegionError, RegionNorm};
+use geolip::samples::{LabelColumn, RegionFileError, Sample, SampleError, load_box, load_samples, one_sample, samples};
 use std::path::{Path, PathBuf};
 
 /// The region of a local bound.

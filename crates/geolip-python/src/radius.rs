@@ -3,7 +3,7 @@
 use crate::network::Network;
 use crate::region::Sample as Given;
 use crate::{engine, error, numbers};
-use geolip::region::Sample;
+use geolip::samples::Sample;
 use geolip::{Event, RadiusError, RadiusOptions, certified_radii};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

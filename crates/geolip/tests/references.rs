@@ -227,7 +227,7 @@ fn local_bounds_meet_the_references() {
         let number = |column: usize| row[column].parse::<f64>().expect("a number");
         let (radius, output) = (number(3), row[5].parse().expect("an output"));
         let network = networks.entry(file.clone()).or_insert_with(|| import(&shared.join("nets").join(&file)));
-        let centre = geolip::region::load_rows(&shared.join("nets").join(&row[2])).expect("a centre").concat();
+        let centre = geolip::samples::load_rows(&shared.join("nets").join(&row[2])).expect("a centre").concat();
         let region = Region::around(&centre, radius, RegionNorm::Linf, None).expect("a region");
         let options = Options { norm, outputs: Outputs::One(output), region: Some(region), ..Options::default() };
         let report = bound(network, &options, &Silent).expect("a reference network has a bound");

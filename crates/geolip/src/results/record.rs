@@ -2,7 +2,7 @@
 
 use super::extended;
 use crate::network::Network;
-use crate::region::Sample;
+use crate::samples::Sample;
 use crate::text;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)] // what the long test counted
 
 use super::*;
-use crate::region::Sample;
+use crate::samples::Sample;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;

@@ -1,0 +1,15 @@
+//! # geolip-check: what has to be trusted of a certified Lipschitz bound, and nothing else
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+pub mod certificate;
+pub mod matrix;
+pub mod network;
+pub mod problem;
+pub mod random;
+pub mod region;
+pub mod sparse;
+
+pub use matrix::Matrix;
+pub use network::Network;
+pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
