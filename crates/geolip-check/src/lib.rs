@@ -2,12 +2,16 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod certificate;
+pub mod form;
+pub mod function;
 pub mod matrix;
 pub mod network;
+pub mod place;
 pub mod problem;
+pub mod proof;
 pub mod random;
-pub mod region;
+pub mod rounding;
+pub mod slopes;
 pub mod sparse;
 
 pub use matrix::Matrix;

@@ -211,7 +211,7 @@ const ROW_BLOCK: usize = 96;
 /// target ← \[target +\] alpha · a · b.
 ///
 /// Every entry is an ordinary sum of products (no Strassen-like recombination), in an order that depends on the shapes
-/// alone, each operation rounded once or fused; the rounding analyses in [`crate::certificate`] rest on this.
+/// alone, each operation rounded once or fused; the rounding analyses in [`crate::proof`] rest on this.
 ///
 /// # Panics
 /// When the shapes do not fit.

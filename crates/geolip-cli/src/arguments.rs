@@ -3,10 +3,11 @@
 use crate::files::Named;
 use crate::region::{DataArguments, RegionArguments, RegionChoiceError};
 use clap::{Args, Parser, Subcommand};
-use geolip::certificate::{CheckOptions, Randomness};
+use geolip::form::Randomness;
 use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::CheckOptions;
 use geolip::{InputNorm, Network, Options, Outputs, ProblemError, RadiusOptions, Weights};
 use std::fmt;
 use std::path::{Path, PathBuf};

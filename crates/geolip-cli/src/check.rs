@@ -4,8 +4,8 @@ use crate::arguments::CheckArguments;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use crate::{files, numbers};
-use geolip::certificate::{CertificateFile, check_file_with};
 use geolip::import::load;
+use geolip::proof::{CertificateFile, check_file_with};
 use geolip::{json, text, words};
 
 /// Runs the command.

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use geolip::Network;
-use geolip::region::{Region, RegionError, RegionNorm};
+use geolip::place::{Region, RegionError, RegionNorm};
 use geolip::samples::{LabelColumn, RegionFileError, Sample, SampleError, load_box, load_samples, one_sample, samples};
 use std::path::{Path, PathBuf};
 

@@ -453,7 +453,9 @@ fn witness_and_pattern_files_give_the_values_claimed() {
         let column = |v: Vec<f64>| geolip::Matrix::from_vec(v.len(), 1, v);
         let slopes: Vec<_> = bound["slopes"].as_array().expect("layers").iter().map(|v| column(numbers(v))).collect();
         let first = network.ids().next().expect("the input node");
-        let gradients = network.adjoint(&slopes, &column(numbers(&bound["weights"])));
+        let gradients = geolip::slopes::SlopeNetwork::everywhere(&network)
+            .expect("bounded slopes")
+            .adjoint(&slopes, &column(numbers(&bound["weights"])));
         let value: f64 = gradients.of(first).data().iter().map(|g| g.abs()).sum();
         let claimed = bound["value"].as_f64().expect("a number");
         assert!(claimed <= value * (1.0 + 1e-12) && claimed >= value * (1.0 - 1e-9), "output {p}: {value}");

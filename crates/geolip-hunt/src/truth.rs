@@ -5,7 +5,7 @@ use crate::exact::{Dyadic, Number, Wide};
 use crate::graph::{Graph, is_piecewise_linear};
 use crate::size::{self, Size};
 use geolip::network::Activation;
-use geolip::region::Region;
+use geolip::place::Region;
 use geolip::{Functional, InputNorm};
 
 /// Free neurons up to which all their patterns are looked at; beyond, some.

@@ -2,7 +2,8 @@
 
 use crate::network::Network;
 use crate::{engine, error};
-use geolip::certificate::{Certificate, CertificateFile, CheckOptions, Randomness, check_file_with};
+use geolip::form::Randomness;
+use geolip::proof::{Certificate, CertificateFile, CheckOptions, check_file_with};
 use geolip::words;
 use pyo3::prelude::*;
 

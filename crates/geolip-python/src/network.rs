@@ -102,6 +102,7 @@ impl Network {
                         });
                         (activation.name().to_owned(), hull.map(|slope| [slope.lower, slope.upper]))
                     }
+                    Op::Combine { combination, .. } => (combination.name().to_owned(), None),
                 };
                 let (size, parameters) = (node.len, node.parameters());
                 json!({ "name": node.name, "operation": operation, "size": size, "parameters": parameters, "slope": slope })

@@ -3,7 +3,7 @@
 use crate::{error, numbers, region};
 use geolip::import::load_vector;
 use geolip::network::Activation;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
 use geolip::{InputNorm, Options, Outputs, Weights};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};

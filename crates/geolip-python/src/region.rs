@@ -2,7 +2,7 @@
 
 use crate::network::Network;
 use crate::{error, numbers};
-use geolip::region::Region;
+use geolip::place::Region;
 use geolip::samples::{LabelColumn, RegionFileError, Table, load_box, load_samples};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;

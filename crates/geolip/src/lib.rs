@@ -87,7 +87,7 @@ mod weights;
 pub mod words;
 
 pub use bound::{BoundError, bound};
-pub use geolip_check::{Matrix, Network, certificate, matrix, network, region, sparse};
+pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};
 pub use invariants::Broken;
 pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};

@@ -1,8 +1,8 @@
 //! What a user can choose: plain data, one definition for the library, the command line and any binding.
 
-use crate::certificate::Affordable;
+use crate::form::Affordable;
+use crate::place::Region;
 use crate::problem::{InputNorm, Outputs};
-use crate::region::Region;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ pub struct Options {
     /// elimination takes less than 256 MiB it is made whatever the limit: the checker refuses random tests there.
     pub memory_limit: usize,
     /// Which eliminations those are. A report for the checker has the default; with less, small networks get random tests, which
-    /// [`crate::certificate::check_file_with`] accepts if it is told the same.
+    /// [`crate::proof::check_file_with`] accepts if it is told the same.
     pub affordable: Affordable,
     /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
     /// from above.

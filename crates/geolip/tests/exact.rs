@@ -3,9 +3,9 @@
 mod support;
 
 use geolip::baseline::exhaustive;
-use geolip::certificate::{Branch, CaseProof, CertificateFile, Proof, SignProof, check_file};
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{Branch, CaseProof, CertificateFile, Proof, SignProof, check_file};
 use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};

@@ -2,11 +2,12 @@
 
 mod support;
 
-use geolip::certificate::{
-    Affordable, Certificate, CertificateFile, CheckOptions, Claim, Draws, FormProof, MatrixFreeForm, Proof, RandomTest,
-    Randomness, Rejection, check_file, check_file_with, check_probabilistic,
-};
+use geolip::form::{Affordable, Draws, MatrixFreeForm, RandomTest, Randomness};
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{
+    Certificate, CertificateFile, CheckOptions, Claim, FormProof, Proof, Rejection, check_file, check_file_with,
+    check_probabilistic,
+};
 use geolip::{BoundError, Functional, InputNorm, Matrix, Options, Outputs, Silent, bound};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -177,7 +178,7 @@ fn with_their_bound(mut claim: Claim, network: &Network, norm: InputNorm) -> Cla
     let multipliers = form(&mut claim).expect("multipliers").multipliers();
     let sound = |v: &f64| *v >= 0.0 && v.is_finite();
     let upper = match multipliers.zeta.iter().chain(&multipliers.gamma).all(sound) {
-        true => geolip::certificate::proved_bound(norm, &claim.output, &multipliers),
+        true => geolip::form::proved_bound(norm, &claim.output, &multipliers),
         false => 0.0,
     };
     assert_eq!(network.hash().len(), 64);

@@ -3,11 +3,12 @@
 
 mod support;
 
-use geolip::certificate::{
-    Affordable, Certificate, CertificateFile, CheckOptions, Claim, Draws, FormProof, MatrixFreeForm, Proof,
-    QuadraticForm, RandomTest, Randomness, Rejection, Tester, check, check_file, check_file_with, check_probabilistic,
-};
+use geolip::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, RandomTest, Randomness, Tester};
 use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{
+    Certificate, CertificateFile, CheckOptions, Claim, FormProof, Proof, Rejection, check, check_file, check_file_with,
+    check_probabilistic,
+};
 use geolip::{Bound, Functional, InputNorm, Matrix, Options, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};

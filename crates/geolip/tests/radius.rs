@@ -2,11 +2,11 @@
 
 mod support;
 
-use geolip::certificate::rounding::UNIT;
 use geolip::import::load;
 use geolip::matrix::Matrix;
 use geolip::network::{Network, NodeId};
-use geolip::region::RegionNorm;
+use geolip::place::RegionNorm;
+use geolip::rounding::UNIT;
 use geolip::samples::load_rows;
 use geolip::{RadiusOptions, certified_radius};
 use proptest::prelude::*;

@@ -3,10 +3,10 @@
 
 mod support;
 
-use geolip::certificate::check_file;
 use geolip::matrix::Matrix;
 use geolip::network::NodeId;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::check_file;
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
 use support::files::{import, shared, table};
 

@@ -3,11 +3,11 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, Claim, Cut, Proof, certify_by_intervals, check_file};
 use geolip::lower::GradientBound;
 use geolip::matrix::Matrix;
 use geolip::network::{Network, NodeId};
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::{CertificateFile, Claim, Cut, Proof, certify_by_intervals, check_file};
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::{any_norm, any_outputs, brute_force, config, network, random};

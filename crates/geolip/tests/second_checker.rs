@@ -11,10 +11,10 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, check_file};
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, NetworkBuilder, NodeId, Op};
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::{CertificateFile, check_file};
 use geolip::{Functional, InputNorm, Matrix, Network, Options, OutputNorm, Outputs, Silent, bound};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -256,7 +256,6 @@ struct Desk {
 
 impl Desk {
     fn put(&mut self, network: &Network, dice: &mut Dice, options: &Options, forgeries: usize) {
-        let network = &options.region.as_ref().map_or_else(|| network.clone(), |_| network.everywhere());
         let Ok(report) = bound(network, options, &Silent) else { return };
         let file: Value = serde_json::from_str(&report.certificate_file(network).to_json()).unwrap();
         let name = format!("{:05}", self.cases.len());

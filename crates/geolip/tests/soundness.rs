@@ -2,8 +2,8 @@
 
 mod support;
 
-use geolip::certificate::{Branch, CaseProof, CertificateFile, FormProof, Proof, check_file};
 use geolip::network::Network;
+use geolip::proof::{Branch, CaseProof, CertificateFile, FormProof, Proof, check_file};
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::{OutputPlan, any_norm, any_outputs, brute_force, config, network};

@@ -8,7 +8,7 @@ use crate::matrix::{Matrix, Store};
 pub struct Values(Vec<Matrix>);
 
 impl Values {
-    pub(super) fn new(values: Vec<Matrix>) -> Self {
+    pub(crate) fn new(values: Vec<Matrix>) -> Self {
         Self(values)
     }
 
@@ -47,6 +47,10 @@ impl Network {
                 Op::Activate { parent, activation } => {
                     let h = &values[parent.index()];
                     Matrix::from_fn(node.len, k, |i, j| activation.value(i, h.at(i, j)))
+                }
+                Op::Combine { parents, combination } => {
+                    let [p, q] = parents.map(|parent| &values[parent.index()]);
+                    Matrix::from_fn(node.len, k, |i, j| combination.value([p.at(i, j), q.at(i, j)]))
                 }
             };
             values.push(value);

@@ -32,6 +32,12 @@ impl Network {
                     feed.text(activation.name());
                     feed.numbers(&activation.parameters());
                 }
+                Op::Combine { parents, combination } => {
+                    feed.text("combine");
+                    feed.count(parents.len());
+                    parents.iter().for_each(|parent| feed.count(parent.index()));
+                    feed.text(combination.name());
+                }
             }
         }
         feed.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

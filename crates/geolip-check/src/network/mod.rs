@@ -5,16 +5,12 @@
 //! * [`Op::Affine`]: Σ_t A_t·(parent t) + b, a sum of [`LinearMap`]s of earlier nodes (so several parents, residual
 //!   additions and skip connections need nothing special), or
 //! * [`Op::Activate`]: φ applied to each entry of one parent, with φ an [`Activation`] whose secant slopes lie in a known
-//!   interval \[α, β\].
+//!   interval \[α, β\], or
+//! * [`Op::Combine`]: a function of several numbers applied to the entries of several parents of one length, a [`Combination`].
 //!
-//! The *formal* Jacobians of the network are those of the linear networks in which every activation is replaced by
-//! multiplication with any v ∈ \[α, β\]; the formal global Lipschitz constant (FGL) is their largest norm, and is what
-//! every upper bound of this library bounds. Biases do not enter it; they are kept for evaluation and lower bounds.
-//!
-//! This module knows neither files nor bounds.
+//! A network is data. What it can do to a change of its input, everywhere or on a region, is the business of
+//! [`crate::slopes::SlopeNetwork`]; this module knows neither regions nor bounds.
 
-mod activation;
-mod alone;
 mod builder;
 mod canonical;
 mod convolution;
@@ -22,11 +18,8 @@ mod evaluate;
 mod gather;
 mod hash;
 mod linear;
-mod linearised;
-mod local;
-mod twins;
 
-pub use activation::{Activation, Slope};
+pub use crate::function::{Activation, Combination, Slope};
 pub use builder::{NetworkBuilder, NetworkError};
 pub use canonical::CanonicalError;
 pub use canonical::{looks_canonical, read as read_canonical};
@@ -34,13 +27,11 @@ pub use convolution::{Convolution, ConvolutionShape};
 pub use evaluate::Values;
 pub use gather::Gather;
 pub use linear::LinearMap;
-use local::Local;
 use std::sync::Arc;
-pub use twins::Twins;
 
-/// Names a node of one [`Network`]: its place in topological order.
+/// Names a node of one [`Network`], or of one [`SlopeNetwork`](crate::slopes::SlopeNetwork): its place in topological order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeId(usize);
+pub struct NodeId(pub(crate) usize);
 
 impl NodeId {
     /// The input of every network.
@@ -57,8 +48,8 @@ impl NodeId {
 pub struct Term {
     /// The node the map reads.
     pub parent: NodeId,
-    /// The linear map.
-    pub map: LinearMap,
+    /// The linear map; copies of a network share it.
+    pub map: Arc<LinearMap>,
 }
 
 /// How a node comes from its parents.
@@ -80,17 +71,42 @@ pub enum Op {
         /// The function.
         activation: Activation,
     },
+    /// A function of several parents of one length, entry by entry.
+    Combine {
+        /// As many as the function has arguments.
+        parents: [NodeId; 2],
+        /// The function.
+        combination: Combination,
+    },
 }
 
 impl Op {
+    /// The name of its function, for messages.
+    pub fn function(&self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::Affine { .. } => "affine",
+            Self::Activate { activation, .. } => activation.name(),
+            Self::Combine { combination, .. } => combination.name(),
+        }
+    }
+
     /// The nodes that it reads, as often as it reads them.
     pub fn parents(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let (terms, single): (&[Term], _) = match self {
-            Self::Input => (&[], None),
-            Self::Affine { terms, .. } => (terms, None),
-            Self::Activate { parent, .. } => (&[], Some(*parent)),
+        let (terms, own): (&[Term], &[NodeId]) = match self {
+            Self::Input => (&[], &[]),
+            Self::Affine { terms, .. } => (terms, &[]),
+            Self::Activate { parent, .. } => (&[], std::slice::from_ref(parent)),
+            Self::Combine { parents, .. } => (&[], parents),
         };
-        terms.iter().map(|term| term.parent).chain(single)
+        terms.iter().map(|term| term.parent).chain(own.iter().copied())
+    }
+}
+
+impl Term {
+    /// A node as it is.
+    pub fn identity(parent: NodeId, len: usize) -> Self {
+        Self { parent, map: Arc::new(LinearMap::Identity(len)) }
     }
 }
 
@@ -109,7 +125,7 @@ impl Node {
     /// The number of weights and biases here; a bias that is one number per channel of a convolution counts once.
     pub fn parameters(&self) -> usize {
         match &self.op {
-            Op::Input | Op::Activate { .. } => 0,
+            Op::Input | Op::Activate { .. } | Op::Combine { .. } => 0,
             Op::Affine { terms, bias } => {
                 let places = terms.iter().map(|t| t.map.places()).max().unwrap_or(1);
                 let constant = |channel: &[f64]| channel.iter().all(|b| *b == channel[0]);
@@ -129,8 +145,6 @@ impl Node {
 pub struct Network {
     nodes: Arc<Vec<Node>>,
     output: NodeId,
-    /// What it is on a region; none for the whole space.
-    local: Option<Arc<Local>>,
 }
 
 impl Network {
@@ -168,7 +182,7 @@ impl Network {
     pub fn activations(&self) -> impl Iterator<Item = (NodeId, NodeId, &Activation)> {
         self.ids().filter_map(|id| match &self.node(id).op {
             Op::Activate { parent, activation } => Some((id, *parent, activation)),
-            Op::Input | Op::Affine { .. } => None,
+            Op::Input | Op::Affine { .. } | Op::Combine { .. } => None,
         })
     }
 
@@ -186,26 +200,12 @@ impl Network {
     pub fn terms(&self) -> impl Iterator<Item = &Term> {
         self.nodes.iter().flat_map(|node| match &node.op {
             Op::Affine { terms, .. } => terms.as_slice(),
-            Op::Input | Op::Activate { .. } => &[],
+            Op::Input | Op::Activate { .. } | Op::Combine { .. } => &[],
         })
     }
 
     /// Multiply–adds of one evaluation at one input, activations aside.
     pub fn multiply_adds(&self) -> usize {
         self.terms().map(|term| term.map.nonzeros()).fold(0, usize::saturating_add)
-    }
-
-    /// The largest number of activation layers on a path to each node, indexed by node: the *depth* in which the
-    /// certificate's repair is graded.
-    pub fn depths(&self) -> Vec<usize> {
-        let mut depths = vec![0; self.nodes.len()];
-        for (index, node) in self.nodes.iter().enumerate() {
-            depths[index] = match &node.op {
-                Op::Input => 0,
-                Op::Affine { terms, .. } => terms.iter().map(|t| depths[t.parent.0]).max().unwrap_or(0),
-                Op::Activate { parent, .. } => depths[parent.0] + 1,
-            };
-        }
-        depths
     }
 }

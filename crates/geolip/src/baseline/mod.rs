@@ -31,8 +31,8 @@ pub use compare::{Comparison, Row, compare};
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use question::Question;
 
-use crate::certificate::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use crate::problem::Functional;
+use crate::proof::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -235,7 +235,7 @@ fn entries(functional: &Functional) -> Result<Vec<(usize, f64)>, NotApplicable> 
 }
 
 /// The program of one hidden layer.
-fn one_hidden<'a>(question: &Question<'a>) -> Result<OneHidden<'a>, NotApplicable> {
+fn one_hidden(question: &Question<'_>) -> Result<OneHidden, NotApplicable> {
     OneHidden::new(question.network).map_err(|reason| match reason {
         Unsuitable::Layers(layers) => NotApplicable::Layers { layers },
         Unsuitable::Numbers(size) => {

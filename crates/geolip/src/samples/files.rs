@@ -1,7 +1,7 @@
 //! Regions from files: centres (`.npy`, `.csv`, text), boxes (two rows of them), and the input boxes of VNN-LIB properties.
 
 use crate::import::{ImportError, Table, load_table};
-use crate::region::Region;
+use crate::place::Region;
 use std::path::{Path, PathBuf};
 
 /// Why a file makes no region.

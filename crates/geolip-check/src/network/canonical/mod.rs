@@ -89,6 +89,7 @@ enum NodeData {
     Input(usize),
     Affine(Object<AffineData>),
     Activate(Object<ActivateData>),
+    Combine(Object<CombineData>),
 }
 
 #[derive(Deserialize)]
@@ -113,6 +114,13 @@ struct ActivateData {
     parent: usize,
     function: String,
     parameters: Vec<Parameter>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CombineData {
+    parents: [usize; 2],
+    function: String,
 }
 
 #[derive(Deserialize)]

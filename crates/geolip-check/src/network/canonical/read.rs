@@ -1,12 +1,13 @@
 //! A canonical file to its network; shapes and numbers are checked by [`NetworkBuilder`], sizes before it is asked.
 
 use super::{
-    ActivateData, AffineData, CanonicalError, ConvolutionData, DenseData, FORMAT, FileData, GatherData, LONGEST,
-    LONGEST_TOTAL, MapData, NodeData, Object, Parameter, TermData, VERSION, within_limits,
+    ActivateData, AffineData, CanonicalError, CombineData, ConvolutionData, DenseData, FORMAT, FileData, GatherData,
+    LONGEST, LONGEST_TOTAL, MapData, NodeData, Object, Parameter, TermData, VERSION, within_limits,
 };
 use crate::matrix::Matrix;
 use crate::network::{
-    Activation, Convolution, ConvolutionShape, Gather, LinearMap, Network, NetworkBuilder, NetworkError, NodeId,
+    Activation, Combination, Convolution, ConvolutionShape, Gather, LinearMap, Network, NetworkBuilder, NetworkError,
+    NodeId,
 };
 
 /// How every file that [`Network::export`] writes begins.
@@ -22,7 +23,7 @@ pub fn read(bytes: &[u8]) -> Result<Network, CanonicalError> {
 fn parse(bytes: &[u8]) -> Result<FileData, String> {
     let Object(file): Object<FileData> = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     if file.format != FORMAT {
-        let found: String = file.format.chars().take(40).flat_map(char::escape_default).collect();
+        let found = shown(&file.format);
         return Err(format!("its format is '{found}', not '{FORMAT}'"));
     }
     match file.version {
@@ -49,6 +50,7 @@ fn build(file: FileData) -> Result<Network, String> {
             NodeData::Input(_) => Err(at("there is one input, node 0".to_owned())),
             NodeData::Affine(Object(affine)) => add_affine(&mut b, index, affine).map_err(at)?.map_err(named),
             NodeData::Activate(Object(activate)) => add_activation(&mut b, index, activate).map_err(at)?.map_err(named),
+            NodeData::Combine(Object(combine)) => add_combination(&mut b, index, combine).map_err(at)?.map_err(named),
         }?;
         total += length(b.len_of(id)).map_err(at)?;
         if total > LONGEST_TOTAL {
@@ -79,6 +81,19 @@ fn add_activation(b: &mut NetworkBuilder, index: usize, activate: ActivateData) 
     Ok(b.activate(&index.to_string(), parent, activation(&activate.function, parameters)?))
 }
 
+fn add_combination(b: &mut NetworkBuilder, index: usize, combine: CombineData) -> Result<Built, String> {
+    let [p, q] = combine.parents;
+    let combination = Combination::from_name(&combine.function);
+    let combination =
+        combination.ok_or_else(|| format!("no function '{}' of several numbers is known", shown(&combine.function)))?;
+    Ok(b.combine(&index.to_string(), [earlier(p, index)?, earlier(q, index)?], combination))
+}
+
+/// A text of the file, short and printable.
+fn shown(text: &str) -> String {
+    text.chars().take(40).flat_map(char::escape_default).collect()
+}
+
 fn earlier(parent: usize, index: usize) -> Result<NodeId, String> {
     match parent < index {
         true => Ok(NodeId(parent)),
@@ -100,6 +115,7 @@ fn first_unread(file: &FileData) -> Option<usize> {
                 affine.terms.iter().for_each(|Object(term)| mark(&mut needed, term.parent))
             }
             NodeData::Activate(Object(activate)) => mark(&mut needed, activate.parent),
+            NodeData::Combine(Object(combine)) => combine.parents.iter().for_each(|p| mark(&mut needed, *p)),
         }
     }
     None
@@ -151,7 +167,7 @@ fn convolution(data: ConvolutionData) -> Result<LinearMap, String> {
 
 /// The activation of [`Activation::name`] and [`Activation::parameters`].
 fn activation(name: &str, parameters: Vec<f64>) -> Result<Activation, String> {
-    let shown: String = name.chars().take(40).flat_map(char::escape_default).collect();
+    let shown = shown(name);
     if name != "clip" && parameters.iter().any(|p| !p.is_finite()) {
         return Err(format!("an infinite parameter of '{shown}'; only those of 'clip' may be"));
     }

@@ -5,8 +5,7 @@ use crate::network::{Activation, Convolution, LinearMap, Network, Op};
 use std::io::{self, Write};
 
 impl Network {
-    /// Writes the canonical file of this network (`docs/canonical.md`): everything a bound depends on, with exact numbers. A region
-    /// it is restricted to is no part of it.
+    /// Writes the canonical file of this network (`docs/canonical.md`): everything a bound depends on, with exact numbers.
     ///
     /// ```
     /// use geolip_check::network::{Activation, LinearMap, NetworkBuilder};
@@ -54,6 +53,10 @@ impl Network {
                     write!(to, "{{\"activate\":{{\"parent\":{parent},\"function\":\"{name}\",\"parameters\":")?;
                     numbers(&activation.parameters(), to)?;
                     to.write_all(b"}}")?;
+                }
+                Op::Combine { parents: [p, q], combination } => {
+                    let (p, q, name) = (p.index(), q.index(), combination.name());
+                    write!(to, "{{\"combine\":{{\"parents\":[{p},{q}],\"function\":\"{name}\"}}}}")?;
                 }
             }
         }

@@ -31,7 +31,7 @@ fn activations(network: &Network) -> (Vec<Activation>, f64) {
     let mut factor = 1.0;
     for node in network.nodes() {
         if let Op::Affine { terms, .. } = &node.op {
-            match &terms[0].map {
+            match terms[0].map.as_ref() {
                 LinearMap::Scale(scales) => factor *= scales[0],
                 other => panic!("a {}", other.name()),
             }
