@@ -50,6 +50,7 @@
 //! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
+//! | [`options`] | what can be chosen, and the table of every option |
 //! | [`region`] | boxes and balls of inputs, and what a network does on them |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
@@ -78,7 +79,7 @@ pub mod matrix;
 pub mod network;
 mod observer;
 mod onnx;
-mod options;
+pub mod options;
 mod problem;
 mod random;
 pub mod region;
