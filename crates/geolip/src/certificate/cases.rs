@@ -86,7 +86,7 @@ impl<'a> Leaves<'a> {
                     return if self.next == self.tree.len() {
                         Ok(None)
                     } else {
-                        Err("its tree goes on after its last case")
+                        Err("its tree continues after its last case")
                     };
                 };
                 for fixing in self.path.drain(split + 1..) {

@@ -133,7 +133,7 @@ fn check_signs(
 ) -> Result<Certificate, Rejection> {
     check_output(layer.network(), claim)?;
     let Proof::Signs(proof) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved on signs, and is not"));
+        return Err(unfit(claim, "it has to be proved on signs, but is not"));
     };
     let u = claim.output.entries().ok_or_else(|| unfit(claim, "a norm of the output is not proved on signs"))?;
     let proved =
@@ -194,7 +194,7 @@ fn check_form(
 ) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     let Proof::Multipliers(form) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved by multipliers, and has none of its own"));
+        return Err(unfit(claim, "it has to be proved by multipliers, but has none of its own"));
     };
     check_shapes(network, norm, &claim.output, form)?;
     check_numbers(claim, form)?;
@@ -275,7 +275,7 @@ fn describe(network: &Network, defect: Defect) -> String {
     match defect {
         Defect::Diagonal { block, index } => format!("{} has no positive multiplier", variable(block, index)),
         Defect::Range { block, index } => {
-            format!("the multiplier of {} is out of the range to compute with", variable(block, index))
+            format!("the multiplier of {} is outside the range that can be computed with", variable(block, index))
         }
         Defect::Pivot(at) => {
             format!("its matrix is not positive semidefinite (found at {})", variable(at.block, at.index))

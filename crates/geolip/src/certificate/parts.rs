@@ -76,7 +76,7 @@ impl<'a> Leaves<'a> {
                     return if self.next == self.tree.len() {
                         Ok(None)
                     } else {
-                        Err("its tree goes on after its last part")
+                        Err("its tree continues after its last part")
                     };
                 };
                 while self.cuts.len() > cut + 1 {
@@ -109,13 +109,13 @@ impl<'a> Leaves<'a> {
                 }
             };
             if self.region.ball().is_some() {
-                return Err("its tree cuts a ball; boxes are cut");
+                return Err("its tree cuts a ball; only boxes can be cut");
             }
             self.waiting.push(self.cuts.len());
             self.cut(knife, false);
             // each is a half-space, which has a number for every input
             if self.sides.len().saturating_mul(self.region.inputs()) > MOST_NUMBERS {
-                return Err("its tree is deeper than any that is checked");
+                return Err("its tree is deeper than the checker allows");
             }
         }
     }

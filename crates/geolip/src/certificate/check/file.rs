@@ -107,7 +107,7 @@ pub fn check_file_with(
         Proof::Intervals | Proof::Patterns => check_intervals_within(network, file.norm, (claim, room)),
         Proof::Parts(tree) => check_parts(network, file.norm, claim, (tree, room)),
         Proof::Inputs(_) => by_input.next().expect("one verdict per claim, in their order"),
-        Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves the largest output alone")),
+        Proof::Outputs(_) => Err(unfit(claim, "a claim for each output proves only the largest output")),
     };
     let verdict = |claim: &Claim| match &claim.proof {
         Proof::Outputs(outputs) if claim.output == Functional::Norm(OutputNorm::Linf) => {

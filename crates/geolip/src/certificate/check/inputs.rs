@@ -32,9 +32,9 @@ pub(super) fn check_intervals_within(
         Proof::Intervals => accept(network, norm, claim, bound_by_intervals(network, norm, &claim.output)),
         Proof::Patterns => match patterns_bound(network, norm, &claim.output) {
             Some(proved) => accept(network, norm, claim, proved),
-            None => Err(unfit(claim, "too many neurons have no fixed slope to look at all their patterns")),
+            None => Err(unfit(claim, "too many neurons have no fixed slope for all their patterns to be checked")),
         },
-        _ => Err(unfit(claim, "it is to be proved by intervals, and is not")),
+        _ => Err(unfit(claim, "it has to be proved by intervals, but is not")),
     }
 }
 
@@ -123,10 +123,10 @@ pub(super) fn check_inputs_within(
 fn listed_inputs<'a>(network: &Network, norm: InputNorm, claim: &'a Claim) -> Result<&'a [InputProof], Rejection> {
     check_output(network, claim)?;
     let Proof::Inputs(inputs) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved input by input, and is not"));
+        return Err(unfit(claim, "it has to be proved input by input, but is not"));
     };
     if norm != InputNorm::L1 {
-        return Err(unfit(claim, "a proof input by input is one in l1 alone"));
+        return Err(unfit(claim, "a proof input by input works only in l1"));
     }
     if inputs.windows(2).any(|pair| pair[0].input >= pair[1].input) {
         return Err(unfit(claim, "its inputs are not in ascending order"));
@@ -135,7 +135,7 @@ fn listed_inputs<'a>(network: &Network, norm: InputNorm, claim: &'a Claim) -> Re
         return Err(unfit(claim, "it is about an input that does not exist"));
     }
     if inputs.iter().any(|proof| proof.multipliers.random_test.is_some()) {
-        return Err(unfit(claim, "a proof input by input has no random tests"));
+        return Err(unfit(claim, "a proof input by input cannot have random tests"));
     }
     Ok(inputs)
 }

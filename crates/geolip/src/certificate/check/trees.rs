@@ -164,7 +164,8 @@ pub(crate) fn check_sign_case(
     Ok(CheckedCase { norm, part, functional: functional.clone(), fixings: fixings.to_vec(), upper, proof })
 }
 
-pub(super) const NOT_ONE_LAYER: &str = "a proof on signs is one for a network with one hidden layer of moderate size";
+pub(super) const NOT_ONE_LAYER: &str =
+    "a proof on signs works only for a network with one hidden layer of moderate size";
 
 /// Checks a claim case by case: that its tree is whole, and that every leaf proves at most the bound claimed.
 pub(super) fn check_cases(
