@@ -180,7 +180,7 @@ def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slop
 def check_inputs(local: Local, norm, claim: Claim, value):
     """In l1 the norm is that of the largest column: those listed by forms of that input alone, the others by
     intervals."""
-    require(norm == "l1", "a proof by inputs is one in l1 alone")
+    require(norm == "l1", "a proof by inputs works only in l1")
     listed = []
     for entry in items(value):
         i, multipliers = fields(entry, "input multipliers")
@@ -249,7 +249,7 @@ def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
     for cut in items(cuts):
         cycle, signs, mu = items(cut) if len(items(cut)) == 3 else _bad_cut()
         cycle, mu = [index(v) for v in items(cycle)], number(mu)
-        require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is no cycle")
+        require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is not a cycle")
         require(
             len(set(cycle)) == len(cycle) and all(v < form.n for v in cycle),
             "a cut repeats a variable, or has an unknown one",
@@ -284,7 +284,7 @@ def check_cases(local: Local, norm, claim: Claim, value):
     sizes = [len(layer) for layer in local.wide]
     waiting, leaves = [{}], []
     for branch in items(value):
-        require(waiting, "the tree goes on after its last case")
+        require(waiting, "the tree continues after its last case")
         path = waiting.pop()
         kind, own = only(branch)
         if kind == "leaf":
@@ -318,7 +318,7 @@ def check_parts(local: Local, norm, claim: Claim, value, region: Part | None):
     twins = twins_of(network)
     waiting, leaves = [region], []
     for node in items(value):
-        require(waiting, "the tree goes on after its last part")
+        require(waiting, "the tree continues after its last part")
         part = waiting.pop()
         kind, own = only(node)
         if kind == "leaf":
@@ -386,7 +386,7 @@ def read_claim(value, outputs: int) -> Claim:
 
 def check_claim(local: Local, norm, claim: Claim, region):
     if isinstance(claim.proof, dict) and "outputs" in claim.proof:
-        require(claim.output.norm == "linf", "a claim for each output proves the largest output alone")
+        require(claim.output.norm == "linf", "a claim for each output proves only the largest output")
         claims = [read_claim(c, local.network.outputs) for c in items(only(claim.proof)[1])]
         texts = [c.output.text for c in claims]
         require(
@@ -396,7 +396,7 @@ def check_claim(local: Local, norm, claim: Claim, region):
             require(c.upper <= claim.upper, "an output's bound is larger")
             require(
                 not (isinstance(c.proof, dict) and "outputs" in c.proof),
-                "a claim for each output proves the largest output alone",
+                "a claim for each output proves only the largest output",
             )
             check_single(local, norm, c, c.proof, region)
     else:

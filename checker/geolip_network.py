@@ -30,7 +30,7 @@ def _once(pairs):
 
 
 def _refuse(name):
-    raise BadFile(f"{name} is no number here")
+    raise BadFile(f"{name} is not a number here")
 
 
 def _whole(text):
@@ -71,7 +71,7 @@ def only(value) -> tuple[str, object]:
 def index(value, limit: int | None = None) -> int:
     """A whole number of at least 0, below the limit."""
     if type(value) is not int or value < 0 or (limit is not None and value >= limit):
-        raise BadFile(f"{str(value)[:40]} is no whole number in its range")
+        raise BadFile(f"{str(value)[:40]} is not a whole number in its range")
     return value
 
 

@@ -330,7 +330,7 @@ fn methods_that_cannot_run_say_why() {
     let without: Vec<_> = json["methods"].as_array().expect("a list").iter().filter(|r| r["value"].is_null()).collect();
     let reasons: Vec<_> = without.iter().map(|row| row["reason"].as_str().expect("a reason")).collect();
     let layers = "only for one hidden layer; this network has 7";
-    let patterns = "2^448 patterns are too many; it is done up to 24 hidden neurons";
+    let patterns = "2^448 patterns are too many to try; at most 24 hidden neurons are practical";
     assert_eq!(reasons, [layers, layers, patterns]);
     let methods = json["methods"].as_array().expect("a list");
     let value = |name: &str| methods.iter().find(|row| row["method"] == name).expect(name)["value"].as_f64();

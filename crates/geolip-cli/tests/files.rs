@@ -83,9 +83,9 @@ fn two_outputs_in_one_place_and_inputs_as_outputs_are_refused_before_any_work() 
         [&["bound", &network][..], &much, rest].concat().into_iter().map(str::to_owned).collect()
     };
     let runs = [
-        (bound(&["--certificate", &same, "--report", &detour]), "one file"),
-        (bound(&["--witness", &same, "--pattern", &same]), "one file"),
-        (bound(&["--exact", "--checkpoint", &same, "--certificate", &same]), "one file"),
+        (bound(&["--certificate", &same, "--report", &detour]), "the same file"),
+        (bound(&["--witness", &same, "--pattern", &same]), "the same file"),
+        (bound(&["--exact", "--checkpoint", &same, "--certificate", &same]), "the same file"),
         (bound(&["--certificate", &network]), "which this command reads"),
         (bound(&["--report", &hard]), "which this command reads"),
         (bound(&["--center", &center, "--radius", "0.1", "--witness", &center]), "which this command reads"),

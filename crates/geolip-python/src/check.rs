@@ -15,7 +15,7 @@ const GIB: f64 = (1_u64 << 30) as f64;
 
 /// Checks every claim of a certificate file against a network.
 #[pyfunction]
-#[pyo3(signature = (certificate, network, seed=None, memory_limit=4.0))]
+#[pyo3(signature = (certificate, network, seed, memory_limit))]
 pub fn check(
     py: Python<'_>,
     certificate: &[u8],

@@ -137,7 +137,7 @@ impl Network {
         let x = numbers::read(x)?;
         let n = network.inputs();
         if n == 0 || x.len() % n != 0 {
-            return Err(PyValueError::new_err(format!("{} numbers are no rows of {n} inputs", x.len())));
+            return Err(PyValueError::new_err(format!("{} numbers do not make rows of {n} inputs", x.len())));
         }
         let count = x.len() / n;
         let columns = Matrix::from_fn(n, count, |i, j| x[j * n + i]);

@@ -41,7 +41,7 @@ impl Centers<'_> {
 
 /// The chosen row, or all of them; `one`: there has to be one.
 #[pyfunction]
-#[pyo3(signature = (network, center, row, scale, one, label_column = None, header = None))]
+#[pyo3(signature = (network, center, row, scale, one, label_column, header))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn samples<'py>(
     py: Python<'py>,

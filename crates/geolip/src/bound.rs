@@ -55,16 +55,16 @@ pub enum BoundError {
     },
     /// Cuts were asked for where there are none.
     #[error(
-        "output {output}: cuts are known for networks with one hidden layer, in linf and l2, for single outputs, margins and \
-         vectors; leave --cuts out, or take --exact"
+        "output {output}: cuts work for networks with one hidden layer, in linf and l2, for single outputs, margins and \
+         vectors; leave --cuts out, or use --exact"
     )]
     Cuts {
         /// The functional.
         output: String,
     },
-    /// What was found contradicts itself, so something that is trusted is wrong; no result is given out.
+    /// What was found contradicts itself, so something that is trusted is wrong; the result is withheld.
     #[error(
-        "internal error: output {output}: {broken}; no result of this run is given out; \
+        "internal error: output {output}: {broken}; the results of this run are withheld; \
              please report it with the network file and the command"
     )]
     Broken {

@@ -50,6 +50,7 @@
 //! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
+//! | [`options`] | what can be chosen, and the table of every option |
 //! | [`region`] | boxes and balls of inputs, and what a network does on them |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
@@ -75,7 +76,7 @@ mod local;
 pub mod lower;
 mod observer;
 mod onnx;
-mod options;
+pub mod options;
 pub mod relaxation;
 mod report;
 pub mod results;

@@ -12,7 +12,7 @@ use geolip::slopes::SlopeNetwork;
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
-use support::{any_norm, any_outputs, brute_force, config, network, random};
+use support::{any_norm, any_outputs, config, network, random};
 
 /// A region as it can be asked for: a ball or box of some size at a random place, possibly clipped.
 #[derive(Clone, Debug)]

@@ -311,7 +311,7 @@ impl Activation {
                 Some(format!("Clip needs min <= max, got {min} and {max}"))
             }
             Self::Clip { min, max } if *min == f64::INFINITY || *max == f64::NEG_INFINITY => {
-                Some(format!("Clip to values between {min} and {max} has infinite values alone"))
+                Some(format!("Clip to values between {min} and {max} has only infinite values"))
             }
             Self::Clip { .. } => None,
             other => other

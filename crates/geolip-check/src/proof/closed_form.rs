@@ -29,8 +29,8 @@ pub(super) fn check_within(
     let proved = match claim.proof {
         Proof::Intervals => bound_by_intervals(network, norm, &claim.output),
         Proof::Patterns => patterns_bound(network, norm, &claim.output)
-            .ok_or_else(|| unfit(claim, "too many neurons have no fixed slope to look at all their patterns"))?,
-        _ => return Err(unfit(claim, "it is to be proved by intervals, and is not")),
+            .ok_or_else(|| unfit(claim, "too many neurons have no fixed slope for all their patterns to be checked"))?,
+        _ => return Err(unfit(claim, "it has to be proved by intervals, but is not")),
     };
     Certificate::accept(network, norm, claim, proved)
 }

@@ -73,10 +73,10 @@ pub(crate) fn check_within(
 fn listed_inputs<'a>(network: &SlopeNetwork, norm: InputNorm, claim: &'a Claim) -> Result<&'a [InputProof], Rejection> {
     check_output(network, claim)?;
     let Proof::Inputs(inputs) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved input by input, and is not"));
+        return Err(unfit(claim, "it has to be proved input by input, but is not"));
     };
     if norm != InputNorm::L1 {
-        return Err(unfit(claim, "a proof input by input is one in l1 alone"));
+        return Err(unfit(claim, "a proof input by input works only in l1"));
     }
     if inputs.windows(2).any(|pair| pair[0].input >= pair[1].input) {
         return Err(unfit(claim, "its inputs are not in ascending order"));
@@ -85,7 +85,7 @@ fn listed_inputs<'a>(network: &SlopeNetwork, norm: InputNorm, claim: &'a Claim) 
         return Err(unfit(claim, "it is about an input that does not exist"));
     }
     if inputs.iter().any(|proof| proof.multipliers.random_test.is_some()) {
-        return Err(unfit(claim, "a proof input by input has no random tests"));
+        return Err(unfit(claim, "a proof input by input cannot have random tests"));
     }
     Ok(inputs)
 }

@@ -13,7 +13,7 @@ use crate::slopes::SlopeNetwork;
 /// Checks one claim that is to be proved outright by one form, in the place of its slope network.
 pub fn check(form: &QuadraticForm<'_>, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
     check_form(form.network(), norm, claim, |functional, multipliers, test| match test {
-        Some(_) => Err("it is to be proved outright, not by a random test".to_owned()),
+        Some(_) => Err("it has to be proved outright, not by a random test".to_owned()),
         None => form.prove(norm, functional, multipliers).map_err(|defect| describe(form.network(), defect)),
     })
 }
@@ -47,7 +47,7 @@ fn check_form(
 ) -> Result<Certificate, Rejection> {
     check_output(network, claim)?;
     let Proof::Multipliers(form) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved by multipliers, and has none of its own"));
+        return Err(unfit(claim, "it has to be proved by multipliers, but has none of its own"));
     };
     check_shapes(network, norm, &claim.output, form)?;
     check_numbers(claim, form)?;
@@ -108,7 +108,7 @@ fn describe(network: &SlopeNetwork, defect: Defect) -> String {
     match defect {
         Defect::Diagonal { block, index } => format!("{} has no positive multiplier", variable(block, index)),
         Defect::Range { block, index } => {
-            format!("the multiplier of {} is out of the range to compute with", variable(block, index))
+            format!("the multiplier of {} is outside the range that can be computed with", variable(block, index))
         }
         Defect::Pivot(at) => {
             format!("its matrix is not positive semidefinite (found at {})", variable(at.block, at.index))

@@ -73,7 +73,7 @@ impl<'a> Site<'a> {
     }
 }
 
-const NOT_ONE_LAYER: &str = "a proof on signs is one for a network with one hidden layer of moderate size";
+const NOT_ONE_LAYER: &str = "a proof on signs works only for a network with one hidden layer of moderate size";
 
 impl Prover<'_> {
     /// Checks claims about one slope network, a verdict for each.
@@ -108,7 +108,7 @@ impl Prover<'_> {
             Proof::Inputs(_) => self.prove_all(site, &[claim]).pop().expect("one verdict per claim"),
             Proof::Outputs(outputs) => {
                 if claim.output != Functional::Norm(OutputNorm::Linf) {
-                    return Err(unfit(claim, "a claim for each output proves the largest output alone"));
+                    return Err(unfit(claim, "a claim for each output proves only the largest output"));
                 }
                 let outputs = self.prove_all(site, &outputs.iter().collect::<Vec<_>>());
                 let outputs = outputs.into_iter().collect::<Result<Vec<Certificate>, Rejection>>()?;
@@ -133,7 +133,7 @@ impl Prover<'_> {
 
     /// A claim with a random test.
     fn test(self, site: &Site<'_>, claim: &Claim) -> Result<Certificate, Rejection> {
-        let tests = self.tests.ok_or_else(|| unfit(claim, "it is to be proved outright, not by a random test"))?;
+        let tests = self.tests.ok_or_else(|| unfit(claim, "it has to be proved outright, not by a random test"))?;
         let affordable = site.affordable.get_or_init(|| tests.affordable.form(site.network, 1));
         let rows = claim.output.row_count(site.network.outputs());
         if affordable.as_ref().is_some_and(|form| tests.affordable.covers(form, rows)) {

@@ -104,7 +104,7 @@ pub enum Rejection {
         limit: f64,
     },
     /// No random numbers.
-    #[error("the system gave no random numbers for a random test ({reason}); give a seed")]
+    #[error("the operating system provided no random numbers for a random test ({reason}); give a seed")]
     Entropy {
         /// What it said.
         reason: String,

@@ -74,7 +74,7 @@ pub fn check(
     assert!(hidden.is_of(network), "one hidden layer of one network");
     check_output(network, claim)?;
     let Proof::Signs(proof) = &claim.proof else {
-        return Err(unfit(claim, "it is to be proved on signs, and is not"));
+        return Err(unfit(claim, "it has to be proved on signs, but is not"));
     };
     let u = claim.output.entries().ok_or_else(|| unfit(claim, "a norm of the output is not proved on signs"))?;
     let slopes = network.slopes().first().map_or(&[][..], Vec::as_slice);
@@ -191,7 +191,10 @@ impl Form {
             _ => format!("neuron {}", columns.get(index).map_or(index, |(j, _)| *j)),
         };
         if let Some((block, index)) = matrix.oversized() {
-            return Err(format!("the multiplier of {} is out of the range to compute with", found(block, index)));
+            return Err(format!(
+                "the multiplier of {} is outside the range that can be computed with",
+                found(block, index)
+            ));
         }
         let proved = matrix.eliminate().map(|_| ());
         proved.map_err(|at| format!("its matrix is not positive semidefinite (found at {})", found(at.block, at.index)))
@@ -209,7 +212,9 @@ impl Form {
             if *multiplier > 0.0 {
                 let scale = unit_scale(*multiplier);
                 if !(1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(&scale) {
-                    return Err(format!("the multiplier of {what} {index} is out of the range to compute with"));
+                    return Err(format!(
+                        "the multiplier of {what} {index} is outside the range that can be computed with"
+                    ));
                 }
                 found.push((index, scale));
             } else if !alone(index) {
@@ -225,7 +230,7 @@ impl Form {
 fn edges(cut: &SignCut, variables: usize) -> Result<Vec<(usize, usize, f64)>, String> {
     let SignCut(cycle, signs, weight) = cut;
     if cycle.len() < 3 || cycle.len() != signs.len() {
-        return Err("a cut is no cycle of at least three variables with a sign for each edge".to_owned());
+        return Err("a cut is not a cycle of at least three variables with a sign for each edge".to_owned());
     }
     if cycle.iter().any(|v| *v >= variables) {
         return Err("a cut visits a variable that does not exist".to_owned());

@@ -18,7 +18,7 @@
 //!   that was taken for it, and for its twins. ∎
 //!
 //! A leaf is proved like any bound, as that of the slope network in its place, which has at least B(P, E): intervals are worked out for its
-//! part, and the slopes that its path fixes are the ends of the root's intervals. Both are worked out here, from the network, the region and
+//! part, and the slopes that its path fixes are the ends of the root's intervals, as they are proved. Both are worked out here, from the network, the region and
 //! the path, and from nothing else in the file.
 //!
 //! The tree is written as a list in the order of a walk: a branching, all of its lower child (slope α; at most the number), all of its
@@ -117,7 +117,7 @@ impl<'a> Leaves<'a> {
                 let Some(branching) = self.waiting.pop() else {
                     return match self.next == self.tree.len() {
                         true => Ok(None),
-                        false => Err("its tree goes on after its last leaf"),
+                        false => Err("its tree continues after its last leaf"),
                     };
                 };
                 while self.path.len() > branching + 1 {
@@ -157,7 +157,9 @@ impl<'a> Leaves<'a> {
             if !matches!(knife, Knife::Slope(..)) {
                 match self.root.region() {
                     None => return Err("its tree cuts inputs, but there is no region"),
-                    Some(region) if region.ball().is_some() => return Err("its tree cuts a ball; boxes are cut"),
+                    Some(region) if region.ball().is_some() => {
+                        return Err("its tree cuts a ball; only boxes can be cut");
+                    }
                     Some(_) => {}
                 }
             }
@@ -165,7 +167,7 @@ impl<'a> Leaves<'a> {
             self.branch(knife, false);
             // each is a half-space, which has a number for every input
             if self.sides.len().saturating_mul(self.root.inputs()) > MOST_NUMBERS {
-                return Err("its tree is deeper than any that is checked");
+                return Err("its tree is deeper than the checker allows");
             }
         }
     }
@@ -193,7 +195,7 @@ impl<'a> Leaves<'a> {
                 before
             }
             Knife::Slope(layer, neuron) => {
-                let slope = self.root.slopes()[layer][neuron];
+                let slope = self.root.tight_slopes()[layer][neuron];
                 self.fixed[layer][neuron] = true;
                 let slope = if upper { slope.upper } else { slope.lower };
                 self.fixings.push(Fixing { layer, neuron, slope });
@@ -340,7 +342,7 @@ mod tests {
                 above.2.push(side(true));
             }
             Branch::Slope(layer, neuron) => {
-                let interval = root.slopes()[*layer][*neuron];
+                let interval = root.tight_slopes()[*layer][*neuron];
                 below.3.push(Fixing { layer: *layer, neuron: *neuron, slope: interval.lower });
                 above.3.push(Fixing { layer: *layer, neuron: *neuron, slope: interval.upper });
             }

@@ -183,7 +183,7 @@ pub enum NotApplicable {
         norm: String,
     },
     /// Too many patterns.
-    #[error("2^{neurons} patterns are too many; it is done up to {limit} hidden neurons")]
+    #[error("2^{neurons} patterns are too many to try; at most {limit} hidden neurons are practical")]
     Patterns {
         /// Neurons whose slope is not fixed.
         neurons: usize,

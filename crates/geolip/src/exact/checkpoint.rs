@@ -116,14 +116,7 @@ impl Checkpoint {
     ) -> Result<Self, ResultsError> {
         // a vector is told by its numbers
         let output = outputs.iter().find_map(words::functional).unwrap_or_else(|| options.outputs.to_string());
-        let record = Record::new("exact search", network.network())
-            .with("norm", options.norm.to_string())
-            .with("output", output)
-            .number("tol", options.tol)
-            .with("cuts", options.cuts)
-            .number("effort", options.effort)
-            .with("seed", options.seed);
-        let (file, rows) = ResultsFile::open_whole(path, record)?;
+        let (file, rows) = ResultsFile::open_whole(path, question(&network.network().hash(), options, output))?;
         let mut checkpoint = Self {
             file,
             searches: outputs.iter().map(|_| None).collect(),
@@ -133,14 +126,14 @@ impl Checkpoint {
         };
         for row in rows {
             let search: Saved =
-                row.parse().map_err(|error| checkpoint.file.refuse(row.line, format!("is no search: {error}")))?;
+                row.parse().map_err(|error| checkpoint.file.refuse(row.line, format!("is not a search: {error}")))?;
             match checkpoint.searches.get_mut(search.output) {
                 Some(place @ None) => {
                     checkpoint.lines[search.output] = row.line;
                     *place = Some(search);
                 }
-                Some(Some(_)) => return Err(checkpoint.file.refuse(row.line, "is of an output that is there twice")),
-                None => return Err(checkpoint.file.refuse(row.line, "is of an output that is not asked for")),
+                Some(Some(_)) => return Err(checkpoint.file.refuse(row.line, "is for an output that appears twice")),
+                None => return Err(checkpoint.file.refuse(row.line, "is for an output that was not asked for")),
             }
         }
         Ok(checkpoint)
@@ -177,9 +170,34 @@ impl Checkpoint {
     }
 }
 
+/// What a search depends on. A new option that it depends on belongs here, or a test fails.
+fn question(network: &str, options: &Options, output: String) -> Record {
+    Record::of("exact search", network)
+        .with("norm", options.norm.to_string())
+        .with("output", output)
+        .number("tol", options.tol)
+        .with("cuts", options.cuts)
+        .number("effort", options.effort)
+        .with("seed", options.seed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::table::{CHOICES, Kind};
+
+    #[test]
+    fn a_search_goes_on_under_another_option_that_it_depends_on() {
+        let line = question("0123", &Options::default(), "each".to_owned()).line();
+        let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        // a region takes no checkpoint
+        let near = |name| ["center", "box", "split"].contains(&name);
+        for choice in CHOICES.iter().filter(|c| c.commands.contains(&"bound") && c.kind == Kind::Question) {
+            let is_reading = choice.functions.contains(&"load"); // the network's hash says it
+            let is_apart = near(choice.name) || choice.needs.is_some_and(near) || choice.name == "exact" || is_reading;
+            assert!(is_apart || record.get(choice.name).is_some(), "the record has no {}", choice.name);
+        }
+    }
 
     /// A case whose relaxation is not known has an infinite value, and one that went wrong none: a search with such cases goes on.
     #[test]

@@ -123,7 +123,7 @@ impl Tree {
     /// The path of a child.
     pub fn path(&self, id: usize, (layer, neuron): Neuron, upper: bool) -> Vec<Fixing> {
         let own = self.cases[id].fixings.iter().copied();
-        let interval = self.root.slopes()[layer][neuron];
+        let interval = self.root.tight_slopes()[layer][neuron];
         let slope = if upper { interval.upper } else { interval.lower };
         own.chain(std::iter::once(Fixing { layer, neuron, slope })).collect()
     }

@@ -58,7 +58,7 @@ pub enum RadiusError {
     #[error("the network has one output; a classification has at least two")]
     OneOutput,
     /// A label that is no output.
-    #[error("the label {label} is no output; the network has {outputs}, counted from 0 to {}", outputs - 1)]
+    #[error("the label {label} is not an output; the network has {outputs}, counted from 0 to {}", outputs - 1)]
     Label {
         /// The label.
         label: usize,
@@ -73,7 +73,7 @@ pub enum RadiusError {
     },
     /// What was found contradicts itself, so something that is trusted is wrong; no radius is given out.
     #[error(
-        "internal error: the radius is {radius} with a margin of {margin}; no result is given out; \
+        "internal error: the radius is {radius} with a margin of {margin}; the result is withheld; \
              please report it with the network file, the input and the command"
     )]
     Broken {

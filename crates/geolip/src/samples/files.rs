@@ -109,7 +109,9 @@ fn vnnlib(text: &str) -> Result<(Vec<f64>, Vec<f64>), String> {
 
 fn unread(statement: &str) -> String {
     let shown: String = statement.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(60).collect();
-    format!("'{shown}' is not understood; input boxes are read, as (assert (<= X_0 1.5)), one property per file")
+    format!(
+        "'{shown}' is not understood; only input boxes are read, such as (assert (<= X_0 1.5)), one property per file"
+    )
 }
 
 /// i of `X_i`.

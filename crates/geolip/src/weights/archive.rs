@@ -193,7 +193,7 @@ impl<'a> Entry<'a> {
                 })?;
                 Cow::Owned(inflate(packed, false, size).map_err(|reason| self.damage(reason))?)
             }
-            other => return Err(self.damage(format!("is packed by the unknown method {other}"))),
+            other => return Err(self.damage(format!("is compressed by the unknown method {other}"))),
         };
         if content.len() as u64 != size {
             return Err(self.damage(format!("claims {size} bytes but holds {}", content.len())));

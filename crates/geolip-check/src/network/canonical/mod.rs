@@ -188,7 +188,7 @@ impl<'de> Deserialize<'de> for Parameter {
                 match v {
                     "inf" => Ok(f64::INFINITY),
                     "-inf" => Ok(f64::NEG_INFINITY),
-                    other => Err(E::custom(format!("the parameter '{}' is no number", other.escape_default()))),
+                    other => Err(E::custom(format!("the parameter '{}' is not a number", other.escape_default()))),
                 }
             }
         }
