@@ -75,14 +75,14 @@ pub(in crate::onnx) fn without_advice(mut reason: Reason) -> Reason {
     reason
 }
 
-/// Why a node is no linear map, if it multiplies or divides by what depends on the input.
+/// Why a node is not supported, if it multiplies matrices or divides by what depends on the input. (Products entry by entry are.)
 pub(in crate::onnx) fn product(node: &NodeProto, inputs: &[(&str, Option<Value>)]) -> Option<Reason> {
     let variable = |index: usize| match inputs.get(index) {
         Some((name, Some(Value::Variable(_)))) => Some(*name),
         _ => None,
     };
     match (node.op_type.as_str(), variable(0), variable(1)) {
-        ("Mul" | "MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
+        ("MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
             &format!(
                 "multiplies two tensors that depend on the input, which has no Lipschitz constant: {} and {}",
                 Quoted(a),
