@@ -160,6 +160,19 @@ impl<'a> MatrixFreeForm<'a> {
         self.draw(&scaled, test, random)
     }
 
+    /// Whether the margin of a test leaves something after rounding, for one who will test again with [`RandomTest::with_room`].
+    pub(crate) fn exceeds_rounding(
+        &self,
+        norm: InputNorm,
+        functional: &Functional,
+        multipliers: &Multipliers,
+        test: RandomTest,
+    ) -> bool {
+        let scaled = self.usable(norm, functional, multipliers);
+        let largest = scaled.ok().and_then(|scaled| scaled.largest_row_sum().ok());
+        largest.is_some_and(|largest| test.margin > 2.0 * self.rounding * largest)
+    }
+
     /// The test itself, for any probability.
     fn draw(&self, scaled: &Scaled<'_>, test: RandomTest, random: &mut impl Rng) -> Result<(), String> {
         let RandomTest { failure_probability, margin, top } = test;

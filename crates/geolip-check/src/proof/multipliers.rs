@@ -30,8 +30,12 @@ pub fn check_probabilistic(
         let random_test = random_test.ok_or("it is too large for an elimination, and the claim has no random test")?;
         // the margin and the top are hints, fitted to the draws of whoever made the claim
         let random_test = match draws.tester() {
-            Tester::Maker => random_test,
             Tester::Checker(_) => random_test.with_room(),
+            // no use in a claim that its checker refuses
+            Tester::Maker if !form.exceeds_rounding(norm, functional, multipliers, random_test.with_room()) => {
+                return Err("the margin of its random test is hardly more than the rounding of the form".to_owned());
+            }
+            Tester::Maker => random_test,
         };
         form.test(norm, functional, multipliers, random_test, &mut draws.stream(test))
     })?;
