@@ -13,7 +13,7 @@
 //! (the rule of [`crate::rounding`]). What is not a number makes the line infinite, which says nothing.
 
 use crate::function::ranges::{self, Ends};
-use crate::network::{Activation, Slope};
+use crate::function::{Activation, Slope};
 use crate::rounding::TINY;
 
 /// s ↦ slope·s + offset.

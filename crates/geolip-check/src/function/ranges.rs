@@ -12,7 +12,7 @@
 //! [`MARGIN`] is more than a hundred times what can be lost. Ranges of smooth derivatives are then widened to multiples of
 //! [`GRID`], so that last digits that differ between processors (fused products) do not show.
 
-use crate::network::{Activation, Slope};
+use crate::function::{Activation, Slope};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
 
 /// Absolute error of a smooth value or derivative of order one, generously.

@@ -1,7 +1,7 @@
 //! The linear maps between nodes. Everything linear that a file can express lowers to these few.
 //!
 //! The ascent and the evaluation speak to a map only through [`LinearMap::forward`], [`LinearMap::adjoint`] and their
-//! absolute versions; the certificate expands it in `certificate/coefficients.rs`. A new map (convolution, gather) is one
+//! absolute versions; the certificate expands it in `form/coefficients.rs`. A new map (convolution, gather) is one
 //! more variant here, and every `match` that has to know it fails to compile until it does.
 
 use super::{Convolution, Gather};

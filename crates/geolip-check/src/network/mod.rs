@@ -81,6 +81,16 @@ pub enum Op {
 }
 
 impl Op {
+    /// The nodes that a function moves with, each once: it has a layer of neurons for each of them.
+    pub(crate) fn moving(&self) -> impl Iterator<Item = NodeId> + use<> {
+        let (first, second) = match self {
+            Self::Input | Self::Affine { .. } => (None, None),
+            Self::Activate { parent, .. } => (Some(*parent), None),
+            Self::Combine { parents: [p, q], .. } => (Some(*p), (p != q).then_some(*q)),
+        };
+        first.into_iter().chain(second)
+    }
+
     /// The name of its function, for messages.
     pub fn function(&self) -> &'static str {
         match self {
@@ -184,6 +194,12 @@ impl Network {
             Op::Activate { parent, activation } => Some((id, *parent, activation)),
             Op::Input | Op::Affine { .. } | Op::Combine { .. } => None,
         })
+    }
+
+    /// The layers of neurons that it has as a slope network, in every place: the node whose function a layer belongs to, and
+    /// the node that moves.
+    pub fn slope_layers(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+        self.ids().flat_map(|id| self.node(id).op.moving().map(move |parent| (id, parent)))
     }
 
     /// The number of neurons (entries of activation layers).

@@ -16,7 +16,6 @@ use crate::place::backward::{Backward, Fixed};
 use crate::place::part::{Part, Side, inside};
 use crate::place::program::HalfSpace;
 use crate::rounding::{TINY, UNIT, add_up, gamma_up, mul_up, sum_up};
-use crate::slopes::moving;
 
 /// lower ≤ value ≤ upper, one each per entry of a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -84,7 +83,7 @@ impl Enclosure {
         for id in network.ids() {
             // what a function reads is cut by sides and bounded backward, before its slopes are taken
             let mut sides: Vec<&Side> = Vec::new();
-            for (layer, parent) in (slopes.len()..).zip(moving(&network.node(id).op)) {
+            for (layer, parent) in (slopes.len()..).zip(network.node(id).op.moving()) {
                 let own = part.sides_of(layer).collect::<Vec<_>>();
                 for side in &own {
                     let backward =

@@ -79,7 +79,7 @@ pub const MOST_UNDECIDED: usize = 9;
 /// At least max over v of ‖J(v)ᵀu‖, as [`entrywise_bound`], the largest over all patterns in which each of the few neurons
 /// without a fixed slope is at one end of its interval; none if there are more than [`MOST_UNDECIDED`].
 ///
-/// *Proof.* As for [`crate::proof::cases`]: the norm is convex in every single slope. With all slopes fixed a functional's bound is exact
+/// *Proof.* As for [`crate::proof::tree`]: the norm is convex in every single slope. With all slopes fixed a functional's bound is exact
 /// up to rounding, so this is its formal constant.
 pub fn patterns_bound(network: &SlopeNetwork, norm: InputNorm, functional: &Functional) -> Option<f64> {
     let slopes = network.tight_slopes();

@@ -373,24 +373,6 @@ impl SlopeNetwork {
     }
 }
 
-impl Network {
-    /// The layers of neurons that it has as a slope network, in every place: the node whose function a layer belongs to, and
-    /// the node that moves.
-    pub fn slope_layers(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
-        self.ids().flat_map(|id| moving(&self.node(id).op).map(move |parent| (id, parent)))
-    }
-}
-
-/// The nodes that a function has a layer of neurons on: each of its parents, once.
-pub(crate) fn moving(op: &Op) -> impl Iterator<Item = NodeId> + use<> {
-    let (first, second) = match op {
-        Op::Input | Op::Affine { .. } => (None, None),
-        Op::Activate { parent, .. } => (Some(*parent), None),
-        Op::Combine { parents: [p, q], .. } => (Some(*p), (p != q).then_some(*q)),
-    };
-    first.into_iter().chain(second)
-}
-
 /// As wide as a semidefinite proof needs it.
 fn widened(slope: &Slope) -> Slope {
     let more = 0.5 * (LEAST_WIDTH - (slope.upper - slope.lower));
@@ -419,7 +401,7 @@ impl Graph {
                     push(SlopeOp::Affine { terms: terms.iter().map(moved).collect() })
                 }
                 Op::Activate { .. } | Op::Combine { .. } => {
-                    let own = moving(&node.op).map(|parent| {
+                    let own = node.op.moving().map(|parent| {
                         let id = push(SlopeOp::Neurons { parent: images[parent.index()] });
                         layers.push((id, Layer { node: NodeId(index), moving: parent }));
                         id

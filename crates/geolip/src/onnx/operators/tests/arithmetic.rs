@@ -95,7 +95,7 @@ fn products_of_two_tensors_are_read_and_repeated_by_broadcasting() {
         node("Reshape", &["x", "row"], "r"),
         node("Mul", &["c", "r"], "y"),
     ];
-    let shapes = vec![integers("column", &[2], &[2, 1]), integers("row", &[2], &[1, 2])];
+    let shapes = vec![integers("column", &[2, 1]), integers("row", &[1, 2])];
     let outer = model(13, &[1, 2], nodes, shapes);
     assert_eq!(value(&outer, &[3.0, -2.0]), [9.0, -6.0, -6.0, 4.0]);
 }
