@@ -18,8 +18,8 @@ Jacobian of the linear network that has these slopes:
 with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
 where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. A product p q has a
 slope for each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
-Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py
-proves, geolip_places.py knows slopes and trees, geolip_region.py boxes and their parts.
+Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_places.py knows
+slopes and trees, geolip_region.py boxes and their parts.
 
 Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) -
 2 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <=

@@ -151,8 +151,9 @@ class Network:
     """`nodes` holds ("input", n), ("affine", n, [(parent, Map)], bias or None), ("activate", n, parent, name,
     parameters), ("combine", n, [parent, parent], name).
 
-    `layers` holds the layers of neurons z = v h that the network has as a linear one: (node, the parent h). An activation
-    has one layer; a function of two nodes has one for each of them, the first one's first, or one if they are the same.
+    `layers` holds the layers of neurons z = v h that the network has as a linear one: (node, the parent h). An
+    activation has one layer; a function of two nodes has one for each of them, in their order, or one if they are the
+    same.
     """
 
     def __init__(self, data: bytes):
@@ -168,7 +169,7 @@ class Network:
                 raise BadFile(f"node {place} is empty or too large")
         self.output = index(output, len(self.nodes))
         self.inputs, self.outputs = self.nodes[0][1], self.nodes[self.output][1]
-        functions = [i for i, node in enumerate(self.nodes) if node[0] in ("activate", "combine")]
+        functions = (i for i, node in enumerate(self.nodes) if node[0] in ("activate", "combine"))
         self.layers = [(i, h) for i in functions for h in dict.fromkeys(self.parents(i))]
         self.sizes = [self.nodes[i][1] for i, _ in self.layers]
         read = {self.output}

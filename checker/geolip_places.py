@@ -1,9 +1,9 @@
 """Where a proof holds, and what the network is there: slope intervals everywhere or on a part of a box, some neurons'
 slopes single numbers; and the places of the leaves of a tree.
 
-A tree is a list in the order of a walk: a branching, all of its first child, all of its second. `slope` [layer, neuron]:
-that slope is at the lower end in the first, at the upper end in the second; `input` [i, at] and `side` [layer, neuron,
-at]: x_i, or the pre-activation, is at most that in the first, at least that in the second.
+A tree is a list in the order of a walk: a branching, all of its first child, all of its second. `slope` [layer,
+neuron]: that slope is at the lower end in the first, at the upper end in the second; `input` [i, at] and `side` [layer,
+neuron, at]: x_i, or the pre-activation, is at most that in the first, at least that in the second.
 
 Why the largest of the leaves' bounds is one for the root: J is affine in each slope (no path passes a neuron twice), so
 its norm is convex in it and largest at an end of the root's interval, whatever the other slopes are; parts meet along

@@ -273,7 +273,9 @@ class Enclosure:
             if ends[j][0] > ends[j][1]:
                 self.empty, ends[j] = True, (low, high)
         before = self.network.nodes[parent]
-        plain = before[0] == "input" or (before[0] == "affine" and len(before[2]) == 1 and before[2][0][0] == 0)
+        plain = before[0] in ("input", "activate") or (
+            before[0] == "affine" and len(before[2]) == 1 and before[2][0][0] == 0
+        )
         if self.half_spaces and sides and self._least({}, Fraction(0)) is None:
             self.empty = True
         if self.half_spaces or not plain:
