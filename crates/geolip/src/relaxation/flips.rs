@@ -106,7 +106,7 @@ impl<'a> Flipper<'a> {
             norm,
             slopes,
             direct: direct.collect(),
-            layers: network.layers().map(|(node, parent)| (node, parent)).collect(),
+            layers: network.layers().collect(),
             look: (numbers + OVERHEAD * network.neurons() + network.multiply_adds()) as f64,
             fresh: (inner * network.inputs() + network.multiply_adds()) as f64,
         })
