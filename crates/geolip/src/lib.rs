@@ -45,13 +45,14 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`import`] | files become networks |
-//! | [`network`] | the graph that is bounded; activations and their slope intervals |
+//! | [`network`], [`function`] | the graph that is bounded; its functions and their slopes |
 //! | [`relaxation`] | the vector network and its ascent: the value, without a solver |
-//! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
+//! | [`place`], [`slopes`] | where a claim holds, and what a network becomes there |
+//! | [`form`], [`proof`] | the quadratic form; the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
 //! | [`options`] | what can be chosen, and the table of every option |
-//! | [`region`] | boxes and balls of inputs, and what a network does on them |
+//! | [`samples`] | inputs, boxes and labels from files |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |

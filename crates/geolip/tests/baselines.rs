@@ -170,7 +170,7 @@ fn half_integral(network: &Network, output: usize) -> f64 {
     let gradient = |v: Vec<f64>| {
         let mut seed = Matrix::zeros(network.outputs(), 1);
         *seed.at_mut(output, 0) = 1.0;
-        support::everywhere(&network).adjoint(&[Matrix::from_vec(hidden, 1, v)], &seed).of(NodeId::INPUT).column(0)
+        support::everywhere(network).adjoint(&[Matrix::from_vec(hidden, 1, v)], &seed).of(NodeId::INPUT).column(0)
     };
     let centre = || slopes.iter().map(|s| s.centre()).collect::<Vec<_>>();
     let l = gradient(centre());

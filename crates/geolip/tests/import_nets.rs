@@ -35,7 +35,9 @@ fn largest_difference(a: &Network, b: &Network) -> f64 {
 const TRACT_CANNOT: [&str; 2] = ["maxmin/maxmin_l2_2fc_16_reduce.onnx", "maxmin/maxmin_l2_5fc_32_reduce.onnx"];
 /// How many ONNX files of the index are read.
 const SUPPORTED: usize = 46;
-/// Networks of the index that are not read yet: sorting, and products of tensors that both depend on the input.
+/// A closed loop with products: read by now, and bounded on regions.
+const PRODUCTS: &str = "smooth/lsnc_state.onnx";
+/// Networks of the index that are not read yet: sorting, attention.
 const LATER: [&str; 4] = [
     "maxmin/maxmin_l2_2fc_16_topk.onnx",
     "maxmin/maxmin_l2_5fc_32_topk.onnx",
@@ -202,7 +204,7 @@ fn the_index_says_what_is_supported() {
             continue;
         }
         let later = LATER.contains(&file);
-        if expect == "support" && !later {
+        if expect == "support" && !later || file == PRODUCTS {
             let imported = import(&shared.join(file));
             assert!(agrees(&imported), "{file}: {:?}", imported.self_check);
             let tract = matches!(imported.self_check, SelfCheck::Agrees { with: Reference::Tract, .. });

@@ -57,7 +57,7 @@ fn attack(
                 Matrix::from_fn(h.rows(), restarts, |i, j| activation.derivative(i, h.at(i, j)))
             })
             .collect();
-        let gradients = support::everywhere(&network).adjoint(&slopes, &seed);
+        let gradients = support::everywhere(network).adjoint(&slopes, &seed);
         let gradient = gradients.of(NodeId::INPUT);
         let length = radius * 0.2 * (1.0 - step as f64 / (steps + 1) as f64);
         for j in 0..restarts {

@@ -77,7 +77,6 @@ fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {
                 let terms = terms.iter().map(|t| (at(t.parent), scaled(&t.map))).collect();
                 b.affine("affine", terms, bias.as_ref().map(|b| b.iter().map(|b| scale * b).collect())).unwrap();
             }
-            Op::Combine { .. } => unreachable!("no such network is drawn"),
             Op::Activate { parent, activation } => {
                 let pieces = [
                     Activation::Relu,

@@ -169,6 +169,6 @@ mod tests {
         let (least, most) = Combination::Product.range([(0.0, f64::INFINITY), (0.0, 1.0)], false);
         assert!(least <= 0.0 && most == f64::INFINITY);
         let (below, above) = Combination::Product.planes([(0.0, f64::INFINITY), (-1.0, f64::INFINITY)], false);
-        assert!(!(below.offset > 0.0) && !(above.offset < 0.0));
+        assert!(below.offset <= 0.0 && above.offset >= 0.0, "{below:?} {above:?}");
     }
 }

@@ -9,8 +9,8 @@
 //!
 //! **Rounded** outwards. Smooth functions are evaluated with `libm`, the same on every machine; its functions are off by a few
 //! units in the last place, and every composition here is well conditioned in the absolute sense (|s|ᵏ only meets e^{−|s|}), so
-//! [`MARGIN`] is more than a hundred times what can be lost. Ranges of smooth derivatives are then widened to multiples of
-//! [`GRID`], so that last digits that differ between processors (fused products) do not show.
+//! `MARGIN` is more than a hundred times what can be lost. Ranges of smooth derivatives are then widened to multiples of
+//! `GRID`, so that last digits that differ between processors (fused products) do not show.
 
 use crate::function::{Activation, Slope};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
@@ -43,7 +43,7 @@ pub fn derivative_range(activation: &Activation, index: usize, (l, u): (f64, f64
     })
 }
 
-/// As [`derivative_range`] of a closed interval, but not widened to multiples of [`GRID`]: for intervals of a few units in the
+/// As [`derivative_range`] of a closed interval, but not widened to multiples of `GRID`: for intervals of a few units in the
 /// last place around one number, whose ranges are hardly wider.
 pub fn derivative_near(activation: &Activation, index: usize, (l, u): (f64, f64)) -> Slope {
     range(activation, index, (l, u), Ends::Closed, |smooth| smooth)

@@ -9,7 +9,7 @@
 //!
 //! **Rounding.** The stored matrix differs from the exact one by at most `slack` in the sum of all absolute values, which is
 //! also the most by which the FGL can differ in either norm. A computed gⱼ is within γGⱼ of the exact one, with Gⱼ from the same pass
-//! over absolute values, to which each map adds [`PAID`]; likewise ∂hⱼ/∂xᵢ. With gⱼrⱼ and gⱼcⱼ as [`Ball`]s b ± e, column j is off by
+//! over absolute values, to which each map adds `PAID`; likewise ∂hⱼ/∂xᵢ. With gⱼrⱼ and gⱼcⱼ as [`Ball`]s b ± e, column j is off by
 //! at most |b|γΣᵢHᵢ + e Σᵢ(|∂hⱼ/∂xᵢ| + γHᵢ), and by (n+2)u|b|Σᵢ|∂hⱼ/∂xᵢ| and an η each for its products and, in the last column, n+1 additions.
 
 use crate::function::Slope;

@@ -321,12 +321,15 @@ mod tests {
         assert!(read(&local, &outside).is_err(), "outside its part");
     }
 
+    /// A box, its sides, and what is fixed.
+    type Own = (Vec<f64>, Vec<f64>, Vec<Side>, Vec<Fixing>);
+
     /// The places by going down with copies, as a search does.
     fn by_copies(
         root: &SlopeNetwork,
-        (lower, upper, sides, fixings): (Vec<f64>, Vec<f64>, Vec<Side>, Vec<Fixing>),
+        (lower, upper, sides, fixings): Own,
         tree: &mut std::slice::Iter<'_, Branch>,
-        into: &mut Vec<(Vec<f64>, Vec<f64>, Vec<Side>, Vec<Fixing>)>,
+        into: &mut Vec<Own>,
     ) {
         let own = (lower.clone(), upper.clone(), sides.clone(), fixings.clone());
         let (mut below, mut above) = (own.clone(), own.clone());
