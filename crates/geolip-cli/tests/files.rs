@@ -203,15 +203,15 @@ fn spoilt_results_are_named_by_their_line_and_kept() {
     for (spoilt, part) in [
         (format!("{honest}{last}\n"), "line 5 "),
         (honest.replacen("\"radius\":0", "\"radius\":9", 1), "line "),
-        (old.to_owned(), "no record"),
-        ("a line without an end".to_owned(), "no record"),
+        (old.to_owned(), "records no question"),
+        ("a line without an end".to_owned(), "records no question"),
     ] {
         fs::write(files.path("r.jsonl"), &spoilt).expect("writable");
         refused(&ask, 2, part);
         assert_eq!(files.read("r.jsonl"), spoilt);
     }
     let before = files.read("other.csv");
-    refused(&["radius", SMALL, "--center", &data, "--results", &table], 2, "no record");
+    refused(&["radius", SMALL, "--center", &data, "--results", &table], 2, "records no question");
     assert_eq!(files.read("other.csv"), before);
 }
 
