@@ -140,13 +140,14 @@ impl<'a> MatrixFreeForm<'a> {
         top * HEADROOM
     }
 
-    /// The test for these multipliers; `Err` says why it did not pass.
+    /// The test for these multipliers; `Err` says why it did not pass. `spare` is the margin that has to be more than rounding: that of
+    /// the test, or a smaller one with which it will be done again.
     pub(crate) fn test(
         &self,
         norm: InputNorm,
         functional: &Functional,
         multipliers: &Multipliers,
-        test: RandomTest,
+        (test, spare): (RandomTest, f64),
         random: &mut impl Rng,
     ) -> Result<(), String> {
         let RandomTest { failure_probability, .. } = test;
@@ -157,24 +158,11 @@ impl<'a> MatrixFreeForm<'a> {
             ));
         }
         let scaled = self.usable(norm, functional, multipliers).map_err(|unusable| describe(&unusable))?;
-        self.draw(&scaled, test, random)
-    }
-
-    /// Whether the margin of a test leaves something after rounding, for one who will test again with [`RandomTest::with_room`].
-    pub(crate) fn exceeds_rounding(
-        &self,
-        norm: InputNorm,
-        functional: &Functional,
-        multipliers: &Multipliers,
-        test: RandomTest,
-    ) -> bool {
-        let scaled = self.usable(norm, functional, multipliers);
-        let largest = scaled.ok().and_then(|scaled| scaled.largest_row_sum().ok());
-        largest.is_some_and(|largest| test.margin > 2.0 * self.rounding * largest)
+        self.draw(&scaled, (test, spare), random)
     }
 
     /// The test itself, for any probability.
-    fn draw(&self, scaled: &Scaled<'_>, test: RandomTest, random: &mut impl Rng) -> Result<(), String> {
+    fn draw(&self, scaled: &Scaled<'_>, (test, spare): (RandomTest, f64), random: &mut impl Rng) -> Result<(), String> {
         let RandomTest { failure_probability, margin, top } = test;
         if !(margin > 0.0 && margin < top && top.is_finite()) {
             return Err("its random test needs a margin between 0 and the top".to_owned());
@@ -183,8 +171,9 @@ impl<'a> MatrixFreeForm<'a> {
             format!("its numbers reach {:e} at node {}, out of the range of a random test", found.magnitude, found.node)
         })?;
         // the computed form may be off by so much at either end of the interval and at zero
-        let margin = margin - 2.0 * self.rounding * largest;
-        if margin <= 0.0 {
+        let rounding = 2.0 * self.rounding * largest;
+        let margin = margin - rounding;
+        if margin.min(spare - rounding) <= 0.0 {
             return Err("the margin of its random test is below the rounding of the form".to_owned());
         }
         let start = scaled.normal(random, COLUMNS);
@@ -275,7 +264,7 @@ mod tests {
         let scaled = form.scaled(InputNorm::Linf, &Functional::output(0), &multipliers(factor)).expect("positive");
         let test = RandomTest { failure_probability: probability, margin: 1e-3, top: 2.5 };
         let numbers = Draws::of_maker(1);
-        (0..draws).filter(|draw| form.draw(&scaled, test, &mut numbers.stream(*draw)).is_ok()).count()
+        (0..draws).filter(|draw| form.draw(&scaled, (test, test.margin), &mut numbers.stream(*draw)).is_ok()).count()
     }
 
     #[test]
@@ -301,7 +290,13 @@ mod tests {
         let test = RandomTest { failure_probability: 1e-12, margin: 1e-3, top: 2.5 };
         let numbers = Draws::of_maker(1);
         let verdict = |multipliers: Multipliers| {
-            form.test(InputNorm::Linf, &Functional::output(0), &multipliers, test, &mut numbers.stream(0))
+            form.test(
+                InputNorm::Linf,
+                &Functional::output(0),
+                &multipliers,
+                (test, test.margin),
+                &mut numbers.stream(0),
+            )
         };
         assert_eq!(verdict(multipliers(1.01)), Ok(()));
         for bad in [0.0, 1e-242, 1e242, f64::MIN_POSITIVE] {
@@ -322,8 +317,13 @@ mod tests {
         let z = b.activate("z", h, Activation::Relu).expect("relu");
         let network = SlopeNetwork::everywhere(&b.finish(z)).expect("bounded slopes");
         let form = MatrixFreeForm::new(&network);
-        let verdict =
-            form.test(InputNorm::Linf, &Functional::output(0), &multipliers(1.01), test, &mut numbers.stream(0));
+        let verdict = form.test(
+            InputNorm::Linf,
+            &Functional::output(0),
+            &multipliers(1.01),
+            (test, test.margin),
+            &mut numbers.stream(0),
+        );
         assert!(verdict.expect_err("out of range").contains("at node"));
     }
 }

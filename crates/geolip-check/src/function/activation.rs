@@ -138,8 +138,8 @@ const GELU_TANH: Slope = Slope::new(-0.128_993_08, 1.128_993_08);
 const SILU: Slope = Slope::new(-0.099_839_320_128_87, 1.099_839_320_128_87);
 const MISH: Slope = Slope::new(-0.112_526_122_389_463, 1.088_498_161_251_73);
 
-const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
-const GELU_CUBIC: f64 = 0.044_715;
+pub(super) const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
+pub(super) const GELU_CUBIC: f64 = 0.044_715;
 
 impl Activation {
     /// The slope interval of neuron `index` over the whole real line (see the module for the claim).
@@ -442,31 +442,34 @@ fn normal_density(s: f64) -> f64 {
     0.5 * SQRT_2_OVER_PI * (-0.5 * s * s).exp()
 }
 
-fn gelu_inner(s: f64) -> f64 {
+pub(super) fn gelu_inner(s: f64) -> f64 {
     SQRT_2_OVER_PI * (s + GELU_CUBIC * s * s * s)
+}
+
+/// Every activation, and some with parameters at the edges: what tests sample.
+#[cfg(test)]
+pub(super) fn examples() -> Vec<Activation> {
+    let mut all: Vec<_> = Activation::NAMES.iter().filter_map(|n| Activation::from_name(n)).collect();
+    assert_eq!(all.len(), Activation::NAMES.len(), "every listed name is known");
+    all.extend([
+        Activation::LeakyRelu { slope: -0.3 },
+        Activation::LeakyRelu { slope: 1.7 },
+        Activation::PRelu { slopes: vec![0.25] },
+        Activation::PRelu { slopes: vec![1.25] },
+        Activation::Elu { alpha: 2.0 },
+        Activation::Elu { alpha: -0.5 },
+        Activation::Celu { alpha: 0.3 },
+        Activation::Selu { alpha: -1.5, gamma: 0.7 },
+        Activation::Selu { alpha: 1.2, gamma: -0.7 },
+        Activation::HardSigmoid { slope: -0.2, offset: 0.5 },
+        Activation::Clip { min: f64::NEG_INFINITY, max: 2.0 },
+    ]);
+    all
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn all() -> Vec<Activation> {
-        let mut all: Vec<_> = Activation::NAMES.iter().filter_map(|n| Activation::from_name(n)).collect();
-        assert_eq!(all.len(), Activation::NAMES.len(), "every listed name is known");
-        all.extend([
-            Activation::LeakyRelu { slope: -0.3 },
-            Activation::LeakyRelu { slope: 1.7 },
-            Activation::PRelu { slopes: vec![0.25] },
-            Activation::Elu { alpha: 2.0 },
-            Activation::Elu { alpha: -0.5 },
-            Activation::Celu { alpha: 0.3 },
-            Activation::Selu { alpha: -1.5, gamma: 0.7 },
-            Activation::Selu { alpha: 1.2, gamma: -0.7 },
-            Activation::HardSigmoid { slope: -0.2, offset: 0.5 },
-            Activation::Clip { min: f64::NEG_INFINITY, max: 2.0 },
-        ]);
-        all
-    }
 
     fn samples() -> impl Iterator<Item = f64> {
         (-400_000..=400_000).map(|i| f64::from(i) * 1e-4 + 1.37e-6)
@@ -474,7 +477,7 @@ mod tests {
 
     #[test]
     fn the_slope_interval_holds_every_sampled_derivative_and_is_reached() {
-        for activation in all() {
+        for activation in examples() {
             let slope = activation.slope(0);
             let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
             for s in samples() {
@@ -507,7 +510,7 @@ mod tests {
 
     #[test]
     fn derivatives_agree_with_differences_away_from_kinks() {
-        for activation in all() {
+        for activation in examples() {
             for s in samples().step_by(997).filter(|s| s.abs() < 12.0) {
                 let (h, kinks) = (1e-6, [0.0, 3.0, -3.0, 6.0, 2.0, 2.5, -2.5]);
                 if kinks.iter().any(|k| (s - k).abs() < 1e-4) {
@@ -525,7 +528,7 @@ mod tests {
 
     #[test]
     fn values_stay_finite_far_out() {
-        for activation in all() {
+        for activation in examples() {
             for s in [-1e4, -750.0, 750.0, 1e4] {
                 assert!(activation.value(0, s).is_finite(), "{activation}({s})");
                 assert!(activation.derivative(0, s).is_finite(), "{activation}'({s})");

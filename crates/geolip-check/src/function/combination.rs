@@ -33,9 +33,6 @@ pub struct Plane {
 }
 
 impl Combination {
-    /// The names that [`Self::from_name`] knows.
-    pub const NAMES: [&'static str; 1] = ["product"];
-
     /// The name in the canonical file.
     pub fn name(self) -> &'static str {
         match self {
@@ -48,13 +45,6 @@ impl Combination {
         match name {
             "product" => Some(Self::Product),
             _ => None,
-        }
-    }
-
-    /// How many arguments it takes.
-    pub fn arity(self) -> usize {
-        match self {
-            Self::Product => 2,
         }
     }
 

@@ -12,6 +12,7 @@
 //! `MARGIN` is more than a hundred times what can be lost. Ranges of smooth derivatives are then widened to multiples of
 //! `GRID`, so that last digits that differ between processors (fused products) do not show.
 
+use crate::function::activation::{GELU_CUBIC, SQRT_2_OVER_PI, gelu_inner};
 use crate::function::{Activation, Slope};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_2, PI};
 
@@ -23,9 +24,6 @@ const MARGIN_GELU_TANH: f64 = 1e-8;
 const GRID: f64 = 1.0 / (1_u64 << 34) as f64;
 /// How close to a critical point its extreme value counts.
 const NEAR: f64 = 1e-6;
-
-const SQRT_2_OVER_PI: f64 = 0.797_884_560_802_865_4;
-const GELU_CUBIC: f64 = 0.044_715;
 
 /// Whether the ends of an interval count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -308,28 +306,10 @@ fn normal_density(s: f64) -> f64 {
     0.5 * SQRT_2_OVER_PI * libm::exp(-0.5 * s * s)
 }
 
-fn gelu_inner(s: f64) -> f64 {
-    SQRT_2_OVER_PI * (s + GELU_CUBIC * s * s * s)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn all() -> Vec<Activation> {
-        let mut all: Vec<_> = Activation::NAMES.iter().filter_map(|n| Activation::from_name(n)).collect();
-        all.extend([
-            Activation::LeakyRelu { slope: -0.3 },
-            Activation::PRelu { slopes: vec![1.25] },
-            Activation::Elu { alpha: 2.0 },
-            Activation::Elu { alpha: -0.5 },
-            Activation::Celu { alpha: 0.3 },
-            Activation::Selu { alpha: -1.5, gamma: 0.7 },
-            Activation::HardSigmoid { slope: -0.2, offset: 0.5 },
-            Activation::Clip { min: f64::NEG_INFINITY, max: 2.0 },
-        ]);
-        all
-    }
+    use crate::function::activation::examples;
 
     fn random(seed: &mut u64) -> f64 {
         *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -356,7 +336,7 @@ mod tests {
     #[test]
     fn ranges_hold_every_sampled_derivative_and_value_and_are_tight() {
         let mut seed = 7;
-        for activation in all() {
+        for activation in examples() {
             for round in 0..3000 {
                 let width = [1e-9, 1e-3, 0.3, 3.0, 30.0][round % 5];
                 let l = 12.0 * (random(&mut seed) - 0.5);
@@ -393,7 +373,7 @@ mod tests {
         let whole = Activation::Gelu.slope(0);
         assert_eq!(range(&Activation::Gelu, -2.0, 2.0), whole);
         assert_eq!(range(&Activation::Sin, -1e9, 1.0), Slope::new(-1.0, 1.0));
-        for activation in all() {
+        for activation in examples() {
             let whole = activation.slope(0);
             for ends in [(f64::NEG_INFINITY, f64::INFINITY), (f64::NAN, 1.0), (-1e308, 1e308)] {
                 let range = derivative_range(&activation, 0, ends, Ends::Closed);

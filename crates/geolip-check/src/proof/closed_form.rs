@@ -8,12 +8,8 @@ use super::room::Room;
 use crate::problem::{Functional, InputNorm};
 use crate::slopes::SlopeNetwork;
 
-/// Checks a claim by intervals for every entry of the gradient ([`entrywise_bound`]), or by patterns ([`patterns_bound`]), computed here.
-pub fn check_intervals(network: &SlopeNetwork, norm: InputNorm, claim: &Claim) -> Result<Certificate, Rejection> {
-    check_within(network, norm, (claim, Room::new(usize::MAX)))
-}
-
-/// As [`check_intervals`], within some memory.
+/// Checks a claim by intervals for every entry of the gradient ([`entrywise_bound`]), or by patterns ([`patterns_bound`]), computed here
+/// within some memory.
 pub(super) fn check_within(
     network: &SlopeNetwork,
     norm: InputNorm,

@@ -35,7 +35,7 @@ pub mod tree;
 mod whole;
 
 pub use certificate::Certificate;
-pub use closed_form::{certify_by_intervals, certify_by_patterns, check_intervals};
+pub use closed_form::{certify_by_intervals, certify_by_patterns};
 pub use file::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, Proof};
 pub use largest_input::check_inputs;
 pub use multipliers::{check, check_probabilistic};

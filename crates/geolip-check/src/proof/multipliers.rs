@@ -29,15 +29,13 @@ pub fn check_probabilistic(
     let certificate = check_form(form.network(), norm, claim, |functional, multipliers, random_test| {
         let random_test = random_test.ok_or("it is too large for an elimination, and the claim has no random test")?;
         // the margin and the top are hints, fitted to the draws of whoever made the claim
+        let with_room = random_test.with_room();
         let random_test = match draws.tester() {
-            Tester::Checker(_) => random_test.with_room(),
-            // no use in a claim that its checker refuses
-            Tester::Maker if !form.exceeds_rounding(norm, functional, multipliers, random_test.with_room()) => {
-                return Err("the margin of its random test is hardly more than the rounding of the form".to_owned());
-            }
             Tester::Maker => random_test,
+            Tester::Checker(_) => with_room,
         };
-        form.test(norm, functional, multipliers, random_test, &mut draws.stream(test))
+        // a maker has no use for a claim that its checker refuses
+        form.test(norm, functional, multipliers, (random_test, with_room.margin), &mut draws.stream(test))
     })?;
     Ok(certificate.tested(Some(draws.tester())))
 }

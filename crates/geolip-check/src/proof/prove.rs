@@ -3,7 +3,7 @@
 //! Each kind of proof is a theorem in a file of its own; this one knows their names, what they share (forms of the same slope
 //! network), and where a random test may stand.
 
-use super::certificate::{Certificate, unfit};
+use super::certificate::{Certificate, check_output, unfit};
 use super::file::{Branch, Claim, FormProof, Proof};
 use super::multipliers::{check, check_probabilistic};
 use super::one_hidden::OneHidden;
@@ -14,8 +14,8 @@ use super::{closed_form, largest_input, signs};
 use crate::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, Randomness};
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::slopes::SlopeNetwork;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Where random tests are accepted, and from whom.
 #[derive(Debug)]
@@ -50,7 +50,8 @@ pub(super) struct Site<'a> {
     operator: OnceLock<MatrixFreeForm<'a>>,
     /// The form, if an elimination for one row, which asks for least, is affordable.
     affordable: OnceLock<Option<QuadraticForm<'a>>>,
-    hidden: OnceLock<Option<OneHidden>>,
+    /// Of the graph: shared with the leaves of a tree.
+    hidden: OnceLock<Option<Arc<OneHidden>>>,
 }
 
 impl<'a> Site<'a> {
@@ -61,15 +62,12 @@ impl<'a> Site<'a> {
 
     /// One whose slope network has the same graph as that of another: its hidden layer is the same.
     fn beside(network: &'a SlopeNetwork, other: &Site<'_>) -> Self {
-        let site = Self::new(network);
-        if let Some(hidden) = other.hidden.get() {
-            let _ = site.hidden.set(hidden.clone());
-        }
-        site
+        let hidden = other.hidden.get().map_or_else(OnceLock::new, |hidden| OnceLock::from(hidden.clone()));
+        Self { hidden, ..Self::new(network) }
     }
 
     fn hidden(&self) -> Option<&OneHidden> {
-        self.hidden.get_or_init(|| OneHidden::new(self.network).ok()).as_ref()
+        self.hidden.get_or_init(|| OneHidden::new(self.network).ok().map(Arc::new)).as_deref()
     }
 }
 
@@ -151,7 +149,7 @@ impl Prover<'_> {
     /// with the file and the network, not with their product.
     fn prove_tree(self, site: &Site<'_>, claim: &Claim, tree: &[Branch]) -> Result<Certificate, Rejection> {
         let network = site.network;
-        super::certificate::check_output(network, claim)?;
+        check_output(network, claim)?;
         let twins = twins_of(network.network(), tree);
         Leaves::new(network, &twins, tree).count().map_err(|reason| unfit(claim, reason))?;
         let rests_on =

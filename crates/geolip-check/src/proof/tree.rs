@@ -195,10 +195,8 @@ impl<'a> Leaves<'a> {
                 before
             }
             Knife::Slope(layer, neuron) => {
-                let slope = self.root.tight_slopes()[layer][neuron];
                 self.fixed[layer][neuron] = true;
-                let slope = if upper { slope.upper } else { slope.lower };
-                self.fixings.push(Fixing { layer, neuron, slope });
+                self.fixings.extend(self.root.at_end(layer, neuron, upper));
                 Before::Fixed
             }
         };

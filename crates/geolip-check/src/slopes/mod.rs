@@ -189,11 +189,11 @@ impl SlopeNetwork {
             let node = network.node(graph.layers[layer].1.node);
             return Err(PlaceError::TooLarge { node: node.name.clone(), function: node.op.function() });
         }
+        let tight = Arc::new(tight);
         let slopes = match place.part() {
             None => tight.clone(),
-            Some(_) => tight.iter().map(|layer| layer.iter().map(widened).collect()).collect(),
+            Some(_) => Arc::new(tight.iter().map(|layer| layer.iter().map(widened).collect()).collect()),
         };
-        let (tight, slopes) = (Arc::new(tight), Arc::new(slopes));
         let whole = Self { network: network.clone(), place: place.whole(), graph, tight, slopes, empty, inside };
         whole.fixed(place)
     }
@@ -223,6 +223,12 @@ impl SlopeNetwork {
             }
         }
         Ok(Self { place, slopes: Arc::new(slopes), tight: Arc::new(tight), ..self.clone() })
+    }
+
+    /// A neuron with its slope at the lower end of its interval, as it is proved, or at the `upper` end; none where there is no such neuron.
+    pub fn at_end(&self, layer: usize, neuron: usize, upper: bool) -> Option<Fixing> {
+        let interval = self.tight.get(layer)?.get(neuron)?;
+        Some(Fixing { layer, neuron, slope: if upper { interval.upper } else { interval.lower } })
     }
 
     /// Whether both are one graph, with whatever slopes.

@@ -78,7 +78,7 @@ impl Tree {
                 SavedCase::Closed(upper, proof) => proofs.push((id, *upper, proof)),
                 SavedCase::Split(layer, neuron) => {
                     let blank = || State::Open(Open { value: f64::INFINITY, split: None, start: None });
-                    network.slopes().get(*layer)?.get(*neuron)?;
+                    network.at_end(*layer, *neuron, false)?;
                     let [lower, upper] = tree.split(id, (*layer, *neuron), [blank(), blank()]);
                     waiting.extend([upper, lower]);
                 }
@@ -123,9 +123,7 @@ impl Tree {
     /// The path of a child.
     pub fn path(&self, id: usize, (layer, neuron): Neuron, upper: bool) -> Vec<Fixing> {
         let own = self.cases[id].fixings.iter().copied();
-        let interval = self.root.tight_slopes()[layer][neuron];
-        let slope = if upper { interval.upper } else { interval.lower };
-        own.chain(std::iter::once(Fixing { layer, neuron, slope })).collect()
+        own.chain(self.root.at_end(layer, neuron, upper)).collect()
     }
 
     /// Splits a case; the children take the states given.

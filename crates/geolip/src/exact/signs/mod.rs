@@ -139,7 +139,8 @@ impl<'a> Relaxed<'a> {
         let fixed = |variable: usize| {
             let neuron = variable.checked_sub(inputs).filter(|j| *j < self.slopes.len())?;
             let fixing = self.case.place().case().iter().find(|f| f.neuron == neuron)?;
-            Some(if fixing.slope == self.layer.hidden.network().tight_slopes()[0][neuron].upper { 1.0 } else { -1.0 })
+            let upper = self.layer.hidden.network().at_end(0, neuron, true)?;
+            Some(if *fixing == upper { 1.0 } else { -1.0 })
         };
         Work::new(&start.t, start.cuts.with_fixed(constant, fixed))
     }
