@@ -87,12 +87,15 @@ impl Tree {
         if !waiting.is_empty() {
             return None;
         }
-        let cases: Option<Vec<_>> = proofs
-            .into_iter()
-            .map(|(id, upper, proof)| Some((id, tree.network(&tree.case(id).fixings)?, upper, proof)))
+        // the slope network of a case is made for its check alone
+        let checked: Option<Vec<Result<(usize, Certificate), E>>> = proofs
+            .into_par_iter()
+            .map(|(id, upper, proof)| {
+                let case = tree.network(&tree.case(id).fixings)?;
+                Some(check(&case, upper, proof).map(|certificate| (id, certificate)))
+            })
             .collect();
-        let checked: Result<Vec<(usize, Certificate)>, E> =
-            cases?.into_par_iter().map(|(id, case, upper, proof)| Ok((id, check(&case, upper, proof)?))).collect();
+        let checked: Result<Vec<(usize, Certificate)>, E> = checked?.into_iter().collect();
         Some(checked.map(|checked| {
             checked.into_iter().for_each(|(id, case)| tree.set(id, State::Closed(Box::new(case))));
             tree
