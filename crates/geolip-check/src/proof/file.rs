@@ -133,6 +133,19 @@ pub struct InputProof {
 }
 
 impl Proof {
+    /// Whether quadratic forms are behind it, at whatever depth.
+    pub(super) fn rests_on_forms(&self) -> bool {
+        match self {
+            Self::Multipliers(_) => true,
+            Self::Inputs(inputs) => !inputs.is_empty(),
+            Self::Outputs(claims) => claims.iter().any(|claim| claim.proof.rests_on_forms()),
+            Self::Tree(tree) => {
+                tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if proof.rests_on_forms()))
+            }
+            Self::Signs(_) | Self::Intervals | Self::Patterns => false,
+        }
+    }
+
     /// The name of its field in a file.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use super::file::{Branch, Claim, FormProof, Proof};
 use super::multipliers::{check, check_probabilistic};
 use super::one_hidden::OneHidden;
 use super::rejection::Rejection;
-use super::room::Room;
+use super::room::{Room, SideBySide};
 use super::tree::{Leaves, twins_of};
 use super::{closed_form, largest_input, signs};
 use crate::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, Randomness};
@@ -154,8 +154,12 @@ impl Prover<'_> {
         Leaves::new(network, &twins, tree).count().map_err(|reason| unfit(claim, reason))?;
         let rests_on =
             |kind: fn(&Proof) -> bool| tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if kind(proof)));
-        let side_by_side = match rests_on(|proof| matches!(proof, Proof::Multipliers(_))) {
-            true => self.room.forms(network, claim.output.row_count(network.outputs()), claim)?,
+        let side_by_side = match rests_on(Proof::rests_on_forms) {
+            // what does not fit is refused leaf by leaf
+            true => {
+                let rows = claim.output.row_count(network.outputs());
+                self.room.forms(network, rows, claim).unwrap_or(SideBySide::ONE)
+            }
             false => self.room.leaves(),
         };
         if rests_on(|proof| matches!(proof, Proof::Signs(_))) {
@@ -166,7 +170,7 @@ impl Prover<'_> {
             Some(proof) => Ok(Some((leaves.place().map_err(|error| unfit(claim, &error.to_string()))?, proof))),
             None => Ok(None),
         };
-        let leaf = Prover { tests: None, ..self };
+        let leaf = Prover { tests: None, room: self.room.shared(), ..self };
         side_by_side.all(next, |(place, proof)| {
             let own = network.within(place).map_err(|error| unfit(claim, &error.to_string()))?;
             let own_claim = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };

@@ -11,6 +11,8 @@ use rayon::prelude::*;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Room {
     bytes: f64,
+    /// Whether others check side by side with whoever has it, each with as much: then nothing is done side by side within.
+    shared: bool,
 }
 
 /// How many leaves of a tree, or inputs, are checked side by side.
@@ -24,7 +26,7 @@ const AHEAD: usize = 4;
 
 impl Room {
     pub fn new(bytes: usize) -> Self {
-        Self { bytes: bytes as f64 }
+        Self { bytes: bytes as f64, shared: false }
     }
 
     /// The form of a network, if it and its elimination for so many rows fit.
@@ -38,6 +40,11 @@ impl Room {
         let form = QuadraticForm::within(network, self.bytes).ok_or_else(|| self.exceeded(claim))?;
         self.holds(&form, rows, claim)?;
         Ok(form)
+    }
+
+    /// For one of several that check side by side.
+    pub fn shared(self) -> Self {
+        Self { shared: true, ..self }
     }
 
     /// The bytes there are.
@@ -68,6 +75,9 @@ impl Room {
 
     /// How many forms like that of this network fit side by side.
     pub fn forms(self, network: &SlopeNetwork, rows: usize, claim: &Claim) -> Result<SideBySide, Rejection> {
+        if self.shared {
+            return Ok(SideBySide::ONE);
+        }
         let form = self.form(network, rows, claim)?;
         let one = form.cost_with(rows).1.max(written_out(network)).max(1.0);
         let threads = rayon::current_num_threads();
@@ -78,7 +88,7 @@ impl Room {
 
     /// Leaves without forms.
     pub fn leaves(self) -> SideBySide {
-        SideBySide(rayon::current_num_threads() * AHEAD)
+        if self.shared { SideBySide::ONE } else { SideBySide(rayon::current_num_threads() * AHEAD) }
     }
 
     fn fits(self, needed: f64, claim: &Claim) -> Result<(), Rejection> {
@@ -127,5 +137,38 @@ impl SideBySide {
                 return Err(rejection);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::problem::Functional;
+    use crate::proof::{Branch, FormProof, Proof};
+
+    /// Several leaves side by side, each with several forms side by side, would take the limit once for every pair.
+    #[test]
+    fn what_is_inside_one_of_several_is_done_one_after_the_other() {
+        let mut b = NetworkBuilder::new(2).expect("inputs");
+        let h = b.affine("h", vec![(b.input(), LinearMap::Dense(Matrix::identity(2)))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let network = SlopeNetwork::everywhere(&b.finish(z)).expect("bounded slopes");
+        let claim = Claim { output: Functional::output(0), upper: 1.0, proof: Proof::Intervals };
+        let room = Room::new(1 << 30);
+        let (outer, inner) = (room.forms(&network, 1, &claim), room.shared().forms(&network, 1, &claim));
+        assert!(outer.expect("fits").0 > 1 && inner.expect("fits").0 == 1);
+        assert!(room.leaves().0 > 1 && room.shared().leaves().0 == 1);
+    }
+
+    #[test]
+    fn forms_are_seen_at_every_depth() {
+        let form = FormProof { zeta: vec![], gamma: vec![], lambda: vec![], random_test: None };
+        let tree = |proof: Proof| Proof::Tree(vec![Branch::Leaf(Box::new(proof))]);
+        let of_output = |proof| Proof::Outputs(vec![Claim { output: Functional::output(0), upper: 1.0, proof }]);
+        assert!(tree(of_output(tree(Proof::Multipliers(form)))).rests_on_forms());
+        assert!(!tree(of_output(tree(Proof::Intervals))).rests_on_forms());
+        assert!(!tree(Proof::Inputs(vec![])).rests_on_forms());
     }
 }
