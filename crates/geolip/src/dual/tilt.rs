@@ -123,3 +123,57 @@ pub(super) fn tilted(multipliers: &Multipliers, depths: &[usize], delta: f64) ->
     }
     multipliers
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::proof::check;
+
+    /// y = relu(x), whose bound is 1: with λ = c the form needs γ ≥ c/2·… and ζ as small as the rest allows.
+    fn relu() -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let z = b.activate("z", b.input(), Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z, LinearMap::Dense(Matrix::from_vec(1, 1, vec![1.0])))], None).expect("shapes");
+        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded")
+    }
+
+    fn multipliers(lambda: f64) -> Multipliers {
+        Multipliers { zeta: vec![1.0], gamma: vec![1.0], lambda: vec![vec![lambda]] }
+    }
+
+    fn repair<'a>(form: &'a QuadraticForm<'a>, lambda: f64) -> Repair<'a> {
+        Repair::new(form, InputNorm::Linf, Functional::output(0), multipliers(lambda))
+    }
+
+    #[test]
+    fn repaired_multipliers_are_accepted_and_lose_what_they_may() {
+        let network = relu();
+        let form = QuadraticForm::new(&network);
+        for gap in [1e-8, 1e-4, 1e-1] {
+            let found = repair(&form, 2.0).within(gap, 1.0);
+            let Some(found) = found else { continue };
+            assert!(found.upper <= 1.0 + gap);
+            assert!(check(&form, InputNorm::Linf, &found.claim(&Functional::output(0))).is_ok());
+        }
+        let best = repair(&form, 2.0).best().expect("some tilt works");
+        assert!(best.upper >= 1.0 && best.upper < 1.1, "{}", best.upper);
+        assert!(check(&form, InputNorm::Linf, &best.claim(&Functional::output(0))).is_ok());
+    }
+
+    #[test]
+    fn a_bound_that_is_not_within_reach_is_not_claimed() {
+        let network = relu();
+        let form = QuadraticForm::new(&network);
+        assert!(repair(&form, 2.0).within(1e-3, 0.5).is_none(), "the constant is 1");
+        assert!(repair(&form, 1e-9).within(1e-3, 1.0).is_none(), "a λ that is far too small");
+    }
+
+    #[test]
+    fn tilting_shrinks_deeper_layers_more() {
+        let m = Multipliers { zeta: vec![1.0], gamma: vec![1.0], lambda: vec![vec![1.0], vec![1.0]] };
+        let tilted = tilted(&m, &[1, 2], 1.0);
+        assert_eq!(tilted.lambda, [[0.5], [0.25]]);
+    }
+}

@@ -131,3 +131,55 @@ fn better(quick: Option<Bound>, mut found: Bound) -> Bound {
     found.pattern_lower = found.pattern_lower.max(quick.pattern_lower);
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::place::Region;
+
+    /// relu(x + 1) − relu(x − 1) on an interval.
+    fn ramp(lower: f64, upper: f64) -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let ones = LinearMap::Dense(Matrix::from_vec(2, 1, vec![1.0, 1.0]));
+        let h = b.affine("h", vec![(b.input(), ones)], Some(vec![1.0, -1.0])).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let difference = LinearMap::Dense(Matrix::from_vec(1, 2, vec![1.0, -1.0]));
+        let y = b.affine("y", vec![(z, difference)], None).expect("shapes");
+        let region = Region::new_box(vec![lower], vec![upper]).expect("a box");
+        SlopeNetwork::new(&b.finish(y), region).expect("a region")
+    }
+
+    fn solved(network: &SlopeNetwork) -> Bound {
+        let functionals = [Functional::output(0)];
+        let bounds = solve(network, &Options::default(), &functionals, &crate::Silent, Instant::now());
+        bounds.expect("bounded").remove(0)
+    }
+
+    #[test]
+    fn where_all_slopes_are_known_the_gradient_is_the_bound() {
+        for (ends, slope) in [((-0.5, 0.5), 1.0), ((2.0, 3.0), 0.0), ((-3.0, -2.0), 0.0)] {
+            let bound = solved(&ramp(ends.0, ends.1));
+            assert!(bound.upper() <= slope + 1e-12 && bound.witness.lower >= slope * (1.0 - 1e-12));
+        }
+    }
+
+    #[test]
+    fn few_undecided_neurons_are_looked_at_pattern_by_pattern() {
+        let bound = solved(&ramp(-0.5, 1.5));
+        assert!((bound.upper() - 1.0).abs() < 1e-12, "intervals alone give 1, too, and patterns no less");
+        let network = ramp(-2.0, 2.0);
+        let intervals = certify_by_intervals(&network, InputNorm::Linf, &Functional::output(0)).expect("finite");
+        let patterns = by_patterns(&network, InputNorm::Linf, &Functional::output(0), intervals.clone());
+        assert!(patterns.upper() <= intervals.upper());
+    }
+
+    #[test]
+    fn the_better_of_two_bounds_keeps_what_is_known_from_below() {
+        let (mut quick, found) = (solved(&ramp(-0.5, 0.5)), solved(&ramp(-0.5, 0.5)));
+        quick.pattern_lower = 7.0;
+        assert_eq!(better(Some(quick), found.clone()).pattern_lower, 7.0);
+        assert_eq!(better(None, found.clone()).upper(), found.upper());
+    }
+}

@@ -50,3 +50,28 @@ impl Measured {
     /// Of a part that was not measured.
     pub const NOTHING: Self = Self { intervals: 0.0, relaxation: None, cut: 0.0 };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relaxation_pays_where_it_saves_more_cuts_than_it_costs() {
+        let costs = |relaxation| Costs { intervals: 1.0, relaxation, cut: -0.1 };
+        // a fifth less is what two cuts leave, which make four parts
+        assert!(costs(3.0).relaxation_pays(0.8) && !costs(5.0).relaxation_pays(0.8));
+        assert!(!costs(1e-9).relaxation_pays(1.0) && !costs(1e-9).relaxation_pays(f64::NAN), "it saves nothing");
+        assert!(Costs { cut: 0.0, ..costs(1e12) }.relaxation_pays(0.5), "cuts gain nothing at all");
+    }
+
+    #[test]
+    fn averages_move_towards_what_is_measured_and_only_by_what_is() {
+        let mut costs = Costs::FIRST;
+        costs.learn(&[]);
+        assert_eq!(costs.relaxation, Costs::FIRST.relaxation);
+        let measured = Measured { intervals: 1.0, relaxation: None, cut: f64::NEG_INFINITY };
+        (0..200).for_each(|_| costs.learn(&[measured]));
+        assert!((costs.intervals - 1.0).abs() < 1e-6);
+        assert_eq!((costs.relaxation, costs.cut), (Costs::FIRST.relaxation, Costs::FIRST.cut));
+    }
+}

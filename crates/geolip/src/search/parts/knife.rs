@@ -84,3 +84,47 @@ fn only_kink(activation: &Activation, index: usize) -> Option<f64> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{LinearMap, NetworkBuilder};
+    use crate::place::Region;
+
+    /// relu(a x₀) + relu(b x₁) on a box of these half-widths around zero.
+    fn losses((a, b): (f64, f64), half: (f64, f64)) -> (SlopeNetwork, Losses) {
+        let mut builder = NetworkBuilder::new(2).expect("inputs");
+        let w = LinearMap::Dense(Matrix::from_vec(2, 2, vec![a, 0.0, 0.0, b]));
+        let h = builder.affine("h", vec![(builder.input(), w)], None).expect("shapes");
+        let z = builder.activate("z", h, Activation::Relu).expect("relu");
+        let sum = LinearMap::Dense(Matrix::from_vec(1, 2, vec![1.0, 1.0]));
+        let y = builder.affine("y", vec![(z, sum)], None).expect("shapes");
+        let region = Region::new_box(vec![-half.0, -half.1], vec![half.0, half.1]).expect("a box");
+        let local = SlopeNetwork::new(&builder.finish(y), region).expect("a region");
+        let losses = Losses::of(&local, &Functional::output(0));
+        (local, losses)
+    }
+
+    #[test]
+    fn the_neuron_that_matters_most_is_cut_at_its_kink() {
+        let (local, losses) = losses((1.0, 3.0), (1.0, 1.0));
+        assert_eq!(losses.slope(), Some(Knife::Slope(0, 1)));
+        assert_eq!(losses.cut(local.region().expect("a box")), Some(Knife::Side(0, 1, 0.0)));
+    }
+
+    #[test]
+    fn inputs_are_cut_in_the_middle_of_the_one_that_moves_most() {
+        let (local, mut losses) = losses((1.0, 3.0), (10.0, 1.0));
+        losses.undecided = 100; // as if there were many
+        assert_eq!(losses.cut(local.region().expect("a box")), Some(Knife::Input(0, 0.0)));
+    }
+
+    #[test]
+    fn where_all_slopes_are_known_there_is_nothing_to_branch_by() {
+        let (around_zero, _) = losses((1.0, 3.0), (1.0, 1.0));
+        let region = Region::new_box(vec![1.0, 1.0], vec![2.0, 2.0]).expect("a box");
+        let local = SlopeNetwork::new(around_zero.network(), region).expect("a region");
+        let losses = Losses::of(&local, &Functional::output(0));
+        assert!(losses.slope().is_none() && losses.side.is_none() && losses.inputs == [0.0, 0.0]);
+    }
+}
