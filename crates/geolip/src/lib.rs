@@ -44,13 +44,11 @@
 //!
 //! | module | idea |
 //! | --- | --- |
+//! | [`bound()`], [`certified_radius`] | the questions; [`Report`] and [`Bound`] are the answers |
 //! | [`import`] | files become networks |
 //! | [`network`], [`function`] | the graph that is bounded; its functions and their slopes |
-//! | [`relaxation`] | the vector network and its ascent: the value, without a solver |
 //! | [`place`], [`slopes`] | where a claim holds, and what a network becomes there |
 //! | [`form`], [`proof`] | the quadratic form; the claim, its proof in floating point, the checker: what you have to trust |
-//! | [`dual`] | from the ascent to multipliers the checker accepts |
-//! | [`lower`] | bounds from below |
 //! | [`options`] | what can be chosen, and the table of every option |
 //! | [`samples`] | inputs, boxes and labels from files |
 //! | [`json`] | results as the JSON that the command line prints |
@@ -59,11 +57,15 @@
 //! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
+//!
+//! What is in the crate `geolip_check` stands here under the same names. How bounds are found (the ascent, multipliers, searches,
+//! bounds from below) is no part of the interface.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod baseline;
 mod bound;
+#[doc(hidden)]
 pub mod dual;
 pub mod files;
 mod guarantee;
@@ -72,10 +74,12 @@ mod inputs;
 mod invariants;
 pub mod json;
 mod local;
+#[doc(hidden)]
 pub mod lower;
 mod observer;
 mod onnx;
 pub mod options;
+#[doc(hidden)]
 pub mod relaxation;
 mod report;
 pub mod results;
@@ -88,11 +92,14 @@ mod weights;
 pub mod words;
 
 pub use bound::{BoundError, bound};
+#[doc(no_inline)]
 pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};
 pub use invariants::Broken;
 pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
+pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
 pub use options::{Options, OptionsError};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
+pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};
