@@ -1,12 +1,16 @@
 //! A ResNet-18 for images of 32 × 32 pixels with random weights, as PyTorch writes it to ONNX for inference: batch
 //! normalisation is folded into the convolutions.
 
+#[path = "../../crates/geolip/src/onnx/proto.rs"]
+#[allow(dead_code, reason = "the messages of ONNX files, of which a writer needs a part")]
+mod proto;
+
 use crate::networks::Random;
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use proto::attribute_proto::AttributeType;
+use proto::tensor_proto::DataType;
+use proto::tensor_shape_proto::{Dimension, dimension};
+use proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
@@ -108,7 +112,6 @@ impl Graph {
     fn finish(self, input: &[i64], output: &str, result: &[i64]) -> Vec<u8> {
         assert_eq!(self.numbers, PARAMETERS, "it is a ResNet-18");
         let graph = GraphProto {
-            name: "main_graph".to_owned(),
             node: self.nodes,
             initializer: self.stored,
             input: vec![declared("input", input)],

@@ -77,6 +77,7 @@ pub mod lower;
 pub mod matrix;
 pub mod network;
 mod observer;
+#[cfg(feature = "onnx")]
 mod onnx;
 mod options;
 mod problem;

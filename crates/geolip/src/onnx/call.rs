@@ -10,8 +10,8 @@ use super::value::{Value, Variable};
 use super::{Lowered, Reason};
 use crate::import::Quoted;
 use crate::network::{Activation, LinearMap, NetworkBuilder, NetworkError, NodeId};
+use crate::onnx::proto::tensor_proto::DataType;
 use std::rc::Rc;
-use tract_onnx::pb::tensor_proto::DataType;
 
 /// A node whose inputs are all understood.
 pub(super) struct Call<'a> {

@@ -8,12 +8,12 @@ use super::Reason;
 use super::graph::Kept;
 use super::tensor::{elements, is_external, type_name};
 use crate::import::{Obstacle, Place, Quoted};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{ModelProto, TensorProto};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto};
 
 /// Fetches the tensors of `model` that are kept and stored in other files of `folder`; none is known for bytes that come
 /// from nowhere. Gives the number of bytes fetched, and what could not be.
@@ -169,10 +169,10 @@ fn size(tensor: &TensorProto) -> Result<u64, Reason> {
 mod tests {
     use super::*;
     use crate::import::{ImportError, ImportOptions, Imported, from_bytes, load};
+    use crate::onnx::proto::StringStringEntryProto;
     use crate::onnx::testing::{floats, model, node};
     use prost::Message;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tract_onnx::pb::StringStringEntryProto;
 
     type Fallible = Result<(), Box<dyn std::error::Error>>;
 

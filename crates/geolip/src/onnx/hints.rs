@@ -4,8 +4,7 @@ use super::tensor::is_short;
 use super::types::Types;
 use super::value::Value;
 use crate::network::NodeId;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::onnx::proto::NodeProto;
 
 /// Remarks on nodes, made while walking.
 #[derive(Clone, Debug, Default)]
@@ -46,7 +45,4 @@ impl Hints {
             self.short.extend(is_short(to).then(|| (output.clone(), to)));
         }
     }
-
-    /// The element type as a number that is none of 16 bits: what such constants become for tract.
-    pub(super) const WIDE: i64 = DataType::Float as i64;
 }

@@ -11,11 +11,11 @@ use super::value::{Value, Variable};
 use super::{Lowered, Reason, fold, operators};
 use crate::import::{Obstacle, Place, Port, Quoted};
 use crate::network::{self, Gather, LinearMap, NetworkBuilder, NodeId};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::onnx::proto::type_proto;
+use crate::onnx::proto::{NodeProto, ValueInfoProto};
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto;
-use tract_onnx::pb::{NodeProto, ValueInfoProto};
 
 /// The most numbers the inputs may hold.
 const LARGEST_INPUT: usize = 1 << 24;

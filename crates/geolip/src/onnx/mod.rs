@@ -2,7 +2,7 @@
 //!
 //! | step | file |
 //! | --- | --- |
-//! | bytes to protocol buffer | here, by prost |
+//! | bytes to protocol buffer | here, by prost, as the messages of `proto`; `fields` refuses what no standard defines |
 //! | which tensor is bounded, and which input moves | `selection` |
 //! | numbers that lie in other files | `external` |
 //! | which nodes and inputs matter, in which order; what the model as a whole asks for | `graph`, `order` |
@@ -20,6 +20,7 @@ mod attributes;
 mod call;
 mod contents;
 mod external;
+mod fields;
 mod fold;
 mod graph;
 mod hints;
@@ -28,11 +29,13 @@ mod lower;
 mod operators;
 mod order;
 mod patterns;
+mod proto;
 mod selection;
 mod self_check;
 mod tensor;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "self-check")]
 mod tract;
 mod types;
 mod value;
@@ -40,9 +43,9 @@ mod value;
 use crate::import::{Format, ImportError, ImportOptions, Obstacle, Parts, Plain};
 use graph::Graph;
 use prost::Message;
+use proto::ModelProto;
 use selection::Selection;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 /// Why a node is refused: a clause that follows its name, with what would work where that is not plain.
 type Reason = String;
@@ -90,18 +93,13 @@ fn read_with(
     let format = Format::Onnx { producer: contents::producer(&model), opset: graph.opset };
     let left_out = graph.left_out.iter().map(|&name| name.to_owned()).collect();
     kept.prune(&mut model, &lowered.output.name);
-    let adapted = |model: &ModelProto| {
-        let mut adapted = model.clone();
-        tract::adapt(&mut adapted, &lowered.hints);
-        adapted
-    };
-    let self_check = self_check::run(&lowered, &model, &adapted(&model)).map_err(|found| {
+    let self_check = self_check::run(&lowered, &model).map_err(|found| {
         let first = self_check::first_difference(&lowered.tensors, |tensor| {
             let graph = Graph::of(&model, Some(tensor));
             let part = lower(&graph, selection.input.as_deref(), size).ok()?;
             let mut model = model.clone();
             graph.kept().prune(&mut model, tensor);
-            Some(self_check::run(&part, &model, &adapted(&model)).is_err())
+            Some(self_check::run(&part, &model).is_err())
         });
         found.at(path, first)
     })?;
@@ -119,6 +117,7 @@ fn decode(bytes: &[u8]) -> Result<ModelProto, Reason> {
     }
     let model =
         ModelProto::decode(bytes).map_err(|error| format!("not an ONNX file: {}", Plain(&error.to_string())))?;
+    fields::expect_known(bytes)?;
     match &model.graph {
         None => Err("not an ONNX file: it holds no graph".to_owned()),
         Some(graph) if graph.node.is_empty() => Err("the graph is empty; there is no network in it".to_owned()),

@@ -35,9 +35,9 @@ use super::types::Types;
 use super::value::{Value, Variable};
 use super::{Lowered, Reason};
 use crate::network::{Activation, LinearMap};
+use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
 use form::{Atom, Form, Formulas, Function, Polynomial};
 use std::collections::HashMap;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 /// Where patterns are looked for.
 pub(super) struct Patterns<'a, 'g> {

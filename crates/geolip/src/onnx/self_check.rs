@@ -15,14 +15,16 @@ mod noise;
 
 use super::interpreter;
 use super::lower;
-use super::tract::{self, Feed, Mode};
+#[cfg(feature = "self-check")]
+use super::tract::{self, Mode};
 use crate::import::{ImportError, Plain, Reference, SelfCheck};
 use crate::matrix::Matrix;
 use crate::network::{Activation, Network, Values};
+use crate::onnx::proto::ModelProto;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 /// How many inputs are compared at most and at least, the zero vector among them.
 const INPUTS: (usize, usize) = (5, 2);
@@ -34,6 +36,15 @@ const PATIENCE: usize = 1 << 27;
 const SLACK: f64 = 32.0;
 /// The most numbers that evaluation may hold: 1 GiB.
 const LARGEST_EVALUATION: usize = 1 << 27;
+
+/// An input of the file, and what goes into it.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    /// The rows of the input vectors that go there; none for zeros.
+    pub(super) rows: Option<Range<usize>>,
+}
 
 /// How the two differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,19 +92,15 @@ pub(super) fn first_difference(tensors: &[String], mut differs: impl FnMut(&str)
     tensors[start..end].iter().find(|tensor| differs(tensor) == Some(true)).cloned()
 }
 
-/// Compares a network with what others make of the model it was read from: `adapted` for tract, and `model` as it is.
-pub(super) fn run(
-    lowered: &lower::Network,
-    model: &ModelProto,
-    adapted: &ModelProto,
-) -> Result<SelfCheck, Disagreement> {
+/// Compares a network with what others make of the model it was read from.
+pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCheck, Disagreement> {
     let network = &lowered.network;
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
     let count = inputs_for(network);
     if held.saturating_mul(count * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
         return Ok(not_run("the network is too large to be evaluated beside another one"));
     }
-    match by_tract(lowered, adapted, count)? {
+    match by_tract(lowered, model, count)? {
         SelfCheck::NotRun { reason } => by_interpreter(lowered, model, count, reason),
         SelfCheck::Agrees { inputs, .. } if inputs < count => {
             by_interpreter(lowered, model, count, format!("in float32 values overflow at {} inputs", count - inputs))
@@ -102,6 +109,13 @@ pub(super) fn run(
     }
 }
 
+/// By tract, which this build does not have.
+#[cfg(not(feature = "self-check"))]
+fn by_tract(_: &lower::Network, _: &ModelProto, _: usize) -> Result<SelfCheck, Disagreement> {
+    Ok(not_run("this build of geolip has no tract (feature self-check)"))
+}
+
+#[cfg(feature = "self-check")]
 fn by_tract(lowered: &lower::Network, model: &ModelProto, count: usize) -> Result<SelfCheck, Disagreement> {
     let network = &lowered.network;
     let mut random = ChaCha8Rng::seed_from_u64(0);
@@ -112,7 +126,8 @@ fn by_tract(lowered: &lower::Network, model: &ModelProto, count: usize) -> Resul
     let precision = noise::Precision { unit: 1.0 / (1 << 24) as f64, smallest: f64::from(f32::MIN_POSITIVE) };
     let deviation = noise::deviation(network, &lowered.hints.coarse, &values, precision, &mut random);
     let feeds = feeds(lowered);
-    let compared = |mode| match tract::run(model, &feeds, &inputs, mode) {
+    let encoded = tract::encoded(model, &lowered.hints);
+    let compared = |mode| match tract::run(&encoded, &feeds, &inputs, mode) {
         Ok(expected) => compare(values.of(network.output()), &expected, &deviation, precision, Reference::Tract),
         Err(reason) => Ok(SelfCheck::NotRun { reason }),
     };
@@ -224,6 +239,7 @@ fn usable(
     (!usable.is_empty()).then_some((inputs, values))
 }
 
+#[cfg(feature = "self-check")]
 /// Whether no value at input `j` is too large for float32, or for exp in float32 where a softplus is computed by it.
 fn in_range(network: &Network, values: &Values, j: usize) -> bool {
     const LARGEST: f64 = f32::MAX as f64 / 1024.0; // room for partial sums

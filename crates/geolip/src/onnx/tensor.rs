@@ -4,8 +4,8 @@
 //! in [`super::operators`].
 
 use super::Reason;
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use crate::onnx::proto::TensorProto;
+use crate::onnx::proto::tensor_proto::{DataLocation, DataType};
 
 /// The most numbers that broadcasting or expanding may make of a small tensor: 512 MiB of `f64`.
 pub(super) const LARGEST_EXPANSION: usize = 1 << 26;

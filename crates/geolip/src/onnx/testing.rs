@@ -1,15 +1,15 @@
 //! Small ONNX models for tests, built in a line or two.
 
 use crate::import::{ImportError, ImportOptions, Parts};
-use prost::Message;
-use std::path::Path;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
+use prost::Message;
+use std::path::Path;
 
 pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {

@@ -1,8 +1,12 @@
 //! The parts of small ONNX models.
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+/// The library's own messages of ONNX files, which it does not make public.
+#[path = "../../src/onnx/proto.rs"]
+pub mod proto;
+
+use proto::tensor_proto::DataType;
+use proto::tensor_shape_proto::{Dimension, dimension};
+use proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };

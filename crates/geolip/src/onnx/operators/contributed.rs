@@ -4,9 +4,9 @@ use super::{Function, activations};
 use crate::network::{Activation, LinearMap};
 use crate::onnx::Lowered;
 use crate::onnx::call::Call;
+use crate::onnx::proto::NodeProto;
 use crate::onnx::tensor::expand;
 use crate::onnx::value::Value;
-use tract_onnx::pb::NodeProto;
 
 /// The name of the domain.
 const DOMAIN: &str = "com.microsoft";

@@ -28,7 +28,7 @@ use super::call::Call;
 use super::graph::OPSETS;
 use super::{Lowered, Reason, fold};
 use crate::network::Activation;
-use tract_onnx::pb::NodeProto;
+use crate::onnx::proto::NodeProto;
 
 /// Turns a node into constants and nodes of the network.
 pub(super) type Function = fn(&mut Call<'_>) -> Lowered;

@@ -2,11 +2,11 @@
 
 use crate::onnx::call::Call;
 use crate::onnx::fold::{doubtful, is_nearly_whole};
+use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::tensor::{Data, Tensor, USABLE, is_float, is_short, type_name};
 use crate::onnx::types::rounded;
 use crate::onnx::value::Value;
 use crate::onnx::{Lowered, Reason};
-use tract_onnx::pb::tensor_proto::DataType;
 
 pub(super) fn identity(call: &mut Call<'_>) -> Lowered {
     Ok(vec![call.take(0)?])

@@ -3,11 +3,11 @@
 
 use super::Patterns;
 use crate::onnx::attributes::Attributes;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::tensor::{Data, Tensor, is_float};
 use crate::onnx::types::rounded;
 use std::cell::Cell;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{NodeProto, TensorProto};
 
 /// A curved function.
 #[derive(Clone, Copy, Debug, PartialEq)]

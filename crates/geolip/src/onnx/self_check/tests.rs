@@ -7,10 +7,10 @@ use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkErro
 use crate::onnx::graph::Graph;
 use crate::onnx::hints::Hints;
 use crate::onnx::lower;
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{attribute_float, declared, floats, model, node, with};
 use prost::Message;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -27,7 +27,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
         tensors: vec![],
         hints: Hints::default(),
     };
-    super::run(&lowered, model, model)
+    super::run(&lowered, model)
 }
 
 /// A trained network of seven hidden layers of 64, and its file.
