@@ -147,9 +147,9 @@ fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 }
 
 fn declared(name: &str, dims: &[i64]) -> ValueInfoProto {
-    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)), ..Dimension::default() };
+    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)) };
     let shape = Some(TensorShapeProto { dim: dims.iter().map(dimension).collect() });
     let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }
+    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type) }
 }

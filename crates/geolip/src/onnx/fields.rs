@@ -67,7 +67,7 @@ fn look_into(mut bytes: &[u8], message: &Message) -> Result<(), Reason> {
             1 => 8,
             2 => varint(&mut bytes)?,
             5 => 4,
-            _ => return Err(damaged()), // groups, of which ONNX has none
+            _ => return Err(format!("not an ONNX file: the field {field} of {} is a group", message.name)),
         };
         let length = usize::try_from(length).map_err(|_| damaged())?;
         let (contents, rest) = bytes.split_at_checked(length).ok_or_else(damaged)?;
@@ -100,17 +100,8 @@ fn damaged() -> Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::testing::{attribute_int, floats, model, node, with};
+    use crate::onnx::testing::{attribute_int, field, floats, model, node, with};
     use prost::Message as _;
-
-    /// A field that holds bytes.
-    fn field(number: u32, contents: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        prost::encoding::encode_varint(u64::from(number << 3 | 2), &mut bytes);
-        prost::encoding::encode_varint(contents.len() as u64, &mut bytes);
-        bytes.extend_from_slice(contents);
-        bytes
-    }
 
     #[test]
     fn what_no_standard_defines_is_refused_wherever_it_could_change_the_meaning() {

@@ -39,6 +39,8 @@ mod testing;
 mod tract;
 mod types;
 mod value;
+#[cfg(test)]
+mod wire;
 
 use crate::import::{Format, ImportError, ImportOptions, Obstacle, Parts, Plain};
 use graph::Graph;

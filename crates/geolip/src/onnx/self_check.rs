@@ -239,8 +239,8 @@ fn usable(
     (!usable.is_empty()).then_some((inputs, values))
 }
 
-#[cfg(feature = "self-check")]
 /// Whether no value at input `j` is too large for float32, or for exp in float32 where a softplus is computed by it.
+#[cfg(feature = "self-check")]
 fn in_range(network: &Network, values: &Values, j: usize) -> bool {
     const LARGEST: f64 = f32::MAX as f64 / 1024.0; // room for partial sums
     const LARGEST_EXPONENT: f64 = 80.0;

@@ -1,7 +1,7 @@
 //! The other implementation: tract runs the same file in its own way. All that knows tract's inference is here.
 //!
-//! tract gets the model as bytes, and decodes them itself; it sees only files that the importer has understood, in a thread of its own, so that even a panic in there becomes a
-//! reason why there was no comparison.
+//! tract gets the model as bytes and decodes them itself. It sees only files that the importer has understood, in a thread of its
+//! own, so that even a panic in there becomes a reason why there was no comparison.
 
 mod defects;
 
