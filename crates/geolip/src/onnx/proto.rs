@@ -354,6 +354,7 @@ pub mod type_proto {
 
     /// A tensor's type, or the encoded type of something else.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
+    #[allow(clippy::enum_variant_names, reason = "the official names")]
     pub enum Value {
         #[prost(message, tag = "1")]
         TensorType(Tensor),
