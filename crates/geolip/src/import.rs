@@ -374,8 +374,8 @@ mod tests {
         let read =
             "net.pt: .onnx, .npz, .mat, .safetensors and .json files are read; export the network to one of them";
         assert_eq!(torch, read);
-        assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: no MAT-file, or one that is cut short"));
-        assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: no safetensors file"));
+        assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: not a MAT-file, or one that is cut short"));
+        assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: not a safetensors file"));
     }
 
     #[test]

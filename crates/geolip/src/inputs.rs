@@ -1,25 +1,25 @@
 //! ℓ1, input by input: intervals for all inputs, the relaxation for those that may still be the largest.
 //!
 //! The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network with input i alone, which
-//! the vector network relaxes like any other. Intervals ([`crate::certificate::intervals`]) bound every input at once, and
+//! the vector network relaxes like any other. Intervals ([`crate::proof::intervals`]) bound every input at once, and
 //! are mostly exact for one hidden layer and a linear functional; elsewhere the inputs of the largest intervals are solved first,
 //! and what they reach decides how good a bound the others need: most get it after a few sweeps. Networks for which this
 //! would take too long get the better of their intervals and their bound in ℓ2, whose unit ball is larger.
 
 use crate::bound::{BoundError, relax};
-use crate::certificate::{
-    Certificate, Claim, Draws, FormProof, InputProof, Proof, check_inputs, intervals::are_exact,
-    intervals::input_bounds,
-};
 use crate::dual::{Budget, Form, Recovery, Repair};
+use crate::form::Draws;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::matrix::Matrix;
-use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::{
+    Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
+};
 use crate::relaxation::{Ascent, Pattern, PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ struct Track {
 }
 
 impl Track {
-    fn new(network: &Network, functional: &Functional) -> Self {
+    fn new(network: &SlopeNetwork, functional: &Functional) -> Self {
         let (intervals, functional) = (input_bounds(network, functional), functional.clone());
         let (exact, proofs, best) = (are_exact(network, &functional), BTreeMap::new(), None);
         Self { functional, intervals, exact, proofs, best, by_l2: None, iterations: 0, rank: 1, stop: Stop::Converged }
@@ -95,7 +95,7 @@ impl Track {
 
 /// Bounds every functional in ℓ1.
 pub(crate) fn solve(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -140,7 +140,7 @@ fn jobs(open: &[usize], inputs: impl Fn(usize) -> Vec<usize>) -> Vec<(usize, Vec
 }
 
 struct Solver<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     options: &'a Options,
     observer: &'a dyn Observer,
     started: Instant,
@@ -389,10 +389,9 @@ fn proved_inputs(proof: &Proof) -> usize {
         Proof::Multipliers(_)
         | Proof::Outputs(_)
         | Proof::Signs(_)
-        | Proof::Cases(_)
+        | Proof::Tree(_)
         | Proof::Intervals
-        | Proof::Patterns
-        | Proof::Parts(_) => 0,
+        | Proof::Patterns => 0,
     }
 }
 

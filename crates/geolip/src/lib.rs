@@ -45,12 +45,14 @@
 //! | module | idea |
 //! | --- | --- |
 //! | [`import`] | files become networks |
-//! | [`network`] | the graph that is bounded; activations and their slope intervals |
+//! | [`network`], [`function`] | the graph that is bounded; its functions and their slopes |
 //! | [`relaxation`] | the vector network and its ascent: the value, without a solver |
-//! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
+//! | [`place`], [`slopes`] | where a claim holds, and what a network becomes there |
+//! | [`form`], [`proof`] | the quadratic form; the claim, its proof in floating point, the checker: what you have to trust |
 //! | [`dual`] | from the ascent to multipliers the checker accepts |
 //! | [`lower`] | bounds from below |
-//! | [`region`] | boxes and balls of inputs, and what a network does on them |
+//! | [`options`] | what can be chosen, and the table of every option |
+//! | [`samples`] | inputs, boxes and labels from files |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |
@@ -63,7 +65,6 @@
 pub mod baseline;
 mod best_first;
 mod bound;
-pub mod certificate;
 pub mod dual;
 mod exact;
 pub mod files;
@@ -74,30 +75,25 @@ mod invariants;
 pub mod json;
 mod local;
 pub mod lower;
-pub mod matrix;
-pub mod network;
 mod observer;
 #[cfg(feature = "onnx")]
 mod onnx;
-mod options;
-mod problem;
-mod random;
-pub mod region;
+pub mod options;
 pub mod relaxation;
 mod report;
 pub mod results;
+pub mod samples;
 mod solve;
-pub mod sparse;
 mod spectral;
 pub mod text;
 mod weights;
 pub mod words;
 
 pub use bound::{BoundError, bound};
+pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
+use geolip_check::{problem, random};
 pub use invariants::Broken;
 pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
-pub use matrix::Matrix;
-pub use network::Network;
 pub use observer::{Event, Observer, Silent};
 pub use options::{Options, OptionsError};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};

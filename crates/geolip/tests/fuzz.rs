@@ -5,9 +5,9 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, check_file};
 use geolip::import::{ImportOptions, from_bytes};
 use geolip::network::Network;
+use geolip::proof::{CertificateFile, check_file};
 use geolip::{Matrix, Options, Silent};
 use proptest::prelude::*;
 use prost::Message;

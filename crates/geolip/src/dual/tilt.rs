@@ -4,9 +4,10 @@
 //! output by θ^{−depth/2}: the form gains definiteness in proportion to δ in every direction at once, whatever the scale
 //! of the layers, and the bound loses about depth·δ/2. So the smallest δ that works is looked for, on a logarithmic grid.
 
-use crate::certificate::{Claim, FormProof, Multipliers, Proof, QuadraticForm, RandomTest, proved_bound};
-use crate::network::Network;
+use crate::form::{Multipliers, QuadraticForm, RandomTest, proved_bound};
 use crate::problem::{Functional, InputNorm};
+use crate::proof::{Claim, FormProof, Proof};
+use crate::slopes::SlopeNetwork;
 
 /// One problem's multipliers, to be repaired for a proof by elimination (for random tests, see `random.rs`).
 #[derive(Clone, Debug)]
@@ -107,9 +108,9 @@ impl<'a> Repair<'a> {
 }
 
 /// The depth of every activation layer.
-pub(super) fn depths(network: &Network) -> Vec<usize> {
+pub(super) fn depths(network: &SlopeNetwork) -> Vec<usize> {
     let all = network.depths();
-    network.activations().map(|(node, _, _)| all[node.index()]).collect()
+    network.layers().map(|(node, _)| all[node.index()]).collect()
 }
 
 /// λ_a·θ^depth(a) with θ = 1/(1+δ).

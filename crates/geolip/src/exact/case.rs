@@ -4,16 +4,15 @@
 use super::signs;
 use super::tree::Neuron;
 use super::vectors;
-use crate::certificate::one_hidden::OneHidden;
-use crate::certificate::{CaseProof, CheckedCase, Fixing};
 use crate::dual::Recovery;
-use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::one_hidden::OneHidden;
+use crate::proof::{Certificate, Claim, Proof};
 use crate::relaxation::{Pattern, Point, VectorNetwork};
+use crate::slopes::SlopeNetwork;
 
 /// What all cases of a search share.
 pub(super) struct Problem<'a> {
-    pub network: &'a Network,
     pub norm: InputNorm,
     pub functional: Functional,
     pub recovery: &'a Recovery<'a>,
@@ -21,12 +20,12 @@ pub(super) struct Problem<'a> {
     /// Whether cases will be split, so that the network itself need not be solved to the end.
     pub splits: bool,
     /// The network as a program over signs, where it is one.
-    pub layer: Option<signs::Layer<'a>>,
+    pub layer: Option<signs::Layer>,
 }
 
 impl<'a> Problem<'a> {
     /// The program over signs, for one hidden layer, one functional and ℓ∞ or ℓ2.
-    pub fn layer(network: &'a Network, norm: InputNorm, functional: &Functional) -> Option<signs::Layer<'a>> {
+    pub fn layer(network: &'a SlopeNetwork, norm: InputNorm, functional: &Functional) -> Option<signs::Layer> {
         signs::Layer::new(OneHidden::new(network).ok()?, norm, functional)
     }
 
@@ -67,7 +66,7 @@ pub(super) struct Solved {
 }
 
 pub(super) enum Verdict {
-    Closed(Box<CheckedCase>),
+    Closed(Box<Certificate>),
     /// With the neuron to split it by, if there is one left.
     Open(Option<Neuron>),
 }
@@ -79,11 +78,11 @@ pub(super) enum Relaxed<'a> {
 }
 
 impl<'a> Relaxed<'a> {
-    /// A case; none if its path names neurons that are not there.
-    pub fn new(problem: &'a Problem<'a>, fixings: &'a [Fixing]) -> Option<Self> {
+    /// A case, given by its slope network.
+    pub fn new(problem: &'a Problem<'a>, case: &'a SlopeNetwork) -> Self {
         match &problem.layer {
-            Some(layer) => signs::Relaxed::new(layer, problem, fixings).map(Self::Signs),
-            None => vectors::Relaxed::new(problem, fixings).map(Self::Vectors),
+            Some(layer) => Self::Signs(signs::Relaxed::new(layer, problem, case)),
+            None => Self::Vectors(vectors::Relaxed::new(problem, case)),
         }
     }
 
@@ -106,7 +105,7 @@ impl<'a> Relaxed<'a> {
     }
 
     /// The bound of a converged case: `target` if that is within reach, else the best there is.
-    pub fn bound(&self, solution: &Start, target: f64) -> Option<CheckedCase> {
+    pub fn bound(&self, solution: &Start, target: f64) -> Option<Certificate> {
         match (self, solution) {
             (Self::Vectors(relaxed), Start::Vectors(point)) => relaxed.bound(point, target),
             (Self::Signs(relaxed), Start::Signs(state)) => relaxed.bound(state, target),
@@ -115,11 +114,11 @@ impl<'a> Relaxed<'a> {
     }
 
     /// The proof of a file's case.
-    pub fn recheck(&self, upper: f64, proof: &CaseProof) -> Option<CheckedCase> {
-        match (self, proof) {
-            (Self::Vectors(relaxed), CaseProof::Multipliers(proof)) => relaxed.recheck(upper, proof),
-            (Self::Signs(relaxed), CaseProof::Signs(proof)) => relaxed.recheck(upper, proof),
-            (Self::Vectors(_), CaseProof::Signs(_)) | (Self::Signs(_), CaseProof::Multipliers(_)) => None,
+    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
+        match (self, &claim.proof) {
+            (Self::Vectors(relaxed), Proof::Multipliers(_)) => relaxed.recheck(claim),
+            (Self::Signs(relaxed), Proof::Signs(_)) => relaxed.recheck(claim),
+            (Self::Vectors(_) | Self::Signs(_), _) => None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The file in which a search is kept, so that it can go on after an interruption: a file of results ([`crate::results`]),
 //! with a row per output that has been begun. A row has the place of the `output`, the `best` pattern, and the `tree` in the
-//! order of [`crate::certificate::cases`]. Nothing read from it is trusted: proofs are checked again, the best pattern is
+//! order of [`crate::proof::tree`]. Nothing read from it is trusted: proofs are checked again, the best pattern is
 //! evaluated again, and open cases are solved again. Files are replaced as a whole, so an interruption at any time leaves a
 //! whole file.
 //!
@@ -8,12 +8,13 @@
 //! gone on with under others.
 
 use super::tree::{State, Tree};
-use crate::certificate::CaseProof;
-use crate::network::{Network, Slope};
+use crate::function::Slope;
 use crate::options::Options;
 use crate::problem::Functional;
+use crate::proof::Proof;
 use crate::relaxation::Pattern;
 use crate::results::{Record, ResultsError, ResultsFile, extended};
+use crate::slopes::SlopeNetwork;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -39,7 +40,7 @@ pub(crate) enum SavedCase {
     /// (activation layer, neuron)
     Split(usize, usize),
     /// With the bound it proves.
-    Closed(#[serde(with = "extended")] f64, CaseProof),
+    Closed(#[serde(with = "extended")] f64, Proof),
     /// With the value of its relaxation, about.
     Open(#[serde(with = "extended")] f64),
 }
@@ -55,7 +56,7 @@ struct SavedPattern {
 
 impl Saved {
     /// A search as it stands.
-    pub fn of(output: usize, network: &Network, tree: &Tree, best: Option<&Pattern>) -> Self {
+    pub fn of(output: usize, network: &SlopeNetwork, tree: &Tree, best: Option<&Pattern>) -> Self {
         let end = |(slope, v): (&Slope, &f64)| if *v == slope.upper { '1' } else { '0' };
         let layer = |(slopes, v): (&Vec<Slope>, &Vec<f64>)| slopes.iter().zip(v).map(end).collect();
         let pattern = |pattern: &Pattern| SavedPattern {
@@ -73,11 +74,11 @@ impl Saved {
     }
 
     /// The best pattern, to be evaluated; none if there is none that fits the network.
-    pub fn pattern(&self, network: &Network) -> Option<Pattern> {
+    pub fn pattern(&self, network: &SlopeNetwork) -> Option<Pattern> {
         let saved = self.best.as_ref()?;
         let intervals = network.slopes();
         let fits = saved.ends.len() == intervals.len()
-            && saved.ends.iter().zip(&intervals).all(|(ends, layer)| ends.len() == layer.len())
+            && saved.ends.iter().zip(intervals).all(|(ends, layer)| ends.len() == layer.len())
             && saved.weights.len() == network.outputs()
             && saved.direction.len() == network.inputs()
             && saved.weights.iter().chain(&saved.direction).all(|v| v.is_finite());
@@ -109,20 +110,13 @@ impl Checkpoint {
     /// Reads the file of this question, or begins it.
     pub fn open(
         path: &Path,
-        network: &Network,
+        network: &SlopeNetwork,
         options: &Options,
         outputs: &[Functional],
     ) -> Result<Self, ResultsError> {
         // a vector is told by its numbers
         let output = outputs.iter().find_map(words::functional).unwrap_or_else(|| options.outputs.to_string());
-        let record = Record::new("exact search", network)
-            .with("norm", options.norm.to_string())
-            .with("output", output)
-            .number("tol", options.tol)
-            .with("cuts", options.cuts)
-            .number("effort", options.effort)
-            .with("seed", options.seed);
-        let (file, rows) = ResultsFile::open_whole(path, record)?;
+        let (file, rows) = ResultsFile::open_whole(path, question(&network.network().hash(), options, output))?;
         let mut checkpoint = Self {
             file,
             searches: outputs.iter().map(|_| None).collect(),
@@ -132,14 +126,14 @@ impl Checkpoint {
         };
         for row in rows {
             let search: Saved =
-                row.parse().map_err(|error| checkpoint.file.refuse(row.line, format!("is no search: {error}")))?;
+                row.parse().map_err(|error| checkpoint.file.refuse(row.line, format!("is not a search: {error}")))?;
             match checkpoint.searches.get_mut(search.output) {
                 Some(place @ None) => {
                     checkpoint.lines[search.output] = row.line;
                     *place = Some(search);
                 }
-                Some(Some(_)) => return Err(checkpoint.file.refuse(row.line, "is of an output that is there twice")),
-                None => return Err(checkpoint.file.refuse(row.line, "is of an output that is not asked for")),
+                Some(Some(_)) => return Err(checkpoint.file.refuse(row.line, "is for an output that appears twice")),
+                None => return Err(checkpoint.file.refuse(row.line, "is for an output that was not asked for")),
             }
         }
         Ok(checkpoint)
@@ -176,9 +170,34 @@ impl Checkpoint {
     }
 }
 
+/// What a search depends on. A new option that it depends on belongs here, or a test fails.
+fn question(network: &str, options: &Options, output: String) -> Record {
+    Record::of("exact search", network)
+        .with("norm", options.norm.to_string())
+        .with("output", output)
+        .number("tol", options.tol)
+        .with("cuts", options.cuts)
+        .number("effort", options.effort)
+        .with("seed", options.seed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::table::{CHOICES, Kind};
+
+    #[test]
+    fn a_search_goes_on_under_another_option_that_it_depends_on() {
+        let line = question("0123", &Options::default(), "each".to_owned()).line();
+        let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+        // a region takes no checkpoint
+        let near = |name| ["center", "box", "split"].contains(&name);
+        for choice in CHOICES.iter().filter(|c| c.commands.contains(&"bound") && c.kind == Kind::Question) {
+            let is_reading = choice.functions.contains(&"load"); // the network's hash says it
+            let is_apart = near(choice.name) || choice.needs.is_some_and(near) || choice.name == "exact" || is_reading;
+            assert!(is_apart || record.get(choice.name).is_some(), "the record has no {}", choice.name);
+        }
+    }
 
     /// A case whose relaxation is not known has an infinite value, and one that went wrong none: a search with such cases goes on.
     #[test]

@@ -1,6 +1,6 @@
 //! The exact FGL: branch and bound on slopes, with the relaxation as the bound.
 //!
-//! The FGL is attained at a pattern of slopes, each at an end of its interval ([`crate::certificate::cases`]). A search splits
+//! The FGL is attained at a pattern of slopes, each at an end of its interval ([`crate::proof::tree`]). A search splits
 //! the patterns by the slope of one neuron after the other; a neuron that is fixed is linear, so that a case is a vector
 //! network like any other and its relaxation is solved from the point of the case above. A case whose certified bound is no
 //! more than the best pattern known is closed; the closed cases together are the proof. What is found by then is valid at
@@ -16,7 +16,7 @@
 //! | `checkpoint.rs` | the file in which a search is kept |
 //!
 //! Results do not depend on the number of threads: cases are solved in rounds of fixed size, and what one finds is known to
-//! the next round. Nothing here is trusted: the tree and every case in it are checked by [`crate::certificate`].
+//! the next round. Nothing here is trusted: the tree and every case in it are checked by [`crate::proof`].
 
 mod case;
 mod checkpoint;

@@ -6,14 +6,15 @@ use super::checkpoint::{Checkpoint, Saved};
 use super::tree::{Neuron, Open, State, Tree};
 use crate::best_first::{Entry, Turn, in_turn};
 use crate::bound::BoundError;
-use crate::certificate::{CaseProof, Certificate, CheckedCase, End, Fixing, Proof};
 use crate::dual::Recovery;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
-use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
+use crate::place::Fixing;
+use crate::proof::{Branch, Certificate, Claim, Proof};
 use crate::relaxation::{Pattern, VectorNetwork};
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ const INPUT_WORK: f64 = 1e8;
 /// Closes the gap of every bound, if that can be done before the limits: the same bounds, better where the search found
 /// something. With `largest`, bounds matter only as far as they exceed what another one is known to reach.
 pub(crate) fn close(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     means: Means,
     (bounds, largest): (Vec<Bound>, bool),
@@ -57,7 +58,7 @@ pub(crate) fn close(
 
 /// One search.
 struct Searcher<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     options: &'a Options,
     means: Means,
     observer: &'a dyn Observer,
@@ -85,7 +86,7 @@ struct Progress {
 
 /// A case to be taken up.
 struct Job {
-    fixings: Vec<Fixing>,
+    case: SlopeNetwork,
     start: Option<Arc<Start>>,
 }
 
@@ -109,24 +110,17 @@ impl Searcher<'_> {
         if layer.is_none() && self.means == Means::Cuts {
             return Err(BoundError::Cuts { output: functional.to_string() });
         }
-        let problem = Problem {
-            network: self.network,
-            norm,
-            functional,
-            recovery: &recovery,
-            seed,
-            splits: self.means == Means::Search,
-            layer,
-        };
+        let problem =
+            Problem { norm, functional, recovery: &recovery, seed, splits: self.means == Means::Search, layer };
 
         // the network itself
-        let Some(relaxed) = Relaxed::new(&problem, &[]) else { return Ok(bound) };
+        let relaxed = Relaxed::new(&problem, self.network);
         let origin = problem.origin(&whole, bound.rank, self.index as u64);
         let Some(root) = relaxed.converge(&origin) else { return Ok(bound) };
         let origin = Arc::new(root.start);
         let Verdict::Open(split) = root.verdict else { return Ok(bound) };
         let mut progress = Progress {
-            tree: Tree::new(Open { value: root.value, split, start: Some(Arc::clone(&origin)) }),
+            tree: Tree::new(self.network, Open { value: root.value, split, start: Some(Arc::clone(&origin)) }),
             queue: BinaryHeap::from([Entry { value: root.value, id: 0 }]),
             lower: bound.pattern_lower.max(reached),
             best: (bound.pattern.value >= reached).then(|| bound.pattern.clone()),
@@ -153,7 +147,7 @@ impl Searcher<'_> {
         bound.iterations += progress.sweeps;
         bound.stop = stop;
         let (cases, proved) = (progress.tree.len(), progress.tree.closed());
-        let better = progress.tree.certificate(self.network).filter(|certificate| certificate.upper() < bound.upper());
+        let better = progress.tree.certificate().filter(|certificate| certificate.upper() < bound.upper());
         bound.method = match better.as_ref().map(Certificate::proof) {
             Some(Proof::Signs(proof)) => Method::Cuts { cuts: proof.cuts.len() },
             None if self.means == Means::Cuts => bound.method,
@@ -162,7 +156,10 @@ impl Searcher<'_> {
         bound.certificate = better.unwrap_or(bound.certificate);
         let inside = |pattern| pattern_inside(self.network, &gradient, &problem.functional, pattern);
         // parts bound the Lipschitz constant, not the formal one of the whole region: patterns of that may exceed them
-        let by_parts = matches!(bound.certificate.proof(), Proof::Parts(_));
+        let by_parts = match bound.certificate.proof() {
+            Proof::Tree(tree) => tree.iter().any(|branch| matches!(branch, Branch::Input(..) | Branch::Side(..))),
+            _ => false,
+        };
         let best = progress.best.filter(|_| !by_parts).map(inside);
         if let Some(pattern) = best.filter(|pattern| pattern.value > bound.pattern.value) {
             let realiser = Realiser::new(self.network);
@@ -188,9 +185,9 @@ impl Searcher<'_> {
         progress: &mut Progress,
         saved: &Saved,
     ) -> Result<(), &'static str> {
-        let check = |path: &[Fixing], upper: f64, proof: &CaseProof| {
-            let case = Relaxed::new(problem, path).and_then(|relaxed| relaxed.recheck(upper, proof));
-            case.ok_or("one of its proofs does not hold")
+        let check = |case: &SlopeNetwork, upper: f64, proof: &Proof| {
+            let claim = Claim { output: problem.functional.clone(), upper, proof: proof.clone() };
+            Relaxed::new(problem, case).recheck(&claim).ok_or("one of its proofs does not hold")
         };
         progress.tree = Tree::read(self.network, &saved.tree, check).ok_or("its tree is not whole")??;
         if let Some(pattern) = saved.pattern(self.network) {
@@ -242,7 +239,7 @@ impl Searcher<'_> {
                 .filter_map(|job| {
                     let begun = Instant::now();
                     let start = job.start.as_ref().unwrap_or(origin);
-                    let solved = Relaxed::new(problem, &job.fixings)?.solve(start, target)?;
+                    let solved = Relaxed::new(problem, &job.case).solve(start, target)?;
                     Some((solved, begun.elapsed()))
                 })
                 .collect();
@@ -290,13 +287,14 @@ impl Searcher<'_> {
         let highest = open.iter().map(value).fold(progress.stuck, f64::max);
         let target = progress.target(self.options.tol);
         let near = (open.len() > FEW && highest.is_finite()).then_some((highest * (1.0 + NEAR)).max(target));
-        let bounded: Vec<(usize, CheckedCase)> = open
+        let bounded: Vec<(usize, Certificate)> = open
             .par_iter()
             .filter_map(|&id| {
                 let case = tree.case(id);
                 let State::Open(open) = &case.state else { return None };
                 let start = open.start.as_ref().unwrap_or(origin);
-                let relaxed = Relaxed::new(problem, &case.fixings)?;
+                let network = tree.network(&case.fixings)?;
+                let relaxed = Relaxed::new(problem, &network);
                 if let Some(Verdict::Closed(case)) = near.and_then(|near| Some(relaxed.solve(start, near)?.verdict)) {
                     return Some((id, *case));
                 }
@@ -340,12 +338,13 @@ impl Progress {
     fn jobs(&self, id: usize, target: f64) -> (usize, Option<Neuron>, Vec<Job>) {
         let case = self.tree.case(id);
         let State::Open(open) = &case.state else { return (id, None, Vec::new()) };
+        let job = |path: &[Fixing]| Some(Job { case: self.tree.network(path)?, start: open.start.clone() });
         match open.split {
             Some(neuron) if open.value > target || open.value.is_nan() => {
-                let child = |end| Job { fixings: self.tree.path(id, neuron, end), start: open.start.clone() };
-                (id, Some(neuron), [End::Lower, End::Upper].map(child).into_iter().collect())
+                let paths = [false, true].map(|upper| self.tree.path(id, neuron, upper));
+                (id, Some(neuron), paths.iter().filter_map(|path| job(path)).collect())
             }
-            Some(_) | None => (id, None, vec![Job { fixings: case.fixings.clone(), start: open.start.clone() }]),
+            Some(_) | None => (id, None, job(&case.fixings).into_iter().collect()),
         }
     }
 
@@ -397,10 +396,10 @@ impl Progress {
             self.queue.push(Entry { value: open.value, id });
             return;
         }
-        let relaxed = Relaxed::new(problem, &case.fixings);
-        let bounded = relaxed
-            .zip(open.start.as_ref())
-            .and_then(|(relaxed, start)| relaxed.bound(&relaxed.converge(start)?.start, self.lower));
+        let bounded = self.tree.network(&case.fixings).zip(open.start.as_ref()).and_then(|(network, start)| {
+            let relaxed = Relaxed::new(problem, &network);
+            relaxed.bound(&relaxed.converge(start)?.start, self.lower)
+        });
         if let Some(case) = bounded {
             self.stuck = self.stuck.max(case.upper());
             self.tree.set(id, State::Closed(Box::new(case)));

@@ -2,18 +2,19 @@
 
 use super::case::Start;
 use super::checkpoint::SavedCase;
-use crate::certificate::cases::restricted;
-use crate::certificate::{CaseProof, Certificate, CheckedBranch, CheckedCase, End, Fixing};
-use crate::network::Network;
+use crate::place::{Fixing, Knife, Twins};
+use crate::proof::{Certificate, CheckedBranch, Proof};
+use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
 use std::sync::Arc;
 
 /// (activation layer, neuron in it)
 pub(super) type Neuron = (usize, usize);
 
-/// All cases so far; number 0 is the network itself.
-#[derive(Debug, Default)]
+/// All cases so far; number 0 is the whole.
+#[derive(Debug)]
 pub(crate) struct Tree {
+    root: SlopeNetwork,
     cases: Vec<Case>,
 }
 
@@ -30,7 +31,7 @@ pub(crate) enum State {
     Open(Open),
     /// By the slope of a neuron, into the cases of its lower and its upper end.
     Split(Neuron, [usize; 2]),
-    Closed(Box<CheckedCase>),
+    Closed(Box<Certificate>),
 }
 
 /// What is known of a case that is neither proved nor split.
@@ -45,24 +46,29 @@ pub(crate) struct Open {
 }
 
 impl Tree {
-    /// The network itself, open.
-    pub fn new(open: Open) -> Self {
-        Self { cases: vec![Case { fixings: Vec::new(), state: State::Open(open) }] }
+    /// The whole, open.
+    pub fn new(root: &SlopeNetwork, open: Open) -> Self {
+        Self { root: root.clone(), cases: vec![Case { fixings: Vec::new(), state: State::Open(open) }] }
+    }
+
+    /// The slope network of a case.
+    pub fn network(&self, fixings: &[Fixing]) -> Option<SlopeNetwork> {
+        self.root.within(self.root.place().clone().in_case(fixings)).ok()
     }
 
     /// Rebuilds a tree from its walk; none if that is not whole, or names a neuron that is not in the network. Proofs go
     /// through `check`, with the path of their case.
     pub fn read<E>(
-        network: &Network,
+        network: &SlopeNetwork,
         walk: &[SavedCase],
-        check: impl Fn(&[Fixing], f64, &CaseProof) -> Result<CheckedCase, E> + Sync,
+        check: impl Fn(&SlopeNetwork, f64, &Proof) -> Result<Certificate, E> + Sync,
     ) -> Option<Result<Self, E>>
     where
         E: Send,
     {
-        let mut tree = Self::new(Open { value: f64::INFINITY, split: None, start: None });
+        let mut tree = Self::new(network, Open { value: f64::INFINITY, split: None, start: None });
         let mut waiting = vec![0];
-        let mut proofs: Vec<(usize, f64, &CaseProof)> = Vec::new();
+        let mut proofs: Vec<(usize, f64, &Proof)> = Vec::new();
         for case in walk {
             let id = waiting.pop()?;
             match case {
@@ -72,8 +78,8 @@ impl Tree {
                 SavedCase::Closed(upper, proof) => proofs.push((id, *upper, proof)),
                 SavedCase::Split(layer, neuron) => {
                     let blank = || State::Open(Open { value: f64::INFINITY, split: None, start: None });
+                    network.at_end(*layer, *neuron, false)?;
                     let [lower, upper] = tree.split(id, (*layer, *neuron), [blank(), blank()]);
-                    restricted(network, &tree.case(lower).fixings)?;
                     waiting.extend([upper, lower]);
                 }
             }
@@ -81,10 +87,15 @@ impl Tree {
         if !waiting.is_empty() {
             return None;
         }
-        let checked: Result<Vec<(usize, CheckedCase)>, E> = proofs
+        // the slope network of a case is made for its check alone
+        let checked: Option<Vec<Result<(usize, Certificate), E>>> = proofs
             .into_par_iter()
-            .map(|(id, upper, proof)| Ok((id, check(&tree.case(id).fixings, upper, proof)?)))
+            .map(|(id, upper, proof)| {
+                let case = tree.network(&tree.case(id).fixings)?;
+                Some(check(&case, upper, proof).map(|certificate| (id, certificate)))
+            })
             .collect();
+        let checked: Result<Vec<(usize, Certificate)>, E> = checked?.into_iter().collect();
         Some(checked.map(|checked| {
             checked.into_iter().for_each(|(id, case)| tree.set(id, State::Closed(Box::new(case))));
             tree
@@ -113,16 +124,16 @@ impl Tree {
     }
 
     /// The path of a child.
-    pub fn path(&self, id: usize, (layer, neuron): Neuron, end: End) -> Vec<Fixing> {
+    pub fn path(&self, id: usize, (layer, neuron): Neuron, upper: bool) -> Vec<Fixing> {
         let own = self.cases[id].fixings.iter().copied();
-        own.chain(std::iter::once(Fixing { layer, neuron, end })).collect()
+        own.chain(self.root.at_end(layer, neuron, upper)).collect()
     }
 
     /// Splits a case; the children take the states given.
     pub fn split(&mut self, id: usize, neuron: Neuron, [lower, upper]: [State; 2]) -> [usize; 2] {
         let children = [self.cases.len(), self.cases.len() + 1];
-        for (end, state) in [(End::Lower, lower), (End::Upper, upper)] {
-            let fixings = self.path(id, neuron, end);
+        for (is_upper, state) in [(false, lower), (true, upper)] {
+            let fixings = self.path(id, neuron, is_upper);
             self.cases.push(Case { fixings, state });
         }
         self.cases[id].state = State::Split(neuron, children);
@@ -139,7 +150,7 @@ impl Tree {
         self.cases.iter().filter(|case| matches!(case.state, State::Closed(_))).count()
     }
 
-    /// All cases in the order of [`crate::certificate::cases`].
+    /// All cases in the order of [`crate::proof::tree`].
     pub fn walk(&self) -> impl Iterator<Item = &State> {
         let mut waiting = vec![0];
         std::iter::from_fn(move || {
@@ -152,13 +163,13 @@ impl Tree {
     }
 
     /// The certificate; none while cases are open.
-    pub fn certificate(&self, network: &Network) -> Option<Certificate> {
+    pub fn certificate(&self) -> Option<Certificate> {
         let branch = |state| match state {
-            &State::Split((layer, neuron), _) => Some(CheckedBranch::Split(layer, neuron)),
+            &State::Split((layer, neuron), _) => Some(CheckedBranch::Branch(Knife::Slope(layer, neuron))),
             State::Closed(case) => Some(CheckedBranch::Leaf(case)),
             State::Open(_) => None,
         };
         let branches: Option<Vec<CheckedBranch<'_>>> = self.walk().map(branch).collect();
-        Certificate::of_cases(network, &branches?)
+        Certificate::of_tree(&self.root, &Twins::none(), &branches?)
     }
 }

@@ -2,10 +2,12 @@
 
 use super::case::{Problem, Solved, Start, Verdict, in_digits};
 use super::tree::Neuron;
-use crate::certificate::{CheckedCase, Fixing, FormProof, QuadraticForm, cases::restricted, check_case};
 use crate::dual::{Repair, Repaired};
+use crate::form::QuadraticForm;
 use crate::network::Slope;
+use crate::proof::{Certificate, Claim, FormProof, Proof, check};
 use crate::relaxation::{Ascent, PatternRules, Point, Sweep, VectorNetwork, search_patterns};
+use crate::slopes::SlopeNetwork;
 use std::cell::OnceCell;
 
 /// A certificate is tried when the root of the value's relative gain per sweep is below this many times the gap that is
@@ -37,17 +39,15 @@ const PATTERN_SWEEPS: usize = 20;
 /// A case with what it takes to solve it.
 pub(super) struct Relaxed<'a> {
     problem: &'a Problem<'a>,
-    fixings: &'a [Fixing],
+    case: &'a SlopeNetwork,
     network: VectorNetwork<'a>,
     form: OnceCell<Option<QuadraticForm<'a>>>,
 }
 
 impl<'a> Relaxed<'a> {
-    /// A case; none if its path names neurons that are not there.
-    pub fn new(problem: &'a Problem<'a>, fixings: &'a [Fixing]) -> Option<Self> {
-        let slopes = restricted(problem.network, fixings)?;
-        let network = VectorNetwork::with_slopes(problem.network, problem.norm, slopes);
-        Some(Self { problem, fixings, network, form: OnceCell::new() })
+    /// A case, given by its slope network.
+    pub fn new(problem: &'a Problem<'a>, case: &'a SlopeNetwork) -> Self {
+        Self { problem, case, network: VectorNetwork::new(case, problem.norm), form: OnceCell::new() }
     }
 
     /// Solves the relaxation until the case is closed by a bound of `target`, or is to be split.
@@ -100,7 +100,7 @@ impl<'a> Relaxed<'a> {
     }
 
     /// The bound of a converged case: `target` if that is within reach, else the best there is.
-    pub fn bound(&self, point: &Point, target: f64) -> Option<CheckedCase> {
+    pub fn bound(&self, point: &Point, target: f64) -> Option<Certificate> {
         let ascent = Ascent::new(&self.network, vec![self.problem.functional.clone()], point.clone());
         let (_, sweep) = ascent.settle(0);
         let near = target.max(sweep.value[0] * (1.0 + BOUND_GAP));
@@ -111,21 +111,19 @@ impl<'a> Relaxed<'a> {
     }
 
     fn form(&self) -> Option<&QuadraticForm<'a>> {
-        self.form
-            .get_or_init(|| QuadraticForm::of_case(self.problem.network, self.fixings.to_vec(), f64::INFINITY))
-            .as_ref()
+        self.form.get_or_init(|| QuadraticForm::within(self.case, f64::INFINITY)).as_ref()
     }
 
     /// A bound of at most `target`.
-    fn certify(&self, sweep: &Sweep, target: f64) -> Option<CheckedCase> {
+    fn certify(&self, sweep: &Sweep, target: f64) -> Option<Certificate> {
         let gap = room(target, sweep.value[0]).filter(|gap| *gap > 0.0)?;
         let form = self.form()?;
         self.check(form, self.repair(form, sweep, gap).within(gap, sweep.value[0])?)
     }
 
     /// The proof of a file's case.
-    pub fn recheck(&self, upper: f64, proof: &FormProof) -> Option<CheckedCase> {
-        check_case(self.form()?, self.problem.norm, &self.problem.functional, (upper, proof.clone())).ok()
+    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
+        check(self.form()?, self.problem.norm, claim).ok()
     }
 
     /// γ is rounded to as many digits as a gap needs: it is most of what is written to files.
@@ -137,9 +135,10 @@ impl<'a> Relaxed<'a> {
         Repair::new(form, self.problem.norm, self.problem.functional.clone(), multipliers)
     }
 
-    fn check(&self, form: &QuadraticForm<'_>, repaired: Repaired) -> Option<CheckedCase> {
-        let proof = (repaired.upper, FormProof::new(repaired.multipliers, None));
-        check_case(form, self.problem.norm, &self.problem.functional, proof).ok()
+    fn check(&self, form: &QuadraticForm<'_>, repaired: Repaired) -> Option<Certificate> {
+        let proof = Proof::Multipliers(FormProof::new(repaired.multipliers, None));
+        let claim = Claim { output: self.problem.functional.clone(), upper: repaired.upper, proof };
+        check(form, self.problem.norm, &claim).ok()
     }
 
     /// A case that stays open: where to split it, and what patterns it has.

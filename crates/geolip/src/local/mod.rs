@@ -1,7 +1,7 @@
 //! Bounds on a region: what is known without an ascent, the ascent for the rest, and the better of both.
 //!
 //! On a small region most slopes are fixed or nearly so, and intervals for the gradient's entries
-//! ([`crate::certificate::intervals::entrywise_bound`]) meet the gradient at the centre: then nothing else is needed. Where they
+//! ([`crate::proof::intervals::entrywise_bound`]) meet the gradient at the centre: then nothing else is needed. Where they
 //! do not, the usual pipeline runs on the restricted network.
 
 pub(crate) mod radius;
@@ -10,20 +10,20 @@ mod split;
 pub(crate) use split::split;
 
 use crate::bound::{self, BoundError};
-use crate::certificate::intervals::MOST_UNDECIDED;
-use crate::certificate::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::lower::{GradientBound, Witness, witness_at};
-use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::intervals::MOST_UNDECIDED;
+use crate::proof::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
 use std::time::Instant;
 
 /// Bounds every functional on the network's region.
 pub(crate) fn solve(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -59,7 +59,12 @@ pub(crate) fn solve(
 }
 
 /// The bound by intervals, and the gradient at the centre.
-pub(crate) fn quick(network: &Network, options: &Options, functional: &Functional, started: Instant) -> Option<Bound> {
+pub(crate) fn quick(
+    network: &SlopeNetwork,
+    options: &Options,
+    functional: &Functional,
+    started: Instant,
+) -> Option<Bound> {
     let certificate = certify_by_intervals(network, options.norm, functional)?;
     let exact = GradientBound::new(network, options.norm);
     let (witness, pattern) = witness_at(network, options.norm, &exact, functional, &network.region()?.centre());
@@ -74,7 +79,7 @@ pub(crate) fn quick(network: &Network, options: &Options, functional: &Functiona
 const MOST_WORK: usize = 200_000_000;
 
 /// The bound by patterns where there are few, if it is better.
-fn by_patterns(network: &Network, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
+fn by_patterns(network: &SlopeNetwork, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
     let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
     let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
     if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {

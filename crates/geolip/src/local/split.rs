@@ -17,19 +17,21 @@
 use super::by_patterns;
 use crate::best_first::{Entry, Turn, in_turn};
 use crate::bound::{self, BoundError};
-use crate::certificate::intervals::MOST_UNDECIDED;
-use crate::certificate::{Certificate, CheckedCut, certify_by_intervals};
 use crate::exact::{self, Means};
+use crate::function::ranges::linear_pieces;
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, Twins};
+use crate::network::Activation;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
+use crate::place::Twins;
+use crate::place::{Knife, Part, Region};
 use crate::problem::{Functional, InputNorm};
-use crate::region::ranges::linear_pieces;
-use crate::region::{Knife, Part, Region};
+use crate::proof::intervals::MOST_UNDECIDED;
+use crate::proof::{Certificate, CheckedBranch, certify_by_intervals};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::{Origin, SlopeNetwork};
 use rayon::prelude::*;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
@@ -63,7 +65,7 @@ const TARGET: f64 = 0.9;
 /// The same bounds, better where splitting helps, after `limit` at most; it is shared out between them. With `largest`, bounds
 /// matter only as far as they exceed what another one is known to reach.
 pub(crate) fn split(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     (bounds, largest): (Vec<Bound>, bool),
     limit: Duration,
@@ -78,7 +80,7 @@ pub(crate) fn split(
         }
         return exact::close(network, &options, Means::Search, (bounds, largest), None, observer, begun);
     }
-    let twins = Twins::new(network);
+    let twins = Twins::new(network.network());
     let limit = (begun, Some(limit));
     in_turn(
         (bounds, largest),
@@ -96,7 +98,7 @@ pub(crate) fn split(
 
 struct Splitter<'a> {
     /// On the whole region.
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     twins: &'a Twins,
     options: &'a Options,
     observer: &'a dyn Observer,
@@ -158,7 +160,7 @@ struct Bounded {
 
 /// A part with its bound by intervals.
 struct Half {
-    local: Network,
+    local: SlopeNetwork,
     plain: Certificate,
 }
 
@@ -285,18 +287,18 @@ impl Splitter<'_> {
         while let Some(id) = waiting.pop() {
             match &nodes[id] {
                 Node::Cut(knife, [below, above]) => {
-                    tree.push(CheckedCut::Cut(*knife));
+                    tree.push(CheckedBranch::Branch(*knife));
                     waiting.extend([*above, *below]);
                 }
                 Node::Leaf(part) => {
                     parts += 1;
-                    tree.push(CheckedCut::Leaf(&part.certificate));
+                    tree.push(CheckedBranch::Leaf(&part.certificate));
                 }
             }
         }
         bound.stop = stop;
         bound.pattern_lower = bound.pattern.value.max(bound.witness.lower);
-        if let Some(certificate) = Certificate::of_parts(self.network, self.twins, &tree)
+        if let Some(certificate) = Certificate::of_tree(self.network, self.twins, &tree)
             && certificate.upper() < bound.upper()
         {
             // formal constants of parts are smaller: patterns of the whole region may exceed them
@@ -313,11 +315,11 @@ impl Splitter<'_> {
     fn halves(&self, job: &Job, functional: &Functional) -> Option<([Half; 2], f64)> {
         let begun = Instant::now();
         let half = |part: Part| {
-            let local = self.network.on_part(part).ok()?;
+            let local = self.network.within(part.into()).ok()?;
             let plain = certify_by_intervals(&local, self.options.norm, functional)?;
             Some(Half { local, plain })
         };
-        let (below, above) = job.part.cut(job.knife, self.twins);
+        let (below, above) = job.part.cut(job.knife, self.twins)?;
         Some(([half(below)?, half(above)?], 0.5 * begun.elapsed().as_secs_f64()))
     }
 
@@ -371,7 +373,7 @@ impl Splitter<'_> {
 ///
 /// With r the half-widths of slopes, G bounds of the gradients and H those of how far input i moves a pre-activation,
 /// Σ r G H is what intervals lose to input i, and to a neuron; the largest is cut.
-fn where_to_cut(local: &Network, region: &Region, functional: &Functional, few: bool) -> Option<Knife> {
+fn where_to_cut(local: &SlopeNetwork, region: &Region, functional: &Functional, few: bool) -> Option<Knife> {
     let n = region.inputs();
     let moved = local.abs_forward(&Matrix::identity(n));
     let mut seed = Matrix::zeros(local.outputs(), 1);
@@ -379,16 +381,18 @@ fn where_to_cut(local: &Network, region: &Region, functional: &Functional, few: 
     let matter = local.abs_adjoint(&seed);
     let mut scores: Vec<f64> = vec![0.0; n];
     let mut neuron: (f64, Option<Knife>) = (0.0, None);
-    for (layer, ((node, parent, activation), slopes)) in local.activations().zip(local.slopes()).enumerate() {
+    let layers = local.layers().zip(local.origins()).zip(local.slopes());
+    for (layer, (((node, parent), origin), slopes)) in layers.enumerate() {
         for (j, slope) in slopes.iter().enumerate().filter(|(_, slope)| !slope.is_fixed()) {
             let weight = slope.radius() * matter.of(node).at(j, 0);
             let moves = moved.of(parent).row(j);
             scores.iter_mut().zip(moves).for_each(|(score, h)| *score += weight * h);
             let score = weight * moves.iter().sum::<f64>();
             if score > neuron.0
+                && let Origin::Activation(activation, _) = origin
                 && let Some(at) = only_kink(activation, j)
             {
-                neuron = (score, Some(Knife::Neuron(layer, j, at)));
+                neuron = (score, Some(Knife::Side(layer, j, at)));
             }
         }
     }

@@ -10,11 +10,12 @@ use super::proved::ProvedSlopes;
 use super::sample::{InputRules, Witness};
 use super::slopes::slopes_at;
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId};
+use crate::network::NodeId;
+use crate::place::Region;
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
-use crate::region::Region;
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -35,14 +36,14 @@ const STEPS: [f64; 5] = [1.0, 0.3, 0.1, 0.03, 0.01];
 
 /// The witness that an input is; with the pattern there, whose slopes are those that plain floating point finds.
 pub(crate) fn witness_at(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functional: &Functional,
     x: &[f64],
 ) -> (Witness, Pattern) {
     let input = Matrix::from_vec(x.len(), 1, x.to_vec());
-    let values = network.evaluate_batch(input.clone());
+    let values = network.network().evaluate_batch(input.clone());
     let columns = slopes_at(network, &values);
     let slopes: Vec<Vec<f64>> = columns.iter().map(|m| m.column(0)).collect();
     let mut weights = vec![0.0; network.outputs()];
@@ -63,7 +64,7 @@ pub(crate) fn witness_at(
 }
 
 /// Projects every column into the network's region, if it has one.
-pub(super) fn keep_inside(network: &Network, x: &mut Matrix) {
+pub(super) fn keep_inside(network: &SlopeNetwork, x: &mut Matrix) {
     let Some(region) = network.region() else { return };
     for j in 0..x.cols() {
         let mut column = x.column(j);
@@ -74,7 +75,7 @@ pub(super) fn keep_inside(network: &Network, x: &mut Matrix) {
 
 /// The best input found in the region for every functional.
 pub(super) fn search(
-    network: &Network,
+    network: &SlopeNetwork,
     region: &Region,
     norm: InputNorm,
     exact: &GradientBound<'_>,

@@ -6,7 +6,7 @@
 
 use super::slopes::{Kinks, slopes_at};
 use crate::matrix::Matrix;
-use crate::network::Network;
+use crate::slopes::SlopeNetwork;
 
 /// Most pieces, and most multiply–adds of one pass over all.
 const MOST_PIECES: usize = 1 << 16;
@@ -14,12 +14,14 @@ const MOST_WORK: usize = 1 << 34;
 
 /// One point inside every linear piece, in order; none where the network has several inputs, curved activations, or too many
 /// pieces.
-pub(super) fn points(network: &Network) -> Option<Vec<f64>> {
-    if network.inputs() != 1 || network.activations().any(|(_, _, activation)| !Kinks::of(activation).linear_between) {
+pub(super) fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
+    let inner = network.network();
+    let linear = inner.activations().all(|(_, _, activation)| Kinks::of(activation).linear_between);
+    if network.inputs() != 1 || !linear || !network.is_elementwise() {
         return None;
     }
     let mut cuts: Vec<f64> = Vec::new();
-    let layers: Vec<_> = network.activations().map(|(_, parent, activation)| (parent, activation)).collect();
+    let layers: Vec<_> = inner.activations().map(|(_, parent, activation)| (parent, activation)).collect();
     for (parent, activation) in layers {
         let kinks = Kinks::of(activation).places;
         let points = between(&cuts);
@@ -27,7 +29,7 @@ pub(super) fn points(network: &Network) -> Option<Vec<f64>> {
         if n > MOST_PIECES || n.saturating_mul(network.multiply_adds()) > MOST_WORK {
             return None;
         }
-        let values = network.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
+        let values = inner.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
         let slopes = slopes_at(network, &values);
         let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![1.0; n]));
         let (h, steep) = (values.of(parent), moved.of(parent));
@@ -73,7 +75,7 @@ mod tests {
         let z = b.activate("z", h, Activation::Abs).expect("abs");
         let h = b.affine("h2", vec![(z, one())], Some(vec![-1.0])).expect("shapes");
         let z = b.activate("z2", h, Activation::Clip { min: 0.0, max: 1.0 }).expect("clip");
-        let network = b.finish(z);
+        let network = SlopeNetwork::everywhere(&b.finish(z)).expect("bounded slopes");
         assert_eq!(points(&network), Some(vec![-5.0, -1.5, -0.5, 0.5, 1.5, 5.0]));
     }
 }

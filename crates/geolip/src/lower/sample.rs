@@ -12,10 +12,11 @@ use super::realise::Realiser;
 use super::slopes::{derivative, slopes_at};
 use super::{pieces, program};
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId};
+use crate::network::NodeId;
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -69,7 +70,7 @@ const STEPS: f64 = 60.0;
 ///
 /// Deterministic for a seed. A slope that is not proved to be on one side of its kinks counts as unknown.
 pub fn search_inputs(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functionals: &[Functional],
@@ -97,7 +98,7 @@ pub fn search_inputs(
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
 /// sampling alone, without steering or climbing.
 pub(crate) fn sample_inputs(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functionals: &[Functional],
@@ -119,7 +120,7 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(
-        network: &'a Network,
+        network: &'a SlopeNetwork,
         norm: InputNorm,
         exact: &'a GradientBound<'a>,
         weights: Vec<Vec<(usize, f64)>>,
@@ -129,7 +130,7 @@ impl<'a> Search<'a> {
         Self { rng: ChaCha8Rng::seed_from_u64(seed), best: Best::new(network, norm, exact, weights, &origin) }
     }
 
-    fn network(&self) -> &'a Network {
+    fn network(&self) -> &'a SlopeNetwork {
         self.best.network
     }
 
@@ -236,8 +237,9 @@ impl<'a> Search<'a> {
     /// A first pre-activation with the signs that a pattern asks for, well away from the biases.
     fn wanted_start(&self, node: NodeId, pattern: &Pattern) -> Vec<f64> {
         let size = 10.0;
-        let layer = self.network().activations().position(|(_, parent, _)| parent == node);
-        let slopes = layer.map(|a| (&pattern.slopes[a], self.network().activations().nth(a)));
+        let network = self.network().network();
+        let layer = network.activations().position(|(_, parent, _)| parent == node);
+        let slopes = layer.map(|a| (&pattern.slopes[a], network.activations().nth(a)));
         match slopes {
             Some((v, Some((_, _, activation)))) => v
                 .iter()
@@ -254,9 +256,14 @@ impl<'a> Search<'a> {
 
 /// The steepest of the linear pieces of a network with one input, for every functional: in the order of what plain floating
 /// point makes of them, until none that is left promises more than one is proved to have.
-fn visit(network: &Network, exact: &GradientBound<'_>, functionals: &[Functional], points: &[f64]) -> Vec<Witness> {
+fn visit(
+    network: &SlopeNetwork,
+    exact: &GradientBound<'_>,
+    functionals: &[Functional],
+    points: &[f64],
+) -> Vec<Witness> {
     let x = Matrix::from_vec(1, points.len(), points.to_vec());
-    let values = network.evaluate_batch(x.clone());
+    let values = network.network().evaluate_batch(x.clone());
     let slopes = slopes_at(network, &values);
     let moved = network.forward(&slopes, &Matrix::from_vec(1, points.len(), vec![1.0; points.len()]));
     let moved = moved.of(network.output());

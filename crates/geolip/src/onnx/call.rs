@@ -9,7 +9,7 @@ use super::tensor::Tensor;
 use super::value::{Value, Variable};
 use super::{Lowered, Reason};
 use crate::import::Quoted;
-use crate::network::{Activation, LinearMap, NetworkBuilder, NetworkError, NodeId};
+use crate::network::{Activation, Combination, LinearMap, NetworkBuilder, NetworkError, NodeId};
 use crate::onnx::proto::tensor_proto::DataType;
 use std::rc::Rc;
 
@@ -141,6 +141,14 @@ impl Call<'_> {
     pub(super) fn relu(&mut self, x: Variable) -> Result<Variable, Reason> {
         let id = self.builder.activate(self.name, x.id, Activation::Relu).map_err(reason)?;
         Ok(Variable { id, ..x })
+    }
+
+    /// Adds a function of two tensors of one shape to the network, entry by entry.
+    pub(super) fn combine(&mut self, arguments: [Variable; 2], combination: Combination) -> Lowered {
+        let shape = arguments[0].shape.clone();
+        let parents = arguments.map(|argument| argument.id);
+        let id = self.builder.combine(self.name, parents, combination).map_err(reason)?;
+        Ok(vec![Value::Variable(Variable { id, shape })])
     }
 
     /// Applies an activation to the first input.

@@ -127,7 +127,7 @@ impl<'a> Source<'a> {
         for (at, entry) in tensor.external_data.iter().enumerate() {
             if tensor.external_data[..at].iter().any(|earlier| earlier.key == entry.key) {
                 return Err(format!(
-                    "says twice where its data in another file is: the key {} is there twice",
+                    "says twice where its data in another file is: the key {} appears twice",
                     Quoted(&entry.key)
                 ));
             }
@@ -135,7 +135,7 @@ impl<'a> Source<'a> {
         let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
         let number = |key: &str| {
             let unusable =
-                |text: &str| format!("has its data in another file at {key} {}, which is no number", Quoted(text));
+                |text: &str| format!("has its data in another file at {key} {}, which is not a number", Quoted(text));
             let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
             let number = |text: &str| text.parse::<u64>().ok().filter(|_| digits(text)).ok_or_else(|| unusable(text));
             entry(key).map(number).transpose()
@@ -286,11 +286,11 @@ mod tests {
             ),
             (
                 &[("location", "net.data"), ("offset", "4"), ("offset", "0")],
-                "says twice where its data in another file is: the key 'offset' is there twice",
+                "says twice where its data in another file is: the key 'offset' appears twice",
             ),
             (
                 &[("location", "net.data"), ("location", "other.data")],
-                "says twice where its data in another file is: the key 'location' is there twice",
+                "says twice where its data in another file is: the key 'location' appears twice",
             ),
             (
                 &[("location", "inner/../net.data")],
@@ -298,11 +298,11 @@ mod tests {
             ),
             (
                 &[("location", "net.data"), ("offset", "+4")],
-                "has its data in another file at offset '+4', which is no number",
+                "has its data in another file at offset '+4', which is not a number",
             ),
             (
                 &[("location", "net.data"), ("offset", "-1")],
-                "has its data in another file at offset '-1', which is no number",
+                "has its data in another file at offset '-1', which is not a number",
             ),
         ] {
             let text = imported(&folder, pairs).expect_err("no data").to_string();

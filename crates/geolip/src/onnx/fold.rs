@@ -86,7 +86,7 @@ fn affordable(shape: &[usize]) -> Result<usize, Reason> {
 fn axis(given: i64, rank: usize) -> Result<usize, Reason> {
     let from_front = if given < 0 { given.checked_add_unsigned(rank as u64) } else { Some(given) };
     let place = from_front.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
-    place.ok_or_else(|| format!("names the axis {given}, which is not there"))
+    place.ok_or_else(|| format!("names the axis {given}, which does not exist"))
 }
 
 #[cfg(test)]

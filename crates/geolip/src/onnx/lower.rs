@@ -206,7 +206,7 @@ impl<'a> Walk<'a> {
         if blocked {
             return Ok(None);
         }
-        if let Some(reason) = operators::refused::product(node, &inputs) {
+        if let Some(reason) = operators::refused::product(node, &inputs, !self.fixed.is_empty()) {
             return Err(useful(reason));
         }
         self.hints.note(node, &inputs, &self.graph.types);

@@ -98,7 +98,7 @@ pub(super) fn run(lowered: &lower::Network, model: &ModelProto) -> Result<SelfCh
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
     let count = inputs_for(network);
     if held.saturating_mul(count * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
-        return Ok(not_run("the network is too large to be evaluated beside another one"));
+        return Ok(not_run("the network is too large to be evaluated a second time"));
     }
     match by_tract(lowered, model, count)? {
         SelfCheck::NotRun { reason } => by_interpreter(lowered, model, count, reason),

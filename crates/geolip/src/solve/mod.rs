@@ -4,12 +4,13 @@ mod elimination;
 mod random;
 mod track;
 
-use crate::certificate::{Certificate, Draws};
 use crate::dual::{Budget, Form, Recovery, Repaired};
+use crate::form::Draws;
 use crate::network::LinearMap;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::Functional;
+use crate::proof::Certificate;
 use crate::relaxation::{Ascent, Point, VectorNetwork};
 use crate::report::Stop;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,8 @@
 //! A problem on its way: what its repairs and looks at it have told so far.
 
-use crate::certificate::Certificate;
 use crate::dual::Remembered;
 use crate::problem::Functional;
+use crate::proof::Certificate;
 use std::cell::Cell;
 
 /// A value that moves less than this has stopped.

@@ -1,13 +1,13 @@
-//! The cuts of a relaxation over signs: cycles with an odd number of negative edges ([`crate::certificate::signs`]), their
+//! The cuts of a relaxation over signs: cycles with an odd number of negative edges ([`crate::proof::signs`]), their
 //! multipliers, and the search for those that unit vectors violate most.
 //!
 //! In ℓ∞ the products of an input and a neuron alone count, so cycles have length four; the most violated one through a pair
 //! (j, l) of neurons takes the inputs of the largest |⟨xᵢ, tⱼ + t_l⟩| and the largest |⟨x_k, tⱼ − t_l⟩|. In ℓ2 the products
 //! of neurons count, and cycles are triangles.
 
-use crate::certificate::SignCut;
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
+use crate::proof::SignCut;
 
 /// Violations below this are left alone.
 const LEAST: f64 = 0.02;

@@ -1,5 +1,5 @@
 //! Cases of networks with one hidden layer: programs over signs, relaxed to unit vectors, with cuts that signs obey and unit
-//! vectors need not ([`crate::certificate::signs`]). Multipliers of the cuts move along their violations, a little after
+//! vectors need not ([`crate::proof::signs`]). Multipliers of the cuts move along their violations, a little after
 //! every other sweep; the bound holds for any of them.
 
 mod ascent;
@@ -7,14 +7,14 @@ mod cuts;
 
 use super::case::{Problem, Solved, Start, Verdict, in_digits};
 use super::tree::Neuron;
-use crate::certificate::cases::restricted;
-use crate::certificate::one_hidden::{OneHidden, Program};
-use crate::certificate::{CheckedCase, End, Fixing, SignProof, check_sign_case};
 use crate::matrix::Matrix;
 use crate::network::Slope;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::one_hidden::{OneHidden, Program};
+use crate::proof::{Certificate, Claim, Proof, SignProof, signs};
 use crate::random::gaussian;
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 use ascent::{Objective, Swept};
 use cuts::{Cuts, Products};
 use rand::SeedableRng;
@@ -54,8 +54,8 @@ const MARGIN: f64 = 1e-11;
 const TRIES: usize = 8;
 
 /// The network as a program over signs.
-pub(crate) struct Layer<'a> {
-    hidden: OneHidden<'a>,
+pub(crate) struct Layer {
+    hidden: OneHidden,
     u: Vec<(usize, f64)>,
     norm: InputNorm,
     whole: Objective,
@@ -74,9 +74,9 @@ impl State {
     }
 }
 
-impl<'a> Layer<'a> {
+impl Layer {
     /// None for norms of the output, other norms than ℓ∞ and ℓ2, and networks without neurons or with too many variables.
-    pub fn new(hidden: OneHidden<'a>, norm: InputNorm, functional: &Functional) -> Option<Self> {
+    pub fn new(hidden: OneHidden, norm: InputNorm, functional: &Functional) -> Option<Self> {
         let u = functional.entries()?;
         let variables = hidden.network().inputs() + hidden.slopes().len() + 1;
         let fits = matches!(norm, InputNorm::Linf | InputNorm::L2)
@@ -103,10 +103,10 @@ fn free(slopes: &[Slope]) -> Vec<bool> {
 
 /// A case.
 pub(crate) struct Relaxed<'a> {
-    layer: &'a Layer<'a>,
+    layer: &'a Layer,
     problem: &'a Problem<'a>,
-    fixings: &'a [Fixing],
-    slopes: Vec<Slope>,
+    case: &'a SlopeNetwork,
+    slopes: &'a [Slope],
     program: Program,
     objective: Objective,
 }
@@ -126,20 +126,21 @@ impl Work {
 }
 
 impl<'a> Relaxed<'a> {
-    /// A case; none if its path names neurons that are not there.
-    pub fn new(layer: &'a Layer<'a>, problem: &'a Problem<'a>, fixings: &'a [Fixing]) -> Option<Self> {
-        let slopes = restricted(layer.hidden.network(), fixings)?.into_iter().next()?;
-        let program = layer.hidden.program(&layer.u, &slopes);
-        let objective = Objective::new(layer.norm, &program.matrix, free(&slopes));
-        Some(Self { layer, problem, fixings, slopes, program, objective })
+    /// A case, given by its slope network.
+    pub fn new(layer: &'a Layer, problem: &'a Problem<'a>, case: &'a SlopeNetwork) -> Self {
+        let slopes = case.slopes().first().map_or(&[][..], Vec::as_slice);
+        let program = layer.hidden.program(&layer.u, slopes);
+        let objective = Objective::new(layer.norm, &program.matrix, free(slopes));
+        Self { layer, problem, case, slopes, program, objective }
     }
 
     fn begin(&self, start: &State) -> Work {
         let (inputs, constant) = (self.objective.inputs, self.objective.inputs + self.slopes.len());
         let fixed = |variable: usize| {
             let neuron = variable.checked_sub(inputs).filter(|j| *j < self.slopes.len())?;
-            let fixing = self.fixings.iter().find(|f| f.neuron == neuron)?;
-            Some(if fixing.end == End::Upper { 1.0 } else { -1.0 })
+            let fixing = self.case.place().case().iter().find(|f| f.neuron == neuron)?;
+            let upper = self.layer.hidden.network().at_end(0, neuron, true)?;
+            Some(if *fixing == upper { 1.0 } else { -1.0 })
         };
         Work::new(&start.t, start.cuts.with_fixed(constant, fixed))
     }
@@ -221,7 +222,7 @@ impl<'a> Relaxed<'a> {
         let (_, _, value) = self.settle(&mut work, PLAIN);
         let mut values = vec![value];
         let gain = if self.problem.splits { SEARCH_GAIN } else { ROOT_GAIN };
-        for _ in 0..if self.fixings.is_empty() { ROOT_ROUNDS } else { 0 } {
+        for _ in 0..if self.case.place().case().is_empty() { ROOT_ROUNDS } else { 0 } {
             let next = self.round(&mut work);
             if values.last().is_some_and(|last| next > *last) {
                 work.step = (work.step * SHORTER).max(LEAST_STEP);
@@ -236,23 +237,22 @@ impl<'a> Relaxed<'a> {
     }
 
     /// The bound of a solution, `target` or the best there is.
-    pub fn bound(&self, solution: &State, target: f64) -> Option<CheckedCase> {
+    pub fn bound(&self, solution: &State, target: f64) -> Option<Certificate> {
         let mut work = Work::new(&solution.t, solution.cuts.clone());
         let (_, _, value) = self.settle(&mut work, CLOSING);
         self.certify(&work, value, target.max(value * (1.0 + BOUND_GAP)))
     }
 
     /// The proof of a file's case.
-    pub fn recheck(&self, upper: f64, proof: &SignProof) -> Option<CheckedCase> {
-        let functional = &self.problem.functional;
-        check_sign_case(&self.layer.hidden, self.layer.norm, functional, self.fixings, (upper, proof.clone())).ok()
+    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
+        signs::check(&self.layer.hidden, self.case, self.layer.norm, claim).ok()
     }
 
     /// A bound near `value`, that of a settled solution, of at most `target` if that is within reach; its numbers are rounded to what their
     /// distance from the target needs.
-    fn certify(&self, work: &Work, value: f64, target: f64) -> Option<CheckedCase> {
+    fn certify(&self, work: &Work, value: f64, target: f64) -> Option<Certificate> {
         let gap = (target / value - 1.0).clamp(LEAST_GAP, 1.0);
-        let mut best: Option<CheckedCase> = None;
+        let mut best: Option<Certificate> = None;
         for (accuracy, spare) in [(ROUNDED * gap, DROPPED * gap), (ROUNDED * gap, 0.0), (LEAST_GAP, 0.0)] {
             let spare = self.objective.weight_worth(spare, value);
             let cuts = work.cuts.simplified(spare, |weight| in_digits(weight, accuracy));
@@ -269,11 +269,10 @@ impl<'a> Relaxed<'a> {
             };
             let delta = delta.iter().map(|d| scale(d, factor)).collect();
             let proof = SignProof { gamma, delta, cuts: own.cuts.proof() };
-            let functional = &self.problem.functional;
-            let upper = crate::certificate::signs::claim(&self.program, self.layer.norm, &proof);
-            let checked =
-                check_sign_case(&self.layer.hidden, self.layer.norm, functional, self.fixings, (upper, proof));
-            let better = |case: &CheckedCase| best.as_ref().is_none_or(|best| case.upper() < best.upper());
+            let upper = signs::claim(&self.program, self.layer.norm, &proof);
+            let claim = Claim { output: self.problem.functional.clone(), upper, proof: Proof::Signs(proof) };
+            let checked = signs::check(&self.layer.hidden, self.case, self.layer.norm, &claim);
+            let better = |case: &Certificate| best.as_ref().is_none_or(|best| case.upper() < best.upper());
             best = checked.ok().filter(better).or(best);
             if best.as_ref().is_some_and(|case| case.upper() <= target) {
                 break;

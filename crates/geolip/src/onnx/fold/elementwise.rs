@@ -37,7 +37,7 @@ pub(in crate::onnx) fn is_nearly_whole(v: f64) -> bool {
 
 /// Why such a node is refused.
 pub(in crate::onnx) fn doubtful() -> Reason {
-    "decides by the last digits of a sum or a function, which implementations do differently".to_owned()
+    "depends on the last digits of a sum or a function, in which implementations differ".to_owned()
 }
 
 pub(super) fn abs(call: &mut Call<'_>) -> Lowered {
@@ -165,7 +165,7 @@ pub(super) fn pow(call: &mut Call<'_>) -> Lowered {
             };
             let data: Option<Vec<i64>> =
                 zip(data, &a.shape, &exponents, &b.shape, &shape, whole)?.into_iter().collect();
-            Tensor::integers(shape, data.ok_or("has a power that is no integer, or too large")?).into()
+            Tensor::integers(shape, data.ok_or("has a power that is not an integer, or too large")?).into()
         }
     }])
 }

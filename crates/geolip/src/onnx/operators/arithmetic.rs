@@ -3,7 +3,7 @@
 //! Shapes combine by numpy's rules: constants are repeated while importing, tensors that depend on the input by a gather.
 
 use super::places::{Places, repeated};
-use crate::network::{LinearMap, NodeId};
+use crate::network::{Combination, LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
 use crate::onnx::value::{Value, Variable};
@@ -98,8 +98,10 @@ pub(super) fn mul(call: &mut Call<'_>) -> Lowered {
         (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Mul, &a, &b),
         (Value::Variable(x), Value::Constant(c)) => (x, 1, c),
         (Value::Constant(c), Value::Variable(x)) => (x, 0, c),
-        (Value::Variable(_), Value::Variable(_)) => {
-            return Err("multiplies two tensors that depend on the input, which has no Lipschitz constant".to_owned());
+        (Value::Variable(a), Value::Variable(b)) => {
+            let shape = broadcast(&a.shape, &b.shape)?;
+            let (a, b) = (repeated(call, a, &shape)?, repeated(call, b, &shape)?);
+            return call.combine([a, b], Combination::Product);
         }
     };
     multiplied(call, x, index, &c, |factor| factor)

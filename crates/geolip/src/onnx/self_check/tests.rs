@@ -50,12 +50,13 @@ fn rebuilt(
         match &old.op {
             Op::Input => {}
             Op::Affine { terms, bias } => {
-                let LinearMap::Dense(weight) = &terms[0].map else { continue };
+                let LinearMap::Dense(weight) = terms[0].map.as_ref() else { continue };
                 let (weight, bias) = edit(layer, weight.clone(), bias.clone().unwrap_or_default());
                 node = builder.affine(&old.name, vec![(node, LinearMap::Dense(weight))], Some(bias))?;
                 layer += 1;
             }
             Op::Activate { activation, .. } => node = builder.activate(&old.name, node, activation.clone())?,
+            Op::Combine { .. } => unreachable!("a chain of layers"),
         }
     }
     Ok(builder.finish(node))
@@ -187,13 +188,17 @@ fn without_leaks(
         let id = match &node.op {
             Op::Input => builder.input(),
             Op::Affine { terms, bias } => {
-                let terms = terms.iter().map(|term| (ids[term.parent.index()], term.map.clone())).collect();
+                let terms = terms.iter().map(|term| (ids[term.parent.index()], LinearMap::clone(&term.map))).collect();
                 builder.affine(&node.name, terms, bias.clone()).expect("as before")
             }
             Op::Activate { parent, activation } => {
                 let wrong =
                     if matches!(activation, Activation::LeakyRelu { .. }) { &Activation::Relu } else { activation };
                 builder.activate(&node.name, ids[parent.index()], wrong.clone()).expect("as before")
+            }
+            Op::Combine { parents, combination } => {
+                let parents = parents.map(|parent| ids[parent.index()]);
+                builder.combine(&node.name, parents, *combination).expect("as before")
             }
         };
         ids.push(id);

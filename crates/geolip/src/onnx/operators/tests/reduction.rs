@@ -88,7 +88,7 @@ fn without_axes_all_are_meant_or_none() {
     assert_eq!(idle.network.evaluate(&ramp(4)), ramp(4));
     assert!(refusal(&bare("ReduceMax", 13, still(0))).contains("'noop_with_empty_axes', which is not understood"));
     let far = refusal(&reduced("ReduceSum", &[3], vec![]));
-    assert!(far.ends_with("names the axis '3', which is not there"), "{far}");
+    assert!(far.ends_with("names the axis '3', which does not exist"), "{far}");
     let twice = refusal(&reduced("ReduceSum", &[0, -3], vec![]));
     assert!(twice.ends_with("names an axis twice in [0, -3]"), "{twice}");
 }

@@ -28,7 +28,7 @@ fn flatten_splits_at_any_axis() {
     }
     assert_eq!(output_shape(&shaped(7, &[0, 2, 3], "Flatten", vec![], None)), [1, 6]);
     let far = refusal(&shaped(13, &[1, 2], "Flatten", vec![attribute_int("axis", 3)], None));
-    assert!(far.ends_with("names the axis '3', which is not there"), "{far}");
+    assert!(far.ends_with("names the axis '3', which does not exist"), "{far}");
 }
 
 #[test]
