@@ -70,7 +70,7 @@ pub use crate::weights::load_vector;
 pub(crate) use crate::weights::{Table, load_table};
 
 use crate::network::{Activation, Network, looks_canonical, read_canonical};
-use crate::weights;
+use crate::{onnx, weights};
 use sha2::{Digest, Sha256};
 use std::fmt::{Display, Formatter};
 use std::path::Path;
@@ -254,20 +254,10 @@ fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOption
         }
         None => {
             expect_onnx(path, options)?;
-            onnx(bytes, path, folder, options)?
+            onnx::read(bytes, path, folder, options)?
         }
     };
     Ok(parts.with_hash(bytes))
-}
-
-#[cfg(feature = "onnx")]
-use crate::onnx::read as onnx;
-
-/// ONNX files are not read by this build.
-#[cfg(not(feature = "onnx"))]
-fn onnx(_: &[u8], path: &Path, _: Option<&Path>, _: &ImportOptions) -> Result<Parts, ImportError> {
-    let reason = "this build of geolip does not read ONNX files; build it with the feature onnx".to_owned();
-    Err(ImportError::Malformed { path: path.to_owned(), reason })
 }
 
 /// Whether a file is, or is named like, a canonical network file.

@@ -76,7 +76,7 @@ pub mod json;
 mod local;
 pub mod lower;
 mod observer;
-#[cfg(feature = "onnx")]
+#[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
 pub mod options;
 pub mod relaxation;
