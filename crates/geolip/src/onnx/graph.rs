@@ -37,7 +37,7 @@ pub(super) struct Graph<'a> {
     tensors: HashSet<&'a str>,
 }
 
-/// A part of the graph that is lowered as one.
+/// A part of the graph that is translated as one.
 #[derive(Clone, Debug)]
 pub(super) enum Step<'a> {
     /// A node by itself.

@@ -29,7 +29,7 @@ pub(super) enum Coarse {
 }
 
 impl Hints {
-    /// Notes what there is to say of a node before it is lowered.
+    /// Notes what there is to say of a node before it is translated.
     pub(super) fn note(&mut self, node: &NodeProto, inputs: &[(&str, Option<Value>)], types: &Types<'_>) {
         let Some(output) = node.output.first() else { return };
         let mut values = inputs.iter().filter_map(|(_, value)| value.as_ref());

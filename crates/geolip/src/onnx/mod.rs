@@ -7,7 +7,7 @@
 //! | numbers that lie in other files | `external` |
 //! | which nodes and inputs matter, in which order; what the model as a whole asks for | `graph`, `order` |
 //! | several nodes that spell out one activation | `patterns` |
-//! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `lower`, `call` |
+//! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `translate`, `call` |
 //! | one small function per operator, in the file of its family, in one table | `operators` |
 //! | nodes that do not depend on the input, in the file's types | `fold`, `types` |
 //! | the same file by another implementation, at a few inputs | `self_check`, by `tract` or our own plain `interpreter`; `hints` |
@@ -25,7 +25,6 @@ mod fold;
 mod graph;
 mod hints;
 mod interpreter;
-mod lower;
 mod operators;
 mod order;
 mod patterns;
@@ -37,6 +36,7 @@ mod tensor;
 mod testing;
 #[cfg(feature = "self-check")]
 mod tract;
+mod translate;
 mod types;
 mod value;
 #[cfg(test)]
@@ -48,15 +48,16 @@ use prost::Message;
 use proto::ModelProto;
 use selection::Selection;
 use std::path::Path;
+use translate::Translated;
 
 /// Why a node is refused: a clause that follows its name, with what would work where that is not plain.
 type Reason = String;
 
 /// The outputs of a node, from the first on, or why it is refused.
-type Lowered = Result<Vec<value::Value>, Reason>;
+type NodeOutputs = Result<Vec<value::Value>, Reason>;
 
-/// How a graph becomes a network: [`lower::lower`], or something wrong in tests of the self-check.
-type Lower = dyn Fn(&Graph<'_>, Option<&str>, usize) -> Result<lower::Network, Vec<Obstacle>>;
+/// How a graph becomes a network: [`translate::translate`], or something wrong in tests of the self-check.
+type Translate = dyn Fn(&Graph<'_>, Option<&str>, usize) -> Result<Translated, Vec<Obstacle>>;
 
 /// Reads an ONNX file from its bytes. `path` is for messages; `folder` is where other files with its numbers may lie.
 pub(crate) fn read(
@@ -65,11 +66,11 @@ pub(crate) fn read(
     folder: Option<&Path>,
     options: &ImportOptions,
 ) -> Result<Parts, ImportError> {
-    read_with(&lower::lower, bytes, path, folder, options)
+    read_with(&translate::translate, bytes, path, folder, options)
 }
 
 fn read_with(
-    lower: &Lower,
+    translate: &Translate,
     bytes: &[u8],
     path: &Path,
     folder: Option<&Path>,
@@ -91,14 +92,14 @@ fn read_with(
         contents: Box::new(contents::of(&model)),
         obstacles,
     };
-    let lowered = lower(&graph, selection.input.as_deref(), size).map_err(unsupported)?;
+    let translated = translate(&graph, selection.input.as_deref(), size).map_err(unsupported)?;
     let format = Format::Onnx { producer: contents::producer(&model), opset: graph.opset };
     let left_out = graph.left_out.iter().map(|&name| name.to_owned()).collect();
-    kept.prune(&mut model, &lowered.output.name);
-    let self_check = self_check::run(&lowered, &model).map_err(|found| {
-        let first = self_check::first_difference(&lowered.tensors, |tensor| {
+    kept.prune(&mut model, &translated.output.name);
+    let self_check = self_check::run(&translated, &model).map_err(|found| {
+        let first = self_check::first_difference(&translated.tensors, |tensor| {
             let graph = Graph::of(&model, Some(tensor));
-            let part = lower(&graph, selection.input.as_deref(), size).ok()?;
+            let part = translate(&graph, selection.input.as_deref(), size).ok()?;
             let mut model = model.clone();
             graph.kept().prune(&mut model, tensor);
             Some(self_check::run(&part, &model).is_err())
@@ -106,8 +107,8 @@ fn read_with(
         found.at(path, first)
     })?;
     #[cfg(test)]
-    self_check::expect_interpreted(&lowered, &model);
-    let lower::Network { network, inputs, fixed, output, tensors: _, hints: _ } = lowered;
+    self_check::expect_interpreted(&translated, &model);
+    let Translated { network, inputs, fixed, output, tensors: _, hints: _ } = translated;
     let other_outputs = selection.other_outputs;
     Ok(Parts { network, format, inputs, fixed, output, other_outputs, left_out, self_check })
 }
