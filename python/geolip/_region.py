@@ -102,7 +102,5 @@ def complain(**given: object) -> None:
         raise OptionError("a center needs a radius, how far the region reaches")
     if center is None:
         for name, option in _geolip.options("bound").items():
-            if option["needs"] == "center" and given[name] != option["default"]:
+            if "center" in option["needs"] and given[name] != option["default"]:
                 raise OptionError(f"{name} needs a center")
-    if given["split"] is not None and given["exact"]:
-        raise OptionError("splitting a region and an exact search are two ways to tighten a bound; give one of them")

@@ -246,7 +246,6 @@ def test_regions_that_make_no_sense():
         ({"center": [0, 0], "radius": 1, "region_norm": "l3"}, "l3"),
         ({"center": [0, 0, 0, 0], "radius": 1}, "center: row 0 has 4 numbers, but the network has 2 inputs"),
         ({"center": [0, 0], "radius": 1, "split": 0}, "split is 0"),
-        ({"center": [0, 0], "radius": 1, "split": 1, "exact": True}, "two ways"),
     ]:
         with pytest.raises(geolip.OptionError, match=reason):
             geolip.bound(net, **options)

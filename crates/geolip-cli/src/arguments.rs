@@ -98,7 +98,7 @@ pub struct BoundArguments {
     #[command(flatten)]
     pub region: RegionArguments,
 
-    #[arg(long, value_parser = seconds, conflicts_with = "exact")]
+    #[arg(long, value_parser = seconds)]
     pub split: Option<Duration>,
 
     #[arg(long, value_parser = positive)]

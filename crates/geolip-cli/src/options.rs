@@ -2,15 +2,23 @@
 //! needs which. `arguments.rs` says how a value is read.
 
 use crate::arguments::Arguments;
-use clap::{Arg, Command, CommandFactory};
-use geolip::options::table::{Default, of_command};
+use clap::{Arg, ArgGroup, Command, CommandFactory};
+use geolip::options::table::{CHOICES, Default, of_command};
+use std::collections::BTreeSet;
 
 /// The command line, whole.
 pub fn command() -> Command {
     let command = Arguments::command();
     let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     names.iter().fold(command, |command, name| {
-        command.mut_subcommand(name, |sub| sub.mut_args(|argument| described(name, argument)))
+        command.mut_subcommand(name, |sub| {
+            let alternatives = CHOICES.iter().filter(|choice| choice.commands.contains(&name.as_str()));
+            let alternatives: BTreeSet<&[&str]> =
+                alternatives.map(|choice| choice.needs).filter(|needs| needs.len() > 1).collect();
+            let group = |names: &[&'static str]| ArgGroup::new(names.join(" or ")).args(names).multiple(true);
+            let sub = alternatives.into_iter().fold(sub, |sub, names| sub.group(group(names)));
+            sub.mut_args(|argument| described(name, argument))
+        })
     })
 }
 
@@ -24,8 +32,9 @@ fn described(command: &str, argument: Arg) -> Arg {
         value => argument.value_names(value.split(' ')),
     };
     let argument = match choice.needs {
-        Some(other) => argument.requires(other),
-        None => argument,
+        [] => argument,
+        [other] => argument.requires(other),
+        several => argument.requires(several.join(" or ")),
     };
     match choice.default_value() {
         Default::Nothing(_) | Default::Off => argument,
@@ -38,7 +47,6 @@ fn described(command: &str, argument: Arg) -> Arg {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use geolip::options::table::CHOICES;
 
     /// Of every command, what follows two hyphens.
     fn typed() -> Vec<(String, Arg)> {

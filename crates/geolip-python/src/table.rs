@@ -13,7 +13,7 @@ pub fn options<'py>(py: Python<'py>, function: &str) -> PyResult<Bound<'py, PyDi
         let one = PyDict::new(py);
         one.set_item("default", default(py, choice)?)?;
         one.set_item("help", choice.python_text())?;
-        one.set_item("needs", choice.needs)?;
+        one.set_item("needs", choice.needs.to_vec())?;
         let kind = match choice.kind {
             Kind::Question => "question",
             Kind::Limit => "limit",

@@ -1,7 +1,6 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
 use crate::dual::{Budget, Form, Recovery};
-use crate::exact::{self, Checkpoint, Means};
 use crate::form::Draws;
 use crate::inputs;
 use crate::invariants::{Broken, checked};
@@ -16,6 +15,7 @@ use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report, Stop};
 use crate::results::ResultsError;
+use crate::search::{self, Checkpoint};
 use crate::slopes::SlopeNetwork;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
@@ -148,17 +148,12 @@ fn run(
     let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
     let mut checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
-    let mut bounds = match network.region() {
+    let bounds = match network.region() {
         Some(_) => local::solve(network, options, &each, observer, started)?,
         None => solve(network, options, &each, observer, started)?,
     };
-    if let Some(limit) = options.split {
-        bounds = local::split(network, options, (bounds, largest), limit, observer)?;
-    }
-    let means = if options.exact { Some(Means::Search) } else { options.cuts.then_some(Means::Cuts) };
-    if let Some(means) = means {
-        bounds = exact::close(network, options, means, (bounds, largest), checkpoint.as_mut(), observer, started)?;
-    }
+    let question = search::Question { network, options, observer, started };
+    let mut bounds = search::close(question, (bounds, largest), checkpoint.as_mut())?;
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }

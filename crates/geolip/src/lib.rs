@@ -63,10 +63,8 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod baseline;
-mod best_first;
 mod bound;
 pub mod dual;
-mod exact;
 pub mod files;
 mod guarantee;
 pub mod import;
@@ -83,6 +81,7 @@ pub mod relaxation;
 mod report;
 pub mod results;
 pub mod samples;
+mod search;
 mod solve;
 mod spectral;
 pub mod text;

@@ -22,8 +22,8 @@ pub struct Options {
     pub outputs: Outputs,
     /// Where the bounds hold: the local Lipschitz constant of this region is bounded; none for everywhere.
     pub region: Option<Region>,
-    /// Cut the region into parts for this long, or until bounds from both sides agree to `tol`: the largest bound of a part
-    /// is the bound.
+    /// Search by branch and bound for this long, or until bounds from both sides agree to `tol`: on a box of few inputs by parts of
+    /// it, which goes down to the Lipschitz constant there; elsewhere by slopes, as `exact`.
     pub split: Option<Duration>,
     /// The relative gap between bound and relaxation at which a problem is done.
     pub tol: f64,
@@ -48,13 +48,13 @@ pub struct Options {
     /// Whether to tighten the relaxation by inequalities that hold for signs and not for the unit vectors in their place: for
     /// networks with one hidden layer, in ℓ∞ and ℓ2. An exact search does so by itself.
     pub cuts: bool,
-    /// Whether to search for the FGL itself by branch and bound, until upper bound and best pattern agree to `tol` or a limit
-    /// is met. Exponential in the number of neurons at worst.
+    /// Whether to search for the formal constant itself by branch and bound on slopes, until upper bound and best pattern agree to
+    /// `tol` or a limit is met; with `split` on a box of few inputs, slopes are fixed in parts that cannot be cut. Exponential in the number of neurons at worst.
     pub exact: bool,
-    /// The file in which an exact search is saved every so often, at its end, and where it is interrupted; if it exists, the
+    /// The file in which a search is saved every so often, at its end, and where it is interrupted; if it exists, the
     /// search goes on from there. One of another question is refused.
     pub checkpoint: Option<PathBuf>,
-    /// Cases per functional after which that search stops; the certificate holds every one of them that is proved.
+    /// Cases (parts) per functional after which a search stops; the certificate holds every one of them that is proved.
     pub case_limit: usize,
 }
 
@@ -103,31 +103,11 @@ pub enum OptionsError {
     /// The sweep limit.
     #[error("a limit of 0 sweeps allows no bound; give at least 1")]
     SweepLimit,
-    /// An exact search in ℓ1.
-    #[error(
-        "an exact search works in linf, l2 and lp with p > 2; in l1 the ordinary bound is exact for one hidden layer"
-    )]
-    ExactL1,
     /// A checkpoint without a search.
-    #[error("a checkpoint stores an exact search, but none was asked for; ask for one, or leave the checkpoint out")]
-    Checkpoint,
-    /// Splitting without a region, or one that cannot be cut.
     #[error(
-        "splitting cuts a box into smaller ones; give a region that is a box (a centre and a radius in linf, or two corners)"
+        "a checkpoint stores a search (exact, split), but none was asked for; ask for one, or leave the checkpoint out"
     )]
-    SplitRegion,
-    /// Splitting many inputs in ℓ1.
-    #[error("splitting a region of more than {most} inputs splits cases, which works in linf, l2 and lp with p > 2")]
-    SplitL1 {
-        /// Inputs up to which regions are cut.
-        most: usize,
-    },
-    /// Splitting and an exact search.
-    #[error("splitting a region and an exact search are two ways to tighten a bound; give one of them")]
-    SplitExact,
-    /// A checkpoint of a region.
-    #[error("a checkpoint stores an exact search over all inputs, not on a region; leave one of them out")]
-    CheckpointRegion,
+    Checkpoint,
     /// The case limit.
     #[error("a limit of 0 cases allows no search; give at least 1")]
     CaseLimit,
@@ -148,20 +128,8 @@ impl Options {
         if self.sweep_limit == 0 {
             return Err(OptionsError::SweepLimit);
         }
-        if self.exact && self.norm == InputNorm::L1 {
-            return Err(OptionsError::ExactL1);
-        }
-        if self.checkpoint.is_some() && !self.exact {
+        if self.checkpoint.is_some() && !self.exact && self.split.is_none() {
             return Err(OptionsError::Checkpoint);
-        }
-        if self.split.is_some() && self.region.as_ref().is_none_or(|region| region.ball().is_some()) {
-            return Err(OptionsError::SplitRegion);
-        }
-        if self.checkpoint.is_some() && self.region.is_some() {
-            return Err(OptionsError::CheckpointRegion);
-        }
-        if self.split.is_some() && self.exact {
-            return Err(OptionsError::SplitExact);
         }
         if self.case_limit == 0 {
             return Err(OptionsError::CaseLimit);

@@ -288,7 +288,6 @@ fn what_cannot_be_searched_is_refused() {
         Err(BoundError::Options(error)) => error,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(options(InputNorm::L1)), OptionsError::ExactL1);
     assert_eq!(refused(Options { case_limit: 0, ..Options::default() }), OptionsError::CaseLimit);
     assert_eq!(refused(Options { checkpoint: Some("x".into()), ..Options::default() }), OptionsError::Checkpoint);
 }

@@ -39,6 +39,7 @@ pub use closed_form::{certify_by_intervals, certify_by_patterns};
 pub use file::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, Proof};
 pub use largest_input::check_inputs;
 pub use multipliers::{check, check_probabilistic};
+pub use prove::prove;
 pub use rejection::Rejection;
 pub use signs::{SignCut, SignProof};
 pub use tree::CheckedBranch;

@@ -73,6 +73,19 @@ impl<'a> Site<'a> {
 
 const NOT_ONE_LAYER: &str = "a proof on signs works only for a network with one hidden layer of moderate size";
 
+/// Checks a claim in the place of a slope network, outright: without random tests. Forms may take so many bytes.
+///
+/// # Errors
+/// [`Rejection`]: why it is not proved.
+pub fn prove(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    claim: &Claim,
+    memory_limit: usize,
+) -> Result<Certificate, Rejection> {
+    Prover { norm, room: Room::new(memory_limit), tests: None }.prove(&Site::new(network), claim)
+}
+
 impl Prover<'_> {
     /// Checks claims about one slope network, a verdict for each.
     pub fn prove_all(self, site: &Site<'_>, claims: &[&Claim]) -> Vec<Result<Certificate, Rejection>> {

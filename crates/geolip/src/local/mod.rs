@@ -5,9 +5,6 @@
 //! do not, the usual pipeline runs on the restricted network.
 
 pub(crate) mod radius;
-mod split;
-
-pub(crate) use split::split;
 
 use crate::bound::{self, BoundError};
 use crate::lower::{GradientBound, Witness, witness_at};
@@ -79,7 +76,12 @@ pub(crate) fn quick(
 const MOST_WORK: usize = 200_000_000;
 
 /// The bound by patterns where there are few, if it is better.
-fn by_patterns(network: &SlopeNetwork, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
+pub(crate) fn by_patterns(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    functional: &Functional,
+    known: Certificate,
+) -> Certificate {
     let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
     let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
     if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {

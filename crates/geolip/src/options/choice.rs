@@ -16,8 +16,8 @@ pub struct Choice {
     default: fn() -> Default,
     /// Which values make sense, in words; empty where `help` says it.
     pub range: &'static str,
-    /// The option without which it has no meaning; the command line and `geolip.bound` refuse it alone.
-    pub needs: Option<&'static str>,
+    /// It has no meaning without one of these options, if there are any; the command line and `geolip.bound` refuse it alone.
+    pub needs: &'static [&'static str],
     /// What depends on it.
     pub kind: Kind,
     /// What it does: a sentence without a full stop. Other options are `--so-called` in it.
@@ -61,7 +61,7 @@ impl Choice {
             value: "",
             default: || Default::Nothing(""),
             range: "",
-            needs: None,
+            needs: &[],
             kind: Kind::Question,
             help,
             python: None,
@@ -88,8 +88,8 @@ impl Choice {
         Self { range, ..self }
     }
 
-    pub(super) const fn needs(self, other: &'static str) -> Self {
-        Self { needs: Some(other), ..self }
+    pub(super) const fn needs(self, others: &'static [&'static str]) -> Self {
+        Self { needs: others, ..self }
     }
 
     pub(super) const fn kind(self, kind: Kind) -> Self {

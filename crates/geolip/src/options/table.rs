@@ -22,6 +22,8 @@ const BOUND_COMPARE: &[&str] = &["bound", "compare"];
 const BOUND_RADIUS: &[&str] = &["bound", "radius"];
 const NOBODY: &[&str] = &[];
 const LOAD: &[&str] = &["load"];
+/// What searches by branch and bound.
+const SEARCH: &[&str] = &["exact", "split"];
 
 #[doc = include_str!("table.md")]
 pub const CHOICES: &[Choice] = &[
@@ -127,7 +129,7 @@ pub const CHOICES: &[Choice] = &[
          inputs, from which --row chooses one",
     )
     .value("FILE")
-    .needs("radius")
+    .needs(&["radius"])
     .python(
         "Bound the network near this input only: an array of shape (inputs,); many, shape (count, inputs), for a list \
          of reports; or a file with one number per input (.npy, .csv or text), or with many inputs, from which `row` \
@@ -144,17 +146,17 @@ pub const CHOICES: &[Choice] = &[
         "The input, an array of shape (inputs,), or many, shape (count, inputs); or a data file with one per row \
          (.npy, .csv or text). Rows with one number more than inputs begin with a label (see --label-column)",
     ),
-    Choice::of(BOUND, "radius", "How far from the centre the region reaches").value("R").range(">= 0").needs("center"),
+    Choice::of(BOUND, "radius", "How far from the centre the region reaches").value("R").range(">= 0").needs(&["center"]),
     Choice::of(BOUND, "region_norm", "The norm of that distance: linf (a box) or l2 (a ball), whatever --norm is")
         .value("NORM")
         .default(|| Default::Text(crate::place::RegionNorm::Linf.to_string()))
         .range("linf, l2")
-        .needs("center")
+        .needs(&["center"])
         .python("The norm of that distance: ``\"linf\"`` (a box) or ``\"l2\"`` (a ball), whatever `norm` is"),
     Choice::of(BOUND, "clip", "Restrict the region to inputs with all entries between LO and HI")
         .value("LO HI")
         .range("LO <= HI")
-        .needs("center")
+        .needs(&["center"])
         .python("Restrict the region to inputs with all entries between these two, (LO, HI)"),
     Choice::of(RADIUS, "clip", "Consider only inputs with all entries between LO and HI")
         .value("LO HI")
@@ -163,7 +165,7 @@ pub const CHOICES: &[Choice] = &[
     Choice::of(BOUND_RADIUS, "row", "The row of the file with the centre, counted from 0")
         .value("N")
         .default(|| Default::Nothing("the only one"))
-        .needs("center")
+        .needs(&["center"])
         .python("Which of several centres, counted from 0 [all of them]"),
     Choice::of(
         BOUND_RADIUS,
@@ -172,12 +174,12 @@ pub const CHOICES: &[Choice] = &[
     )
     .value("FACTOR")
     .default(|| Default::Number(1.0))
-    .needs("center")
+    .needs(&["center"])
     .python("Multiply the numbers of `center` by this, such as 1/255 for pixels"),
     Choice::of(BOUND_RADIUS, "header", "Take the first line of that file as a heading; `=false`: as data")
         .value("true|false")
         .default(|| Default::Nothing("a line without any number is a heading"))
-        .needs("center")
+        .needs(&["center"])
         .python("Whether the first line of that file is a heading"),
     Choice::of(
         BOUND_RADIUS,
@@ -188,7 +190,7 @@ pub const CHOICES: &[Choice] = &[
     .default(|| {
         Default::Nothing("the first, if there is one column more than inputs; refused if it might be another")
     })
-    .needs("center")
+    .needs(&["center"])
     .python(
         "The column with the labels: its number from 0, its name in the heading, ``\"last\"`` or ``\"none\"``",
     ),
@@ -213,13 +215,14 @@ pub const CHOICES: &[Choice] = &[
     Choice::of(
         BOUND,
         "split",
-        "Split the region (a box) into parts for this long, or until the bounds from both sides agree to the tolerance",
+        "Branch and bound for this long, or until the bounds from both sides agree to the tolerance: a box of at most 24 \
+         inputs is cut into parts, elsewhere slopes are fixed as by --exact; with --exact, in such parts, too",
     )
     .value("SECONDS")
     .range("> 0")
     .python(
-        "Split the region (a box) into parts for this many seconds, or until the bounds from both sides agree to the \
-         tolerance",
+        "Branch and bound for this many seconds, or until the bounds from both sides agree to the tolerance: a box of at \
+         most 24 inputs is cut into parts, elsewhere slopes are fixed as by --exact; with --exact, in such parts, too",
     ),
     Choice::of(BOUND, "tol", "Relative gap between the certified bound and the relaxation at which work on an output ends")
         .value("TOL")
@@ -244,12 +247,12 @@ pub const CHOICES: &[Choice] = &[
     Choice::of(
         BOUND,
         "exact",
-        "Search for the formal global Lipschitz constant (FGL) itself by branch and bound, until the bound and the \
+        "Search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and the \
          best pattern agree to the tolerance; what is found before the time limit (or Ctrl-C) is certified all the same",
     )
     .flag()
     .python(
-        "Search for the formal global Lipschitz constant (FGL) itself by branch and bound, until the bound and the \
+        "Search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and the \
          best pattern agree to the tolerance; what is found before the time limit is certified all the same",
     ),
     Choice::of(
@@ -259,13 +262,13 @@ pub const CHOICES: &[Choice] = &[
          and version",
     )
     .value("FILE")
-    .needs("exact")
+    .needs(SEARCH)
     .kind(Manner),
     Choice::of(BOUND, "case_limit", "Stop that search after this many cases per output")
         .value("N")
         .default(|| Default::Count(Options::default().case_limit as u64))
         .range(">= 1")
-        .needs("exact")
+        .needs(SEARCH)
         .kind(Limit),
     Choice::of(BOUND, "time_limit", "Stop improving bounds after this long; certifying what was found takes extra time")
         .value("SECONDS")
@@ -457,7 +460,7 @@ mod tests {
             }
             for taker in choice.functions {
                 assert!(seen.insert((*taker, "function", choice.name)), "{} of {taker}", choice.name);
-                let needed = choice.needs.is_none_or(|name| of_function(taker).any(|other| other.name == name));
+                let needed = choice.needs.iter().all(|name| of_function(taker).any(|other| other.name == *name));
                 assert!(needed, "{} of {taker}", choice.name);
             }
             assert!(!choice.help.ends_with('.') && choice.value.is_empty() == (choice.default_value() == Default::Off));

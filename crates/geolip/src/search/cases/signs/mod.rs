@@ -5,10 +5,11 @@
 mod ascent;
 mod cuts;
 
-use super::case::{Problem, Solved, Start, Verdict, in_digits};
-use super::tree::Neuron;
+use super::super::engine::Verdict;
+use super::case::{Problem, Solved, Start, in_digits};
 use crate::matrix::Matrix;
 use crate::network::Slope;
+use crate::place::Knife;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::one_hidden::{OneHidden, Program};
 use crate::proof::{Certificate, Claim, Proof, SignProof, signs};
@@ -197,7 +198,8 @@ impl<'a> Relaxed<'a> {
                     && let Some(case) = self.certify(&work, settled, target).filter(|case| case.upper() <= target)
                 {
                     let verdict = Verdict::Closed(Box::new(case));
-                    return Solved { value: settled, start: self.end(work), sweeps: 0, verdict, pattern: None };
+                    let kept = self.end(work);
+                    return Solved { value: settled, kept, sweeps: 0, verdict, pattern: None, witness: None };
                 }
                 value = settled;
             }
@@ -243,11 +245,6 @@ impl<'a> Relaxed<'a> {
         self.certify(&work, value, target.max(value * (1.0 + BOUND_GAP)))
     }
 
-    /// The proof of a file's case.
-    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
-        signs::check(&self.layer.hidden, self.case, self.layer.norm, claim).ok()
-    }
-
     /// A bound near `value`, that of a settled solution, of at most `target` if that is within reach; its numbers are rounded to what their
     /// distance from the target needs.
     fn certify(&self, work: &Work, value: f64, target: f64) -> Option<Certificate> {
@@ -291,11 +288,12 @@ impl<'a> Relaxed<'a> {
         let split = self.most_undecided(&reduced, &swept, &work.t);
         let pattern = self.best_pattern(&work.t);
         let sweeps = work.sweeps;
-        Solved { value, start: self.end(work), sweeps, verdict: Verdict::Open(split), pattern: Some(pattern) }
+        let (kept, verdict) = (self.end(work), Verdict::Open(split, None));
+        Solved { value, kept, sweeps, verdict, pattern: Some(pattern), witness: None }
     }
 
     /// The neuron of the largest (1 − |⟨t, e⟩|)·δ.
-    fn most_undecided(&self, reduced: &Matrix, swept: &Swept, t: &Matrix) -> Option<Neuron> {
+    fn most_undecided(&self, reduced: &Matrix, swept: &Swept, t: &Matrix) -> Option<Knife> {
         let constant = self.slopes.len();
         let (_, delta) = self.objective.multipliers(reduced, swept, t);
         let cosine = |j: usize| t.row(j).iter().zip(t.row(constant)).map(|(a, b)| a * b).sum::<f64>().abs();
@@ -305,7 +303,7 @@ impl<'a> Relaxed<'a> {
             let (a, b) = (score(a), score(b));
             a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1))
         });
-        best.map(|j| (0, j))
+        best.map(|j| Knife::Slope(0, j))
     }
 
     /// The best of several hyperplane roundings, each improved by choosing inputs and neurons in turn.

@@ -1,14 +1,14 @@
 //! One case of a search, whatever its relaxation: unit vectors through the network (`vectors.rs`), or for one hidden layer
 //! unit vectors in the place of signs, with cuts (`signs`).
 
+use super::super::engine::Found;
 use super::signs;
-use super::tree::Neuron;
 use super::vectors;
 use crate::dual::Recovery;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::Certificate;
 use crate::proof::one_hidden::OneHidden;
-use crate::proof::{Certificate, Claim, Proof};
-use crate::relaxation::{Pattern, Point, VectorNetwork};
+use crate::relaxation::{Point, VectorNetwork};
 use crate::slopes::SlopeNetwork;
 
 /// What all cases of a search share.
@@ -40,7 +40,7 @@ impl<'a> Problem<'a> {
 
 /// Where work on a case starts: the solution of the case above.
 #[derive(Clone, Debug)]
-pub(crate) enum Start {
+pub(in crate::search) enum Start {
     Vectors(Point),
     Signs(signs::State),
 }
@@ -56,20 +56,7 @@ impl Start {
 }
 
 /// How work on a case ended.
-pub(super) struct Solved {
-    pub value: f64,
-    pub start: Start,
-    pub sweeps: usize,
-    pub verdict: Verdict,
-    /// The best pattern found in a case that stays open.
-    pub pattern: Option<Pattern>,
-}
-
-pub(super) enum Verdict {
-    Closed(Box<Certificate>),
-    /// With the neuron to split it by, if there is one left.
-    Open(Option<Neuron>),
-}
+pub(super) type Solved = Found<Start>;
 
 /// A case with what it takes to solve it.
 pub(super) enum Relaxed<'a> {
@@ -110,15 +97,6 @@ impl<'a> Relaxed<'a> {
             (Self::Vectors(relaxed), Start::Vectors(point)) => relaxed.bound(point, target),
             (Self::Signs(relaxed), Start::Signs(state)) => relaxed.bound(state, target),
             (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
-        }
-    }
-
-    /// The proof of a file's case.
-    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
-        match (self, &claim.proof) {
-            (Self::Vectors(relaxed), Proof::Multipliers(_)) => relaxed.recheck(claim),
-            (Self::Signs(relaxed), Proof::Signs(_)) => relaxed.recheck(claim),
-            (Self::Vectors(_) | Self::Signs(_), _) => None,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! One case as a vector network: the ascent of its relaxation, and what follows: a certificate that closes it, or the neuron to split it by.
 
-use super::case::{Problem, Solved, Start, Verdict, in_digits};
-use super::tree::Neuron;
+use super::super::engine::Verdict;
+use super::case::{Problem, Solved, Start, in_digits};
 use crate::dual::{Repair, Repaired};
 use crate::form::QuadraticForm;
 use crate::network::Slope;
+use crate::place::Knife;
 use crate::proof::{Certificate, Claim, FormProof, Proof, check};
 use crate::relaxation::{Ascent, PatternRules, Point, Sweep, VectorNetwork, search_patterns};
 use crate::slopes::SlopeNetwork;
@@ -68,7 +69,8 @@ impl<'a> Relaxed<'a> {
                 let (point, sweep) = ascent.settle(0);
                 if let Some(case) = self.certify(&sweep, target) {
                     let verdict = Verdict::Closed(Box::new(case));
-                    return Solved { value, start: Start::Vectors(point), sweeps, verdict, pattern: None };
+                    let kept = Start::Vectors(point);
+                    return Solved { value, kept, sweeps, verdict, pattern: None, witness: None };
                 }
                 failures += 1;
                 not_before = sweeps + 3 + sweeps / 8;
@@ -121,11 +123,6 @@ impl<'a> Relaxed<'a> {
         self.check(form, self.repair(form, sweep, gap).within(gap, sweep.value[0])?)
     }
 
-    /// The proof of a file's case.
-    pub fn recheck(&self, claim: &Claim) -> Option<Certificate> {
-        check(self.form()?, self.problem.norm, claim).ok()
-    }
-
     /// γ is rounded to as many digits as a gap needs: it is most of what is written to files.
     fn repair<'f>(&self, form: &'f QuadraticForm<'f>, sweep: &Sweep, gap: f64) -> Repair<'f> {
         let recovery = self.problem.recovery.with_slopes_of(&self.network);
@@ -150,13 +147,14 @@ impl<'a> Relaxed<'a> {
         let functionals = std::slice::from_ref(&self.problem.functional);
         let (value, sweeps) = (sweep.value[0], ascent.sweeps(0));
         let pattern = search_patterns(&self.network, functionals, &[&point], &[value], rules).into_iter().next();
-        Solved { value, start: Start::Vectors(point), sweeps, verdict: Verdict::Open(split), pattern }
+        let (kept, verdict) = (Start::Vectors(point), Verdict::Open(split, None));
+        Solved { value, kept, sweeps, verdict, pattern, witness: None }
     }
 
     /// The neuron of the largest (1 − |⟨s, h/‖h‖⟩|)·‖G‖‖h‖r: its vectors s and h are parallel in a pattern, and what the
     /// relaxation gains by turning them counts with its share of the objective.
-    fn most_undecided(&self, at: &Point, sweep: &Sweep) -> Option<Neuron> {
-        let mut best: Option<((f64, f64), Neuron)> = None;
+    fn most_undecided(&self, at: &Point, sweep: &Sweep) -> Option<Knife> {
+        let mut best: Option<((f64, f64), Knife)> = None;
         for (a, slopes) in self.network.slopes().iter().enumerate() {
             let h = sweep.pre_activation(&self.network, a);
             let free = slopes.iter().enumerate().filter(|(_, slope): &(usize, &Slope)| !slope.is_fixed());
@@ -170,11 +168,11 @@ impl<'a> Relaxed<'a> {
                 let share = h_norm * g_norm * slope.radius();
                 let score = ((1.0 - cosine).max(0.0) * share, share);
                 if best.as_ref().is_none_or(|(most, _)| score > *most) {
-                    best = Some((score, (a, j)));
+                    best = Some((score, Knife::Slope(a, j)));
                 }
             }
         }
-        best.map(|(_, neuron)| neuron)
+        best.map(|(_, knife)| knife)
     }
 }
 

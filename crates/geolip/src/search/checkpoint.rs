@@ -1,22 +1,26 @@
 //! The file in which a search is kept, so that it can go on after an interruption: a file of results ([`crate::results`]),
-//! with a row per output that has been begun. A row has the place of the `output`, the `best` pattern, and the `tree` in the
-//! order of [`crate::proof::tree`]. Nothing read from it is trusted: proofs are checked again, the best pattern is
-//! evaluated again, and open cases are solved again. Files are replaced as a whole, so an interruption at any time leaves a
+//! with a row per output that has been begun. A row has the place of the `output`, the `best` pattern, the best `input`, and
+//! the `tree` in the order of [`crate::proof::tree`]. Nothing read from it is trusted: proofs are checked again, pattern and
+//! input are evaluated again, and open places are bounded again. Files are replaced as a whole, so an interruption at any time leaves a
 //! whole file.
 //!
 //! How long a search may go on (its limits of time, cases and memory, its threads) is no part of the question: a search is
 //! gone on with under others.
 
+use super::engine::Best;
 use super::tree::{State, Tree};
 use crate::function::Slope;
+use crate::lower::{GradientBound, Witness, witness_at};
 use crate::options::Options;
-use crate::problem::Functional;
+use crate::place::{Knife, Region};
+use crate::problem::{Functional, InputNorm};
 use crate::proof::Proof;
 use crate::relaxation::Pattern;
 use crate::results::{Record, ResultsError, ResultsFile, extended};
 use crate::slopes::SlopeNetwork;
 use crate::words;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -30,17 +34,25 @@ pub(crate) struct Saved {
     /// The place of the output.
     output: usize,
     best: Option<SavedPattern>,
-    pub tree: Vec<SavedCase>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    input: Option<Vec<f64>>,
+    pub tree: Vec<SavedNode>,
 }
 
 /// A node of the tree.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum SavedCase {
-    /// (activation layer, neuron)
-    Split(usize, usize),
+pub(crate) enum SavedNode {
+    /// By a slope: (layer of neurons, neuron).
+    Slope(usize, usize),
+    /// By an input, at a number.
+    Input(usize, f64),
+    /// By the side of a pre-activation: (layer of neurons, neuron), at a number.
+    Side(usize, usize, f64),
     /// With the bound it proves.
     Closed(#[serde(with = "extended")] f64, Proof),
+    /// The same, to be branched.
+    Bounded(#[serde(with = "extended")] f64, Proof),
     /// With the value of its relaxation, about.
     Open(#[serde(with = "extended")] f64),
 }
@@ -56,7 +68,7 @@ struct SavedPattern {
 
 impl Saved {
     /// A search as it stands.
-    pub fn of(output: usize, network: &SlopeNetwork, tree: &Tree, best: Option<&Pattern>) -> Self {
+    pub(super) fn of<K>(output: usize, network: &SlopeNetwork, tree: &Tree<K>, best: &Best) -> Self {
         let end = |(slope, v): (&Slope, &f64)| if *v == slope.upper { '1' } else { '0' };
         let layer = |(slopes, v): (&Vec<Slope>, &Vec<f64>)| slopes.iter().zip(v).map(end).collect();
         let pattern = |pattern: &Pattern| SavedPattern {
@@ -64,13 +76,38 @@ impl Saved {
             weights: pattern.weights.clone(),
             direction: pattern.direction.clone(),
         };
-        let case = |state: &State| match state {
-            State::Split((layer, neuron), _) => SavedCase::Split(*layer, *neuron),
-            State::Closed(case) => SavedCase::Closed(case.upper(), case.proof().clone()),
-            State::Open(open) => SavedCase::Open(open.value),
+        let node = |state: &State<K>| match state {
+            State::Branched(Knife::Slope(layer, neuron), _) => SavedNode::Slope(*layer, *neuron),
+            State::Branched(Knife::Input(input, at), _) => SavedNode::Input(*input, *at),
+            State::Branched(Knife::Side(layer, neuron, at), _) => SavedNode::Side(*layer, *neuron, *at),
+            State::Closed(certificate) => SavedNode::Closed(certificate.upper(), certificate.proof().clone()),
+            State::Open(open) => match &open.certificate {
+                Some(certificate) => SavedNode::Bounded(certificate.upper(), certificate.proof().clone()),
+                None => SavedNode::Open(open.value),
+            },
         };
-        let best = best.filter(|best| best.weights.iter().chain(&best.direction).all(|v| v.is_finite()));
-        Self { output, best: best.map(pattern), tree: tree.walk().map(case).collect() }
+        let is_finite = |best: &&Pattern| best.weights.iter().chain(&best.direction).all(|v| v.is_finite());
+        let input = best.witness.as_ref().map(|witness| witness.input.clone());
+        let best = best.pattern.as_ref().filter(|_| best.formal).filter(is_finite);
+        Self { output, best: best.map(pattern), input, tree: tree.walk().map(node).collect() }
+    }
+
+    /// The best input, evaluated; none if there is none of this network in its place.
+    pub(super) fn witness(
+        &self,
+        network: &SlopeNetwork,
+        norm: InputNorm,
+        exact: &GradientBound<'_>,
+        functional: &Functional,
+    ) -> Option<Witness> {
+        let input = self.input.as_ref().filter(|input| input.iter().all(|v| v.is_finite()))?;
+        let is_inside = input.len() == network.inputs()
+            && network.region().is_none_or(|region| {
+                let mut near = input.clone();
+                region.project(&mut near);
+                near == *input
+            });
+        is_inside.then(|| witness_at(network, norm, exact, functional, input).0)
     }
 
     /// The best pattern, to be evaluated; none if there is none that fits the network.
@@ -170,11 +207,20 @@ impl Checkpoint {
     }
 }
 
+/// SHA-256 of a region, as it stands in certificates.
+fn hash(region: &Region) -> String {
+    let text = serde_json::to_string(region).unwrap_or_default();
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What a search depends on. A new option that it depends on belongs here, or a test fails.
 fn question(network: &str, options: &Options, output: String) -> Record {
     Record::of("exact search", network)
         .with("norm", options.norm.to_string())
         .with("output", output)
+        .with("region", options.region.as_ref().map(hash))
+        .with("split", options.split.is_some())
+        .with("exact", options.exact)
         .number("tol", options.tol)
         .with("cuts", options.cuts)
         .number("effort", options.effort)
@@ -190,12 +236,12 @@ mod tests {
     fn a_search_goes_on_under_another_option_that_it_depends_on() {
         let line = question("0123", &Options::default(), "each".to_owned()).line();
         let record: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-        // a region takes no checkpoint
-        let near = |name| ["center", "box", "split"].contains(&name);
+        let of_region = ["center", "box"]; // the record has the region that they make
         for choice in CHOICES.iter().filter(|c| c.commands.contains(&"bound") && c.kind == Kind::Question) {
             let is_reading = choice.functions.contains(&"load"); // the network's hash says it
-            let is_apart = near(choice.name) || choice.needs.is_some_and(near) || choice.name == "exact" || is_reading;
-            assert!(is_apart || record.get(choice.name).is_some(), "the record has no {}", choice.name);
+            let is_region = of_region.iter().any(|name| choice.name == *name || choice.needs.contains(name));
+            let name = if is_region || choice.needs.contains(&"radius") { "region" } else { choice.name };
+            assert!(is_reading || record.get(name).is_some(), "the record has no {name}");
         }
     }
 
@@ -203,11 +249,11 @@ mod tests {
     #[test]
     fn values_that_are_no_numbers_are_read_as_they_were() {
         let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, -0.0, f64::MIN_POSITIVE / 3.0, f64::MAX, 0.1];
-        let tree = values.map(SavedCase::Open).to_vec();
-        let text = serde_json::to_string(&Saved { output: 3, best: None, tree }).expect("JSON");
+        let tree = values.map(SavedNode::Open).to_vec();
+        let text = serde_json::to_string(&Saved { output: 3, best: None, input: None, tree }).expect("JSON");
         let read: Saved = serde_json::from_str(&text).expect("the same");
         let bits: Vec<u64> =
-            read.tree.iter().map(|case| if let SavedCase::Open(v) = case { v.to_bits() } else { 0 }).collect();
+            read.tree.iter().map(|case| if let SavedNode::Open(v) = case { v.to_bits() } else { 0 }).collect();
         assert_eq!((read.output, bits), (3, values.map(f64::to_bits).to_vec()));
     }
 }
