@@ -77,6 +77,7 @@ mod local;
 #[doc(hidden)]
 pub mod lower;
 mod observer;
+#[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
 pub mod options;
 #[doc(hidden)]

@@ -6,14 +6,14 @@
 
 use super::Reason;
 use super::graph::Kept;
-use super::tensor::{elements, is_external, type_name};
+use super::tensor::{elements, expect_location, is_external, type_name};
 use crate::import::{Obstacle, Place, Quoted};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{ModelProto, TensorProto};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto};
 
 /// Fetches the tensors of `model` that are kept and stored in other files of `folder`; none is known for bytes that come
 /// from nowhere. Gives the number of bytes fetched, and what could not be.
@@ -53,6 +53,12 @@ impl Files<'_> {
                 "has its data in another file, which bytes alone do not lead to; load the model by its path".to_owned()
             );
         };
+        expect_location(tensor)?;
+        if !tensor.raw_data.is_empty() {
+            return Err(
+                "has its data both here and in another file; readers differ in which of the two counts".to_owned()
+            );
+        }
         let source = Source::of(tensor)?;
         let (_, size) = self.open(folder, source.location)?;
         if source.offset.checked_add(source.length).is_none_or(|end| end > size) {
@@ -169,10 +175,10 @@ fn size(tensor: &TensorProto) -> Result<u64, Reason> {
 mod tests {
     use super::*;
     use crate::import::{ImportError, ImportOptions, Imported, from_bytes, load};
+    use crate::onnx::proto::StringStringEntryProto;
     use crate::onnx::testing::{floats, model, node};
     use prost::Message;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tract_onnx::pb::StringStringEntryProto;
 
     type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -232,6 +238,26 @@ mod tests {
                 "{:?}",
                 imported.self_check
             );
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn numbers_that_are_both_here_and_elsewhere_are_not_chosen_from() -> Fallible {
+        let folder = Folder::new()?;
+        std::fs::write(folder.0.join("net.data"), numbers())?;
+        let external_data = entries(&[("location", "net.data"), ("offset", "4")]);
+        let here = TensorProto { raw_data: vec![0; 8], external_data, ..floats("w", &[2], &[]) };
+        let listed = TensorProto { float_data: vec![5.0, 7.0], raw_data: vec![], ..here.clone() };
+        let beyond = TensorProto { data_location: Some(2), raw_data: vec![], ..here.clone() };
+        for (weight, reason) in
+            [(here, "both here and in another file"), (listed, "stores its numbers twice"), (beyond, "a kind of place")]
+        {
+            let path = folder.0.join("net.onnx");
+            let nodes = vec![node("Mul", &["x", "w"], "y")];
+            std::fs::write(&path, model(13, &[1, 2], nodes, vec![weight]).encode_to_vec())?;
+            let refusal = load(&path, &ImportOptions::default()).expect_err(reason).to_string();
+            assert!(refusal.contains(reason), "{refusal}");
         }
         Ok(())
     }

@@ -21,9 +21,9 @@ mod sums;
 use super::Reason;
 use super::operators::Function;
 use super::tensor::{LARGEST_EXPANSION, elements};
+use crate::onnx::proto::NodeProto;
 pub(super) use elementwise::{doubtful, is_nearly_whole};
 pub(super) use generate::{shape, size};
-use tract_onnx::pb::NodeProto;
 
 /// Operators on constants alone.
 const TABLE: &[(&str, Function)] = &[

@@ -1,11 +1,11 @@
 //! Every operator on constants, against values worked out by hand, with tract's opinion of the same model.
 
 use crate::import::SelfCheck;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_tensor, floats, import, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
 /// What nodes make of stored tensors, as the bias c of y = x + c, with tract's opinion.
 fn folded(opset: i64, nodes: Vec<NodeProto>, stored: Vec<TensorProto>, len: i64) -> Vec<f64> {

@@ -3,8 +3,8 @@
 
 use crate::import::{Plain, Quoted};
 use crate::onnx::Reason;
+use crate::onnx::proto::NodeProto;
 use crate::onnx::value::Value;
-use tract_onnx::pb::NodeProto;
 
 /// Reasons that recommend to stop before the node, each with the operators it is true of.
 const STOP_BEFORE: &[(&str, &str)] = &[

@@ -6,11 +6,11 @@ use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Op};
 use crate::onnx::graph::Graph;
 use crate::onnx::hints::Hints;
-use crate::onnx::lower;
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{attribute_float, declared, floats, model, node, with};
+use crate::onnx::translate::{Translated, translate};
 use prost::Message;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -19,7 +19,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
     let name = model.graph.as_ref().map(|graph| graph.input[0].name.clone()).unwrap_or_default();
     let inputs = vec![Port { name, shape: shape.to_vec() }];
     let output = Port { name: "y".to_owned(), shape: vec![network.outputs()] };
-    let lowered = lower::Network {
+    let translated = Translated {
         network: network.clone(),
         inputs,
         fixed: vec![],
@@ -27,7 +27,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
         tensors: vec![],
         hints: Hints::default(),
     };
-    super::run(&lowered, model, model)
+    super::run(&translated, model)
 }
 
 /// A trained network of seven hidden layers of 64, and its file.
@@ -180,8 +180,8 @@ fn without_leaks(
     graph: &Graph<'_>,
     input: Option<&str>,
     size: usize,
-) -> Result<lower::Network, Vec<crate::import::Obstacle>> {
-    let right = lower::lower(graph, input, size)?;
+) -> Result<Translated, Vec<crate::import::Obstacle>> {
+    let right = translate(graph, input, size)?;
     let mut builder = NetworkBuilder::new(right.network.inputs()).expect("inputs");
     let mut ids = vec![builder.input()];
     for node in right.network.nodes().iter().skip(1) {
@@ -204,7 +204,7 @@ fn without_leaks(
         ids.push(id);
     }
     let network = builder.finish(ids[right.network.output().index()]);
-    Ok(lower::Network { network, ..right })
+    Ok(Translated { network, ..right })
 }
 
 /// x → MatMul → Tanh → LeakyRelu → MatMul → y.
@@ -221,10 +221,10 @@ fn leaking() -> ModelProto {
 #[test]
 fn the_first_tensor_that_differs_is_named() {
     let bytes = leaking().encode_to_vec();
-    let read = |lower: &crate::onnx::Lower| {
-        crate::onnx::read_with(lower, &bytes, Path::new("n.onnx"), None, &ImportOptions::default())
+    let read = |translate: &crate::onnx::Translate| {
+        crate::onnx::read_with(translate, &bytes, Path::new("n.onnx"), None, &ImportOptions::default())
     };
-    assert!(read(&lower::lower).is_ok());
+    assert!(read(&translate).is_ok());
     let Err(error @ ImportError::Disagrees { .. }) = read(&without_leaks).map(|_| ()) else { panic!("a disagreement") };
     assert!(error.to_string().ends_with("; the first tensor that differs is 'c'; please report this file"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! Add, Sub, Mul, Div, Neg, and constants among themselves.
 
 use super::{output_shape, value, value_without_tract};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{floats, integers, model, node, refusal};
-use tract_onnx::pb::ModelProto;
 
 fn with_constant(operator: &str, factors: [&str; 2], dims: &[i64], c: &[f32]) -> ModelProto {
     model(13, &[1, 2], vec![node(operator, &factors, "y")], vec![floats("c", dims, c)])

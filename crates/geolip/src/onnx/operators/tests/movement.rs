@@ -1,10 +1,10 @@
 //! Operators that move numbers.
 
 use super::{of_shape, output_shape, ramp, value};
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_text, floats, import, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 /// An operator on 1, 2, … with attributes, and constant lists as further inputs.
 fn moved(opset: i64, dims: &[i64], operator: &str, attributes: Vec<AttributeProto>, lists: &[&[i64]]) -> ModelProto {

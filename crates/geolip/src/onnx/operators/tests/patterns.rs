@@ -2,10 +2,10 @@
 
 use super::value;
 use crate::network::{Activation, LinearMap, Network, Op};
+use crate::onnx::proto::{ModelProto, NodeProto};
 use crate::onnx::testing::{
     attribute_float, attribute_int, attribute_tensor, floats, import, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::{ModelProto, NodeProto};
 
 /// Nodes written as `y = Mul a b`, one a line, with numbers for constants.
 fn spelt(lines: &str) -> ModelProto {

@@ -1,9 +1,9 @@
 //! ReduceSum, ReduceMean, ReduceMax and ReduceMin.
 
 use super::{of_shape, output_shape, ramp, value};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{attribute_int, attribute_ints, import, integers, node, refusal, with};
 use std::collections::BTreeMap;
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 /// A reduction of 1 to 24 as a tensor of shape [2, 3, 4] over the axes of an attribute.
 fn reduced(operator: &str, axes: &[i64], attributes: Vec<AttributeProto>) -> ModelProto {

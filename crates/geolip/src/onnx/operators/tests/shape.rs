@@ -1,12 +1,12 @@
 //! Operators that move no number, and those that give what they are given.
 
 use super::{output_shape, value};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{
     attribute_float, attribute_floats, attribute_int, attribute_ints, attribute_tensor, attribute_text, floats,
     integers, model, node, refusal, with,
 };
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 fn shaped(
     opset: i64,

@@ -3,11 +3,11 @@
 
 use super::Patterns;
 use crate::onnx::attributes::Attributes;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{NodeProto, TensorProto};
 use crate::onnx::tensor::{Data, Tensor, is_float};
 use crate::onnx::types::rounded;
 use std::cell::Cell;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{NodeProto, TensorProto};
 
 /// A curved function.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,7 +45,7 @@ pub(super) struct Atom {
 
 /// plain + factor·atom
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Form {
+pub(super) struct Formula {
     pub(super) plain: Polynomial,
     pub(super) factor: Polynomial,
     pub(super) atom: Option<Atom>,
@@ -104,7 +104,7 @@ impl Polynomial {
     }
 }
 
-impl Form {
+impl Formula {
     fn polynomial(plain: Polynomial) -> Self {
         Self { plain, factor: Polynomial::ZERO, atom: None }
     }
@@ -210,8 +210,9 @@ impl Form {
 
     /// The formula that is `positive` where h is, and `negative` elsewhere.
     fn leaky(positive: &Self, negative: &Self) -> Option<Self> {
-        let slope =
-            |form: &Self| form.as_polynomial().and_then(|p| if p.is_zero() { Some(0.0) } else { p.as_multiple() });
+        let slope = |formula: &Self| {
+            formula.as_polynomial().and_then(|p| if p.is_zero() { Some(0.0) } else { p.as_multiple() })
+        };
         let (one, slope) = (slope(positive)?, slope(negative)?);
         (one == 1.0).then(|| Self::function(Function::Leaky { slope }, Polynomial::H))
     }
@@ -265,9 +266,9 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
     }
 
     /// What a tensor is in terms of h.
-    pub(super) fn form(&self, name: &str) -> Option<Form> {
+    pub(super) fn of(&self, name: &str) -> Option<Formula> {
         if name == self.h {
-            return Some(Form::polynomial(Polynomial::H));
+            return Some(Formula::polynomial(Polynomial::H));
         }
         self.fuel.set(self.fuel.get().checked_sub(1)?);
         if let Some(stored) = self.patterns.initialisers.get(name) {
@@ -275,15 +276,15 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
         }
         let node = self.patterns.maker(name)?;
         let mut attributes = Attributes::of(node).ok()?;
-        let form = self.made(node, &mut attributes)?;
+        let formula = self.made(node, &mut attributes)?;
         attributes.finish().ok()?;
-        let Some(number) = form.as_constant() else { return Some(form) };
+        let Some(number) = formula.as_constant() else { return Some(formula) };
         let number = rounded(number, *self.patterns.types.get(name)?);
-        number.is_finite().then(|| Form::polynomial(Polynomial::constant(number)))
+        number.is_finite().then(|| Formula::polynomial(Polynomial::constant(number)))
     }
 
     /// A stored tensor of one number.
-    fn stored(&self, tensor: &TensorProto) -> Option<Form> {
+    fn stored(&self, tensor: &TensorProto) -> Option<Formula> {
         if tensor.dims.iter().any(|&d| d != 1) {
             return None;
         }
@@ -293,14 +294,14 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             Data::Float(data) => *data.first()?,
             Data::Integer(data) => *data.first()? as f64,
         };
-        number.is_finite().then(|| Form::polynomial(Polynomial::constant(number)))
+        number.is_finite().then(|| Formula::polynomial(Polynomial::constant(number)))
     }
 
-    fn made(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Form> {
-        let input = |index: usize| node.input.get(index).and_then(|name| self.form(name));
+    fn made(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Formula> {
+        let input = |index: usize| node.input.get(index).and_then(|name| self.of(name));
         let only = || if node.input.len() == 1 { input(0) } else { None };
         let pair = || if node.input.len() == 2 { Some((input(0)?, input(1)?)) } else { None };
-        let of = |function| Some(Form::function(function, only()?.as_polynomial()?));
+        let of = |function| Some(Formula::function(function, only()?.as_polynomial()?));
         match node.op_type.as_str() {
             "Abs" => of(Function::Abs),
             "Add" => pair().and_then(|(a, b)| a.plus(&b)),
@@ -313,7 +314,7 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             "HardSigmoid" => {
                 let alpha = attributes.float("alpha", f64::from(0.2_f32)).ok()?;
                 let beta = attributes.float("beta", 0.5).ok()?;
-                let line = only()?.each(|v| alpha * v).plus(&Form::polynomial(Polynomial::constant(beta)))?;
+                let line = only()?.each(|v| alpha * v).plus(&Formula::polynomial(Polynomial::constant(beta)))?;
                 line.clipped(0.0, 1.0)
             }
             "Identity" => only(),
@@ -323,14 +324,14 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             "Mul" => pair().and_then(|(a, b)| a.times(&b)),
             "Neg" => Some(only()?.each(|v| -v)),
             "Pow" => pair().and_then(|(a, n)| power(&a, n.as_constant()?)),
-            "Reciprocal" => Form::polynomial(Polynomial::constant(1.0)).over(&only()?),
+            "Reciprocal" => Formula::polynomial(Polynomial::constant(1.0)).over(&only()?),
             "Relu" => only()?.clipped(0.0, f64::INFINITY),
             "Sigmoid" => of(Function::Sigmoid),
             "Softplus" => of(Function::Softplus),
             "Sqrt" => power(&only()?, 0.5),
             "Sub" => pair().and_then(|(a, b)| a.plus(&b.each(|v| -v))),
             "Sum" => {
-                node.input.iter().try_fold(Form::polynomial(Polynomial::ZERO), |sum, name| sum.plus(&self.form(name)?))
+                node.input.iter().try_fold(Formula::polynomial(Polynomial::ZERO), |sum, name| sum.plus(&self.of(name)?))
             }
             "Tanh" => only()?.tanh(),
             "Where" => self.choice(node),
@@ -339,17 +340,17 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
     }
 
     /// Between float types: numbers are what they were.
-    fn cast(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Form> {
+    fn cast(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Formula> {
         let to = attributes.integer("to", 0).ok()?;
         attributes.integer("saturate", 1).ok()?; // of 8-bit floats only
         attributes.text("round_mode", "up").ok()?; // of 8-bit exponents only
         let to = DataType::try_from(i32::try_from(to).ok()?).ok()?;
-        is_float(to).then(|| node.input.first().and_then(|name| self.form(name)))?
+        is_float(to).then(|| node.input.first().and_then(|name| self.of(name)))?
     }
 
-    fn clip(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Form> {
+    fn clip(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Formula> {
         let end = |index: usize, absent: f64| match node.input.get(index).filter(|name| !name.is_empty()) {
-            Some(name) => self.form(name)?.as_constant(),
+            Some(name) => self.of(name)?.as_constant(),
             None => Some(absent),
         };
         let (min, max) = if self.patterns.opset < 11 {
@@ -358,10 +359,10 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             (end(1, f64::NEG_INFINITY)?, end(2, f64::INFINITY)?)
         };
         let limit = if self.patterns.opset < 11 { 1 } else { 3 };
-        if node.input.len() > limit { None } else { self.form(node.input.first()?)?.clipped(min, max) }
+        if node.input.len() > limit { None } else { self.of(node.input.first()?)?.clipped(min, max) }
     }
 
-    fn constant(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Form> {
+    fn constant(&self, node: &NodeProto, attributes: &mut Attributes<'_>) -> Option<Formula> {
         if let Some(tensor) = node.attribute.iter().find_map(|a| a.t.as_ref())
             && tensor.dims.iter().any(|&d| d != 1)
         {
@@ -373,7 +374,7 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             Data::Float(data) => data[0],
             Data::Integer(data) => data[0] as f64,
         };
-        number.is_finite().then(|| Form::polynomial(Polynomial::constant(number)))
+        number.is_finite().then(|| Formula::polynomial(Polynomial::constant(number)))
     }
 
     /// The extreme of a tensor and constants, or of h and a multiple of it that `lies_below`.
@@ -383,21 +384,22 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
         of: impl Fn(f64, f64) -> f64,
         ends: impl Fn(f64) -> (f64, f64),
         is_beyond: impl Fn(f64) -> bool,
-    ) -> Option<Form> {
-        let forms: Vec<Form> = node.input.iter().map(|name| self.form(name)).collect::<Option<_>>()?;
-        let (constants, curves): (Vec<&Form>, Vec<&Form>) = forms.iter().partition(|form| form.as_constant().is_some());
+    ) -> Option<Formula> {
+        let formulas: Vec<Formula> = node.input.iter().map(|name| self.of(name)).collect::<Option<_>>()?;
+        let (constants, curves): (Vec<&Formula>, Vec<&Formula>) =
+            formulas.iter().partition(|formula| formula.as_constant().is_some());
         match curves.as_slice() {
             [curve] => {
-                let (min, max) = ends(constants.iter().filter_map(|form| form.as_constant()).reduce(of)?);
+                let (min, max) = ends(constants.iter().filter_map(|formula| formula.as_constant()).reduce(of)?);
                 curve.clipped(min, max)
             }
             [p, q] if constants.is_empty() => {
-                let multiple = |form: &Form| form.as_polynomial().and_then(|p| p.as_multiple());
+                let multiple = |formula: &Formula| formula.as_polynomial().and_then(|p| p.as_multiple());
                 let (a, b) = (multiple(p)?, multiple(q)?);
                 if a == 1.0 && is_beyond(b) {
-                    Form::leaky(p, q)
+                    Formula::leaky(p, q)
                 } else if b == 1.0 && is_beyond(a) {
-                    Form::leaky(q, p)
+                    Formula::leaky(q, p)
                 } else {
                     None
                 }
@@ -407,11 +409,11 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
     }
 
     /// Where the condition compares a positive multiple of h with zero.
-    fn choice(&self, node: &NodeProto) -> Option<Form> {
+    fn choice(&self, node: &NodeProto) -> Option<Formula> {
         let [condition, yes, no] = node.input.as_slice() else { return None };
         let compared = self.patterns.maker(condition).filter(|node| node.attribute.is_empty())?;
         let [left, right] = compared.input.as_slice() else { return None };
-        let (left, right) = (self.form(left)?.as_polynomial()?, self.form(right)?.as_polynomial()?);
+        let (left, right) = (self.of(left)?.as_polynomial()?, self.of(right)?.as_polynomial()?);
         let positive = match compared.op_type.as_str() {
             "Greater" | "GreaterOrEqual" => true,
             "Less" | "LessOrEqual" => false,
@@ -422,22 +424,22 @@ impl<'p, 'a, 'g> Formulas<'p, 'a, 'g> {
             (None, Some(c)) if c > 0.0 && left.is_zero() => false,
             _ => return None,
         };
-        let (yes, no) = (self.form(yes)?, self.form(no)?);
-        if positive == on_the_left { Form::leaky(&yes, &no) } else { Form::leaky(&no, &yes) }
+        let (yes, no) = (self.of(yes)?, self.of(no)?);
+        if positive == on_the_left { Formula::leaky(&yes, &no) } else { Formula::leaky(&no, &yes) }
     }
 }
 
 /// A constant to any power, or a formula to a whole one.
-fn power(form: &Form, exponent: f64) -> Option<Form> {
-    if let Some(c) = form.as_constant() {
+fn power(formula: &Formula, exponent: f64) -> Option<Formula> {
+    if let Some(c) = formula.as_constant() {
         let value = if exponent == 0.5 { c.sqrt() } else { c.powf(exponent) };
-        return value.is_finite().then(|| Form::polynomial(Polynomial::constant(value)));
+        return value.is_finite().then(|| Formula::polynomial(Polynomial::constant(value)));
     }
-    let p = form.as_polynomial()?;
+    let p = formula.as_polynomial()?;
     if exponent == 2.0 {
-        p.times(&p).map(Form::polynomial)
+        p.times(&p).map(Formula::polynomial)
     } else if exponent == 3.0 {
-        p.times(&p)?.times(&p).map(Form::polynomial)
+        p.times(&p)?.times(&p).map(Formula::polynomial)
     } else {
         None
     }

@@ -8,14 +8,14 @@ use super::order;
 use super::patterns::Pattern;
 use super::tensor::{Tensor, USABLE, elements, is_external, is_float, type_name};
 use super::value::{Value, Variable};
-use super::{Lowered, Reason, fold, operators};
+use super::{NodeOutputs, Reason, fold, operators};
 use crate::import::{Obstacle, Place, Port, Quoted};
-use crate::network::{self, Gather, LinearMap, NetworkBuilder, NodeId};
+use crate::network::{Gather, LinearMap, Network, NetworkBuilder, NodeId};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::onnx::proto::type_proto;
+use crate::onnx::proto::{NodeProto, ValueInfoProto};
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::type_proto;
-use tract_onnx::pb::{NodeProto, ValueInfoProto};
 
 /// The most numbers the inputs may hold.
 const LARGEST_INPUT: usize = 1 << 24;
@@ -24,8 +24,8 @@ const SPARE_NUMBERS: usize = 1 << 26;
 
 /// What the walk gives: the network, and the two ends of it in the file's terms.
 #[derive(Debug)]
-pub(super) struct Network {
-    pub(super) network: network::Network,
+pub(super) struct Translated {
+    pub(super) network: Network,
     /// The inputs that move, one after the other in the network's input vector.
     pub(super) inputs: Vec<Port>,
     /// The inputs that do not.
@@ -37,8 +37,8 @@ pub(super) struct Network {
     pub(super) hints: Hints,
 }
 
-/// Lowers a graph from files of `size` bytes. Where an input is chosen, the others are fixed at zero.
-pub(super) fn lower(graph: &Graph<'_>, input: Option<&str>, size: usize) -> Result<Network, Vec<Obstacle>> {
+/// Translates a graph from files of `size` bytes. Where an input is chosen, the others are fixed at zero.
+pub(super) fn translate(graph: &Graph<'_>, input: Option<&str>, size: usize) -> Result<Translated, Vec<Obstacle>> {
     let mut walk = Walk::start(graph, input, size);
     for (place, step) in &graph.steps {
         walk.step(place, step);
@@ -177,7 +177,7 @@ impl<'a> Walk<'a> {
     fn spelt_out(&mut self, pattern: &Pattern<'a>) -> Result<Option<Vec<Value>>, Reason> {
         let Some(value) = self.look_up(pattern.argument)? else { return Ok(None) };
         let inputs = vec![(pattern.argument, Some(value))];
-        self.call(pattern.node, Attributes::none(), inputs, |call| pattern.lower(call)).map(Some)
+        self.call(pattern.node, Attributes::none(), inputs, |call| pattern.add_to(call)).map(Some)
     }
 
     /// The outputs of a node, or none when they lie behind an obstacle.
@@ -219,8 +219,8 @@ impl<'a> Walk<'a> {
         node: &'a NodeProto,
         attributes: Attributes<'a>,
         inputs: Vec<(&'a str, Option<Value>)>,
-        function: impl FnOnce(&mut Call<'_>) -> Lowered,
-    ) -> Lowered {
+        function: impl FnOnce(&mut Call<'_>) -> NodeOutputs,
+    ) -> NodeOutputs {
         let name = [&node.name, node.output.first().unwrap_or(&node.name)].into_iter().find(|name| !name.is_empty());
         let name = name.map_or(node.op_type.as_str(), String::as_str);
         let (opset, outputs) = (self.graph.opset, node.output.len());
@@ -291,7 +291,7 @@ impl<'a> Walk<'a> {
         Ok(value)
     }
 
-    fn finish(mut self) -> Result<Network, Vec<Obstacle>> {
+    fn finish(mut self) -> Result<Translated, Vec<Obstacle>> {
         if !self.obstacles.is_empty() {
             return Err(self.obstacles);
         }
@@ -304,7 +304,7 @@ impl<'a> Walk<'a> {
                 let Self { inputs, fixed, tensors, mut hints, builder, .. } = self;
                 let (network, places) = builder.finish_placed(id);
                 hints.coarse.retain_mut(|(id, _)| places[id.index()].map(|place| *id = place).is_some());
-                Ok(Network { network, inputs, fixed, output, tensors, hints })
+                Ok(Translated { network, inputs, fixed, output, tensors, hints })
             }
             Ok(_) => Err(self.obstacles),
             Err(reason) => {
