@@ -57,12 +57,11 @@
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |
 //! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
-//! | [`baseline`] | what one compares with: every other method on the same question |
+//! | [`spectral`] | the largest singular value of a linear map, bounded from above |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod baseline;
 mod best_first;
 mod bound;
 pub mod dual;
@@ -83,12 +82,12 @@ mod report;
 pub mod results;
 pub mod samples;
 mod solve;
-mod spectral;
+pub mod spectral;
 pub mod text;
 mod weights;
 pub mod words;
 
-pub use bound::{BoundError, bound};
+pub use bound::{BoundError, bound, on_threads};
 pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};
 pub use invariants::Broken;
