@@ -7,6 +7,9 @@
 //!
 //! gives up those that matter least, w_j = |G_j| ‖R_j‖₂. Neurons that read y itself are held on their side: y is the first
 //! pre-activation wherever every one of those is reached by an input. Solved by Clarabel; nothing here is rigorous.
+//!
+//! Why a solver in this crate: an interior-point method of our own (160 lines) was as good on average and 10 % faster on deep networks, but
+//! from its slightly different y one lower bound of 400 ended 1.3 % lower.
 
 use super::realise::has_two_slopes;
 use crate::matrix::{Matrix, Store};
