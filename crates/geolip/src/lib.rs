@@ -68,6 +68,7 @@ pub mod dual;
 mod exact;
 pub mod files;
 mod guarantee;
+mod hinges;
 pub mod import;
 mod inputs;
 mod invariants;
