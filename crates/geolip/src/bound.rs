@@ -117,7 +117,7 @@ pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> R
 }
 
 /// Runs something on so many worker threads, or on the caller's.
-pub(crate) fn on_threads<T: Send>(threads: Option<usize>, run: impl FnOnce() -> T + Send) -> Result<T, BoundError> {
+pub fn on_threads<T: Send>(threads: Option<usize>, run: impl FnOnce() -> T + Send) -> Result<T, BoundError> {
     match threads {
         None => Ok(run()),
         Some(threads) => rayon::ThreadPoolBuilder::new()

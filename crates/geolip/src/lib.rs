@@ -55,7 +55,7 @@
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |
 //! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
-//! | [`baseline`] | what one compares with: every other method on the same question |
+//! | [`spectral`] | the largest singular value of a linear map, bounded from above |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 //!
 //! What is in the crate `geolip_check` stands here under the same names. How bounds are found (the ascent, multipliers, searches,
@@ -63,12 +63,12 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod baseline;
 mod bound;
 #[doc(hidden)]
 pub mod dual;
 pub mod files;
 mod guarantee;
+mod hinges;
 pub mod import;
 mod inputs;
 mod invariants;
@@ -87,12 +87,12 @@ pub mod results;
 pub mod samples;
 mod search;
 mod solve;
-mod spectral;
+pub mod spectral;
 pub mod text;
 mod weights;
 pub mod words;
 
-pub use bound::{BoundError, bound};
+pub use bound::{BoundError, bound, on_threads};
 #[doc(no_inline)]
 pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};

@@ -24,5 +24,4 @@ pub use gradient::GradientBound;
 pub(crate) use gradient::pattern_inside;
 pub(crate) use local::witness_at;
 pub use realise::Realiser;
-pub(crate) use sample::sample_inputs;
-pub use sample::{InputRules, Witness, search_inputs};
+pub use sample::{InputRules, Witness, sample_inputs, search_inputs};

@@ -1,6 +1,6 @@
 //! GeoLIP's natural form of one hidden layer, as a program of its own: found and proved without the network's relaxation.
 //!
-//! The FGL is max ‖A (t, 1)‖* over signs t (`certificate/one_hidden.rs`). Its semidefinite relaxation puts unit vectors in the place of
+//! The FGL is max ‖A (t, 1)‖* over signs t ([`geolip_check::proof::one_hidden`]). Its semidefinite relaxation puts unit vectors in the place of
 //! signs: with T ∈ R^{(n+1)×k} of unit rows,
 //!
 //! > value = max over T of Σᵢ ‖(A T)ᵢ‖ for ℓ∞ (Grothendieck), ‖A T‖_F for ℓ2 (Nesterov).
@@ -11,19 +11,20 @@
 //! **The proof.** For any positive d, e: xᵀA τ ≤ σ·√(Σ dᵢ)·√(Σ eⱼ) for all |xᵢ| ≤ 1, |τⱼ| ≤ 1, with σ the largest singular
 //! value of diag(d)^−½ A diag(e)^−½; for ‖x‖₂ ≤ 1, ‖A τ‖₂ ≤ σ·√(Σ eⱼ) with d = 1. That is the dual program,
 //! diag(y) − B ⪰ 0, written for a bipartite B. At the optimum dᵢ = ‖(A T)ᵢ‖, eⱼ = ‖(AᵀX)ⱼ‖ give σ = 1 and the value itself.
-//! σ is proved by a factorisation (`spectral.rs`).
+//! σ is proved by a factorisation ([`geolip::spectral`]).
 //!
 //! **Rounding.** d and e are what 1/s² is for the scales s used, rounded up; the scaled matrix is off by 3u of itself.
 //! **Source.** Wang, Prakriya, Jha, *A quantitative geometric approach to neural-network smoothness*, NeurIPS 2022, §3–4.
 
-use super::question::{Ball, Clock};
-use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
-use crate::matrix::{Matrix, Store, multiply};
-use crate::network::LinearMap;
-use crate::proof::one_hidden::Program;
-use crate::random::gaussian;
-use crate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
-use crate::spectral;
+use crate::question::{Ball, Clock};
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
+use geolip::relaxation::Momentum;
+use geolip::spectral;
+use geolip_check::matrix::{Matrix, Store, multiply};
+use geolip_check::network::LinearMap;
+use geolip_check::proof::one_hidden::Program;
+use geolip_check::random::gaussian;
+use geolip_check::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -34,7 +35,7 @@ const SWEEPS: usize = 4000;
 /// Smallest d and e, as a fraction of their row's absolute sum.
 const FLOOR: f64 = 1e-12;
 
-pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let network = one_hidden(question)?;
     let (tol, seed) = (question.options.tol, question.options.seed);
     let (ball, note) = Ball::around(question.options.norm);
@@ -55,12 +56,12 @@ fn solve(program: &Program, ball: Ball, tol: f64, seed: u64, clock: Clock<'_>) -
         let mut at = Matrix::from_fn(a.cols(), k, |_, _| gaussian(&mut rng));
         at.normalise_rows();
         let mut ahead = at.clone();
-        let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
+        let (mut momentum, mut value, mut calm) = (Momentum::START, 0.0, (4.0 * tol).powi(2));
         for sweep in 0..SWEEPS {
             let step = Step::from(a, ball, &ahead);
             let gain = (step.value - value) / step.value.max(f64::MIN_POSITIVE);
-            if gain < -1e-14 && pace > 1.0 {
-                (pace, ahead) = (1.0, at.clone());
+            if gain < -1e-14 && !momentum.is_fresh() {
+                (momentum, ahead) = (Momentum::START, at.clone());
                 continue;
             }
             let last = sweep + 1 == SWEEPS || gain.abs() < 1e-16 || gain.is_nan() || clock.stopped();
@@ -74,12 +75,11 @@ fn solve(program: &Program, ball: Ball, tol: f64, seed: u64, clock: Clock<'_>) -
             if last {
                 break;
             }
-            let next_pace = 0.5 * (1.0 + (1.0 + 4.0 * pace * pace).sqrt());
-            let momentum = (pace - 1.0) / next_pace;
-            let moved = step.t.data().iter().zip(at.data()).map(|(new, old)| new + momentum * (new - old)).collect();
+            let m = momentum.advance();
+            let moved = step.t.data().iter().zip(at.data()).map(|(new, old)| new + m * (new - old)).collect();
             ahead = Matrix::from_vec(a.cols(), k, moved);
             ahead.normalise_rows();
-            (at, value, pace) = (step.t, step.value, next_pace);
+            (at, value) = (step.t, step.value);
         }
     }
     best

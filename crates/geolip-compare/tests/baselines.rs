@@ -1,11 +1,12 @@
 //! Baselines agree with brute force, with each other, and with geolip: no bound on the wrong side, with no slack.
 
+#[path = "../../geolip/tests/support/networks.rs"]
 mod support;
 
-use geolip::baseline::{Guarantee, Method, NotApplicable, Question, exhaustive};
 use geolip::lower::GradientBound;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder, NodeId};
 use geolip::{Functional, InputNorm, Matrix, Options, Silent, bound};
+use geolip_compare::{Guarantee, Method, NotApplicable, Question, exhaustive};
 use proptest::prelude::*;
 use support::{any_norm, config, network, random};
 

@@ -2,16 +2,16 @@
 //!
 //! In ordinary floating point: what is found with these matrices is proved elsewhere.
 
-use super::{NotApplicable, Question};
-use crate::function::Slope;
-use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, NodeId, Op};
+use crate::{NotApplicable, Question};
+use geolip_check::function::Slope;
+use geolip_check::matrix::{Matrix, Store};
+use geolip_check::network::{LinearMap, NodeId, Op};
 
 /// Numbers of one matrix.
 const LARGEST: usize = 1 << 24;
 
 /// Layers h_a = W_a z_{a−1}, z_a = v∘h_a.
-pub(super) struct Chain {
+pub(crate) struct Chain {
     /// (W_a, the slope interval shared by the layer's neurons, its place among the network's activation layers).
     pub layers: Vec<(Matrix, Slope, usize)>,
     /// y = W z_d.
@@ -20,7 +20,7 @@ pub(super) struct Chain {
 
 impl Chain {
     /// Consecutive affine maps, and layers of one fixed slope, are multiplied together.
-    pub(super) fn of(question: &Question<'_>) -> Result<Self, NotApplicable> {
+    pub(crate) fn of(question: &Question<'_>) -> Result<Self, NotApplicable> {
         let network = question.network.network();
         let mut layers = Vec::new();
         let mut own: Option<Matrix> = None;

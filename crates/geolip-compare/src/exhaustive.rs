@@ -11,17 +11,17 @@
 //! **Rounding.** The winner is evaluated again and rounded down ([`GradientBound`]); `above` adds to the largest computed
 //! norm a bound on all rounding, sizes of coefficients times γ of the operations behind them.
 
-use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::function::Slope;
-use crate::lower::GradientBound;
-use crate::matrix::{Matrix, power_of_two_near};
-use crate::network::{LinearMap, NodeId};
-use crate::observer::{Observer, Silent};
-use crate::problem::{Functional, InputNorm};
-use crate::proof::one_hidden::roundings;
-use crate::rounding::gamma_up;
-use crate::slopes::SlopeNetwork;
+use crate::question::Clock;
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
+use geolip::lower::GradientBound;
+use geolip::{Observer, Silent};
+use geolip_check::function::Slope;
+use geolip_check::matrix::{Matrix, power_of_two_near};
+use geolip_check::network::{LinearMap, NodeId};
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::proof::one_hidden::roundings;
+use geolip_check::rounding::gamma_up;
+use geolip_check::slopes::SlopeNetwork;
 use rayon::prelude::*;
 
 /// Neurons with more than one slope for which it is done.
@@ -58,7 +58,7 @@ pub fn exhaustive(
     Patterns::of(network, norm)?.search(functional, clock)
 }
 
-pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let patterns = Patterns::of(question.network, question.options.norm)?;
     let found: Result<Vec<Exhaustive>, _> = question.functionals.iter().map(|f| patterns.search(f, clock)).collect();
     let found = found?;
@@ -144,7 +144,7 @@ impl<'a> Patterns<'a> {
     }
 
     /// The gradient as a function of the first layer's slopes: with all at their lower ends, and what raising each adds.
-    fn affine(&self, gradients: &crate::network::Values, column: usize) -> (Vec<f64>, Matrix) {
+    fn affine(&self, gradients: &geolip_check::network::Values, column: usize) -> (Vec<f64>, Matrix) {
         let constant = gradients.of(NodeId::INPUT).column(column);
         let mut rows = self.jacobian.clone();
         if let Some((node, _)) = self.network.layers().next() {

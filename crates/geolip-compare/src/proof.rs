@@ -1,14 +1,14 @@
 //! From multipliers that a baseline found to a bound that the checker accepts.
 
-use super::{NotApplicable, Question};
-use crate::dual::Repair;
-use crate::form::Multipliers;
-use crate::problem::{Functional, InputNorm};
-use crate::proof::{Certificate, check};
+use crate::{NotApplicable, Question};
+use geolip::dual::Repair;
+use geolip_check::form::Multipliers;
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::proof::{Certificate, check};
 
 impl Question<'_> {
-    /// The least bound proved with these multipliers, those of a layer scaled by one common factor (see `dual/tilt.rs`).
-    pub(super) fn certified(
+    /// The least bound proved with these multipliers, those of a layer scaled by one common factor (see [`geolip::dual`]).
+    pub(crate) fn certified(
         &self,
         norm: InputNorm,
         functional: &Functional,

@@ -1,12 +1,12 @@
 //! All methods on one question.
 
-use super::{Estimate, Guarantee, Method, NotApplicable, Question};
-use crate::bound::{BoundError, on_threads};
-use crate::network::Network;
-use crate::observer::{Event, Observer};
-use crate::options::Options;
-use crate::problem::{Functional, InputNorm};
-use crate::slopes::SlopeNetwork;
+use crate::{Estimate, Guarantee, Method, NotApplicable, Question};
+use geolip::Options;
+use geolip::{BoundError, on_threads};
+use geolip::{Event, Observer};
+use geolip_check::network::Network;
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::slopes::SlopeNetwork;
 use std::time::{Duration, Instant};
 
 /// One method's answer.
@@ -45,7 +45,7 @@ impl Comparison {
 /// has. The observer gets one event per method.
 ///
 /// ```
-/// use geolip::baseline::{Method, compare};
+/// use geolip_compare::{Method, compare};
 /// use geolip::network::{Activation, LinearMap, NetworkBuilder};
 /// use geolip::{Matrix, Options, Silent};
 ///

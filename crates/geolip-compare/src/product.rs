@@ -7,18 +7,18 @@
 //!
 //! ‖A‖∞ is the largest absolute row sum and ‖A‖₁ the largest absolute column sum, exact but for rounding; ‖A‖_p is at
 //! most ‖A‖₂^{2/p}‖A‖∞^{1−2/p} for p ≥ 2 (Riesz and Thorin); ‖A‖₂ is the largest singular value, proved to about nine
-//! digits (`spectral.rs`), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
+//! digits ([`geolip::spectral`]), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
 //! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
 
-use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, NodeId};
-use crate::problem::{Functional, InputNorm};
-use crate::rounding::{add_up, gamma_up, mul_up, pow_up};
-use crate::slopes::{SlopeNetwork, SlopeOp};
-use crate::spectral;
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
+use geolip::spectral;
+use geolip_check::matrix::{Matrix, Store};
+use geolip_check::network::{LinearMap, NodeId};
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::rounding::{add_up, gamma_up, mul_up, pow_up};
+use geolip_check::slopes::{SlopeNetwork, SlopeOp};
 
-pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
     let (network, norm) = (question.network, question.options.norm);
     let product = Product::new(network, norm);
     let values: Result<Vec<f64>, _> = question.functionals.iter().map(|functional| product.of(functional)).collect();

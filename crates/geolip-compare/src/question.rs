@@ -1,16 +1,16 @@
 //! One question put to many methods: what they share, and which function answers.
 
-use super::{Estimate, Guarantee, Method, NotApplicable};
-use super::{eclipse, exhaustive, layerwise, linear_program, natural, product};
-use crate::bound::{BoundError, bound};
-use crate::dual::Form;
-use crate::form::QuadraticForm;
-use crate::lower::{GradientBound, sample_inputs};
-use crate::observer::Observer;
-use crate::options::Options;
-use crate::problem::{Functional, InputNorm};
-use crate::report::{Bound, Report};
-use crate::slopes::SlopeNetwork;
+use crate::{Estimate, Guarantee, Method, NotApplicable};
+use crate::{eclipse, exhaustive, layerwise, linear_program, natural, product};
+use geolip::Observer;
+use geolip::Options;
+use geolip::dual::Form;
+use geolip::lower::{GradientBound, sample_inputs};
+use geolip::{Bound, Report};
+use geolip::{BoundError, bound};
+use geolip_check::form::QuadraticForm;
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::slopes::SlopeNetwork;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -22,9 +22,9 @@ const SAMPLING_WORK: usize = 100_000_000_000;
 
 /// A network, what is asked of it, and what several methods need: made when first needed.
 pub struct Question<'a> {
-    pub(super) network: &'a SlopeNetwork,
-    pub(super) options: &'a Options,
-    pub(super) functionals: Vec<Functional>,
+    pub(crate) network: &'a SlopeNetwork,
+    pub(crate) options: &'a Options,
+    pub(crate) functionals: Vec<Functional>,
     observer: &'a dyn Observer,
     form: OnceLock<Form<'a>>,
     report: OnceLock<Result<Report, String>>,
@@ -32,20 +32,20 @@ pub struct Question<'a> {
 
 /// When to stop.
 #[derive(Clone, Copy)]
-pub(super) struct Clock<'a> {
-    pub(super) observer: &'a dyn Observer,
-    pub(super) deadline: Option<Instant>,
+pub(crate) struct Clock<'a> {
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) deadline: Option<Instant>,
 }
 
 impl Clock<'_> {
-    pub(super) fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.observer.cancelled() || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }
 
 /// The two norms that every method knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ball {
+pub(crate) enum Ball {
     /// That of ℓ∞.
     Cube,
     /// That of ℓ2.
@@ -54,7 +54,7 @@ pub(super) enum Ball {
 
 impl Ball {
     /// The smaller of the two that holds the unit ball of the norm, and what a reader has to know if it is larger.
-    pub(super) fn around(norm: InputNorm) -> (Self, Option<&'static str>) {
+    pub(crate) fn around(norm: InputNorm) -> (Self, Option<&'static str>) {
         match norm {
             InputNorm::Linf => (Self::Cube, None),
             InputNorm::L2 => (Self::Round, None),
@@ -63,7 +63,7 @@ impl Ball {
         }
     }
 
-    pub(super) fn norm(self) -> InputNorm {
+    pub(crate) fn norm(self) -> InputNorm {
         match self {
             Self::Cube => InputNorm::Linf,
             Self::Round => InputNorm::L2,
@@ -125,12 +125,12 @@ impl<'a> Question<'a> {
     }
 
     /// An estimate whose time is still to be measured.
-    pub(super) fn estimate(values: Vec<f64>, guarantee: Guarantee, note: Option<String>) -> Estimate {
+    pub(crate) fn estimate(values: Vec<f64>, guarantee: Guarantee, note: Option<String>) -> Estimate {
         Estimate { values, guarantee, time: std::time::Duration::ZERO, note }
     }
 
     /// One value per functional, worked out side by side.
-    pub(super) fn each<T: Send>(
+    pub(crate) fn each<T: Send>(
         &self,
         one: impl Fn(&Functional) -> Result<T, NotApplicable> + Sync,
     ) -> Result<Vec<T>, NotApplicable> {
@@ -138,7 +138,7 @@ impl<'a> Question<'a> {
     }
 
     /// The form that certificates are checked in, if that is by elimination.
-    pub(super) fn form(&self) -> Result<&QuadraticForm<'a>, NotApplicable> {
+    pub(crate) fn form(&self) -> Result<&QuadraticForm<'a>, NotApplicable> {
         match self
             .form
             .get_or_init(|| Form::choose(self.network, (self.options.memory_limit, self.options.affordable), 1))

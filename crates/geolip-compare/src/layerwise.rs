@@ -1,6 +1,6 @@
 //! The relaxation with one multiplier per layer, at its best.
 //!
-//! In the vector network (see [`crate::relaxation`]) every neuron has its constraint ‖z_j − c_j h_j‖ ≤ r_j‖h_j‖, and so its
+//! In the vector network (see [`geolip::relaxation`]) every neuron has its constraint ‖z_j − c_j h_j‖ ≤ r_j‖h_j‖, and so its
 //! multiplier. Here a layer has one of each, Σⱼ ‖z_j − c_j h_j‖² ≤ Σⱼ r_j²‖h_j‖², that is
 //!
 //! > Z_a = C H_a + ‖R H_a‖_F S_a,   ‖S_a‖_F = 1,
@@ -14,17 +14,18 @@
 //! **Source.** Fazlyab et al., *Efficient and accurate estimation of Lipschitz constants for deep neural networks*,
 //! NeurIPS 2019, §3.
 
-use super::question::{Ball, Clock};
-use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::dual::Repair;
-use crate::form::Multipliers;
-use crate::function::Slope;
-use crate::matrix::Matrix;
-use crate::network::{LinearMap, NodeId};
-use crate::problem::{Functional, InputNorm};
-use crate::proof::check;
-use crate::random::gaussian;
-use crate::slopes::SlopeNetwork;
+use crate::question::{Ball, Clock};
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
+use geolip::dual::Repair;
+use geolip::relaxation::Momentum;
+use geolip_check::form::Multipliers;
+use geolip_check::function::Slope;
+use geolip_check::matrix::Matrix;
+use geolip_check::network::{LinearMap, NodeId};
+use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::proof::check;
+use geolip_check::random::gaussian;
+use geolip_check::slopes::SlopeNetwork;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -35,7 +36,7 @@ const SWEEPS: usize = 3000;
 /// Smallest γᵢ, as a fraction of their sum.
 const GAMMA_FLOOR: f64 = 1e-14;
 
-pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     question.form()?;
     let (ball, note) = Ball::around(question.options.norm);
     let layers = Layers::of(question, ball);
@@ -82,15 +83,15 @@ impl<'a> Layers<'a> {
         for k in RANKS {
             let mut at = self.random(k, question.options.seed);
             let mut ahead = at.clone();
-            let (mut pace, mut value, mut calm) = (1.0_f64, 0.0, (4.0 * tol).powi(2));
+            let (mut momentum, mut value, mut calm) = (Momentum::START, 0.0, (4.0 * tol).powi(2));
             for sweep in 0..SWEEPS {
                 let step = self.sweep(&ahead, &entries);
                 if !step.value.is_finite() {
                     return Err(NotApplicable::Overflow);
                 }
                 let gain = (step.value - value) / step.value.max(f64::MIN_POSITIVE);
-                if gain < -1e-14 && pace > 1.0 {
-                    (pace, ahead) = (1.0, at.clone());
+                if gain < -1e-14 && !momentum.is_fresh() {
+                    (momentum, ahead) = (Momentum::START, at.clone());
                     continue;
                 }
                 let last = sweep + 1 == SWEEPS || clock.stopped();
@@ -106,9 +107,8 @@ impl<'a> Layers<'a> {
                 if last || calm < 1e-18 {
                     break;
                 }
-                let next_pace = 0.5 * (1.0 + (1.0 + 4.0 * pace * pace).sqrt());
-                ahead = self.extrapolated(&at, &step.next, (pace - 1.0) / next_pace);
-                (at, value, pace) = (step.next, step.value, next_pace);
+                ahead = self.extrapolated(&at, &step.next, momentum.advance());
+                (at, value) = (step.next, step.value);
             }
             if clock.stopped() {
                 break;

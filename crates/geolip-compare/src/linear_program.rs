@@ -1,6 +1,6 @@
 //! The linear relaxation of degree two of one hidden layer: LiPopt's first level, for ℓ∞.
 //!
-//! With signs x of the input and t of the neurons (`certificate/one_hidden.rs`), the FGL is the largest value of the polynomial
+//! With signs x of the input and t of the neurons ([`geolip_check::proof::one_hidden`]), the FGL is the largest value of the polynomial
 //! Σ lᵢxᵢ + Σ Aᵢⱼ xᵢtⱼ on a box. Krivine's certificates of degree two for the box |xᵢ|, |tⱼ| ≤ 1 multiply its constraints in
 //! pairs; dually, every product becomes a variable of its own, with a linear constraint from each pair.
 //!
@@ -22,13 +22,13 @@
 //! optimization*, ICLR 2020. Solved by Clarabel's interior-point method; eliminating f leaves a bipartite system whose
 //! factorisation costs n₀n².
 
-use super::question::Clock;
-use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
-use crate::matrix::Matrix;
-use crate::problem::InputNorm;
-use crate::rounding::{add_up, gamma_up, sum_up};
+use crate::question::Clock;
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
+use geolip_check::matrix::Matrix;
+use geolip_check::problem::InputNorm;
+use geolip_check::rounding::{add_up, gamma_up, sum_up};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ const ACCURACY: f64 = 1e-8;
 /// How often the wish to stop is passed on to the solver.
 const POLL: Duration = Duration::from_millis(20);
 
-pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate, NotApplicable> {
     let network = one_hidden(question)?;
     let (inputs, neurons) = (question.network.inputs(), question.network.neurons());
     let size = inputs.saturating_mul(neurons);
@@ -212,7 +212,7 @@ fn optimal_flow(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observer::Silent;
+    use geolip::Silent;
 
     #[test]
     fn the_bound_of_one_product_is_its_size_and_of_a_frustrated_cycle_the_sum() {

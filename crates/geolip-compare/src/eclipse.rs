@@ -1,6 +1,6 @@
 //! ECLipsE-Fast: one multiplier per layer, chosen layer by layer in closed form.
 //!
-//! Take the form q of [`crate::form::quadratic`] for a chain, ‖·‖₂, γ = 1, λ constant in every layer, and eliminate from
+//! Take the form q of [`geolip_check::form::quadratic`] for a chain, ‖·‖₂, γ = 1, λ constant in every layer, and eliminate from
 //! the input. What is left on z_a once everything before is gone is X_a, with X_0 = γI and Y_a = W_a X_{a−1}⁻¹ W_aᵀ. With
 //! c = (α+β)/2, r = (β−α)/2 and αβ = c² − r², Woodbury's identity gives
 //!
@@ -21,16 +21,16 @@
 //! NeurIPS 2024, §4 (there for slopes \[0, 1\]; the last layer is no layer with multipliers, which a published
 //! implementation missed).
 
-use super::chain::Chain;
-use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::form::Multipliers;
-use crate::form::elimination::{factor, solve_right};
-use crate::matrix::{Matrix, Store, multiply};
-use crate::network::LinearMap;
-use crate::problem::InputNorm;
-use crate::spectral;
+use crate::chain::Chain;
+use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
+use geolip::spectral;
+use geolip_check::form::Multipliers;
+use geolip_check::form::elimination::{factor, solve_right};
+use geolip_check::matrix::{Matrix, Store, multiply};
+use geolip_check::network::LinearMap;
+use geolip_check::problem::InputNorm;
 
-pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
+pub(crate) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
     question.form()?;
     let chain = Chain::of(question)?;
     let (lambdas, last) = closed_form(&chain).ok_or(NotApplicable::Overflow)?;

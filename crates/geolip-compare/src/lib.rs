@@ -1,7 +1,8 @@
-//! What a certified bound is compared with: every method side by side on one question.
+//! # geolip-compare: what a certified bound is compared with
 //!
-//! [`compare`] runs them all; a [`Question`] runs them one by one. Each answers with an [`Estimate`] (one value per output
-//! functional, and what these values guarantee) or says in one line why it cannot run on this network.
+//! Every method on one question, side by side: [`compare`] runs them all, a [`Question`] runs them one by one. Each answers with an
+//! [`Estimate`] (one value per output functional, and what these values guarantee) or says in one line why it cannot run on this
+//! network. It is what `geolip compare` shows.
 //!
 //! | file | method | in short |
 //! | --- | --- | --- |
@@ -11,15 +12,19 @@
 //! | `layerwise.rs` | layer-wise relaxation | one multiplier per layer, the best ones |
 //! | `natural.rs` | natural form | one hidden layer: GeoLIP's program on signs, solved and proved by itself |
 //! | `exhaustive.rs` | brute force | all slope patterns |
-//! | `chain.rs` | | chains as matrices |
+//! | `chain.rs`, `proof.rs` | | chains as matrices; from multipliers to a bound that the checker accepts |
+//! | `question.rs`, `compare.rs`, `json.rs` | | one question put to one method, or to all; the answers as JSON |
 //!
-//! Nothing here is used to make a bound of [`crate::bound()`]. Values called certified are proved: by the checker, or by
+//! Nothing here is used to make a bound of [`geolip::bound()`]. Values called certified are proved: by the checker, or by
 //! the argument at the top of the method's file, with every rounding accounted for.
+
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod chain;
 mod compare;
 mod eclipse;
 mod exhaustive;
+pub mod json;
 mod layerwise;
 mod linear_program;
 mod natural;
@@ -31,8 +36,8 @@ pub use compare::{Comparison, Row, compare};
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use question::Question;
 
-use crate::problem::Functional;
-use crate::proof::one_hidden::{LARGEST, OneHidden, Unsuitable};
+use geolip_check::problem::Functional;
+use geolip_check::proof::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
