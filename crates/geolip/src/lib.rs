@@ -66,19 +66,17 @@
 mod bound;
 #[doc(hidden)]
 pub mod dual;
+mod error;
 pub mod files;
 mod guarantee;
 mod hinges;
 pub mod import;
-mod inputs;
 mod invariants;
 pub mod json;
 mod local;
 #[doc(hidden)]
 pub mod lower;
 mod observer;
-#[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
-mod onnx;
 pub mod options;
 #[doc(hidden)]
 pub mod relaxation;
@@ -89,18 +87,20 @@ mod search;
 mod solve;
 pub mod spectral;
 pub mod text;
-mod weights;
+mod threads;
+mod upper;
 pub mod words;
 
-pub use bound::{BoundError, bound, on_threads};
+pub use bound::bound;
+pub use error::{BoundError, Broken};
 #[doc(no_inline)]
 pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};
-pub use invariants::Broken;
-pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
+pub use local::radius::{CertifiedRadius, RadiusError, SampleRadius, certified_radii, certified_radius};
 pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
-pub use options::{Options, OptionsError};
+pub use options::{Options, OptionsError, RadiusOptions};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
 pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};
+pub use threads::on_threads;

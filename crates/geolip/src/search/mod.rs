@@ -37,7 +37,7 @@ mod tree;
 
 pub(crate) use checkpoint::Checkpoint;
 
-use crate::bound::BoundError;
+use crate::error::BoundError;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::observer::Observer;
 use crate::options::Options;

@@ -19,7 +19,7 @@ mod knife;
 use super::engine::{Best, Engine, Expert, Found, Progress, TARGET, Verdict, Work};
 use super::tree::{Open, Tree};
 use super::{Checkpoint, Searcher};
-use crate::bound::{self, BoundError};
+use crate::error::BoundError;
 use crate::local::by_patterns;
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::options::Options;
@@ -30,6 +30,7 @@ use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method};
 use crate::slopes::SlopeNetwork;
+use crate::upper;
 use costs::{Costs, Measured};
 use knife::Losses;
 use std::time::Instant;
@@ -181,7 +182,7 @@ impl Expert for Parts<'_> {
             let left = above.value / enough - 1.0;
             let tol = (PART_TOL * left).min(MOST_TOL).max(TARGET * self.options.tol);
             let options = Options { tol, sweep_limit: 400, time_limit: None, ..self.options.clone() };
-            if let Some(found) = bound::certificate(local, &options, self.functional) {
+            if let Some(found) = upper::certificate(local, &options, self.functional) {
                 gain = found.upper() / certificate.upper();
                 if found.upper() < certificate.upper() {
                     certificate = found;
