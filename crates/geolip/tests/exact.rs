@@ -5,10 +5,10 @@ mod support;
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, Network};
 use geolip::proof::{Branch, CertificateFile, Proof, SignProof, check_file};
-use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
+use geolip::{BoundError, InputNorm, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use support::patience::Patience;
 use support::{brute_force, config, connected, network};
 
 const TOL: f64 = 1e-9;
@@ -138,21 +138,6 @@ fn cuts_where_there_are_none_are_refused() {
     assert!(matches!(refused, Err(BoundError::Cuts { .. })), "{refused:?}");
 }
 
-/// Stops after so many rounds of the search.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn event(&self, event: Event) {
-        if matches!(event, Event::Searched { .. }) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-}
-
 /// Where a test keeps its checkpoint.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("geolip-exact-{name}-{}", std::process::id()));
@@ -170,7 +155,7 @@ fn an_interrupted_search_is_valid_and_goes_on_from_its_checkpoint() {
     assert!(whole.is_exact(&whole.bounds[0]));
     let mut uppers = Vec::new();
     loop {
-        let report = bound(&network, &ask(Some(path.clone())), &Patience(AtomicUsize::new(3))).expect("bounded");
+        let report = bound(&network, &ask(Some(path.clone())), &Patience::of(3)).expect("bounded");
         let found = &report.bounds[0];
         assert!(found.pattern_lower <= whole.bounds[0].upper() && whole.bounds[0].pattern_lower <= found.upper());
         assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
@@ -205,7 +190,7 @@ fn a_search_with_cuts_goes_on_from_its_checkpoint() {
     let folder = folder("cuts");
     let checkpoint = Some(folder.join("checkpoint"));
     let ask = Options { exact: true, checkpoint, outputs: Outputs::One(6), ..Options::default() };
-    let first = bound(&network, &ask, &Patience(AtomicUsize::new(2))).expect("bounded");
+    let first = bound(&network, &ask, &Patience::of(2)).expect("bounded");
     assert_eq!(first.bounds[0].stop, Stop::Interrupted);
     let second = bound(&network, &ask, &Silent).expect("bounded");
     assert!(second.is_exact(&second.bounds[0]) && second.upper() < first.upper());

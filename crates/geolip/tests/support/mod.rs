@@ -5,5 +5,6 @@ pub mod dyadic;
 pub mod files;
 mod networks;
 pub mod onnx;
+pub mod patience;
 
 pub use networks::*;

@@ -16,7 +16,7 @@
 mod costs;
 mod knife;
 
-use super::engine::{Best, Engine, Expert, Found, Progress, TARGET, Verdict, Work};
+use super::engine::{Best, Expert, Found, Progress, TARGET, Verdict, Work};
 use super::tree::{Open, Tree};
 use super::{Checkpoint, Searcher};
 use crate::error::BoundError;
@@ -55,7 +55,7 @@ pub(super) fn search(
     cuts: bool,
     checkpoint: Option<&mut Checkpoint>,
 ) -> Result<Bound, BoundError> {
-    let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
+    let (network, options) = (searcher.network(), searcher.options());
     let best = searcher.best(&bound, !cuts);
     let close = 1.0 + TARGET * options.tol;
     if bound.upper() <= best.lower * close || bound.upper() == 0.0 {
@@ -82,17 +82,8 @@ pub(super) fn search(
     };
     let twins = if cuts { Twins::new(network.network()) } else { Twins::none() };
     let mut progress = Progress::new(Tree::new(network, twins, open), best, usize::MAX);
-    let engine = Engine {
-        network,
-        functional: &functional,
-        options,
-        observer: searcher.question.observer,
-        gradient: &gradient,
-        index: turn.index,
-        deadline: turn.deadline,
-        // a tree of so many parts
-        most: options.case_limit.saturating_mul(2),
-    };
+    // a tree of so many parts
+    let engine = searcher.engine((&functional, &gradient), options.case_limit.saturating_mul(2));
     let stop = searcher.run((&engine, &mut parts), &mut progress, checkpoint)?;
     let (leaves, cases, proved) = (progress.tree.leaves(), progress.tree.len(), progress.tree.closed());
     let is_cut = progress.tree.is_cut();
