@@ -87,11 +87,11 @@ struct Cells {
 impl Cells {
     fn new(activation: &Activation, index: usize, l: f64, u: f64) -> Self {
         let mut points = vec![l];
-        match ranges::linear_pieces(activation, index) {
-            Some(pieces) => points.extend(pieces.kinks),
+        match activation.linear_pieces(index) {
+            Some(pieces) => points.extend(pieces.kinks()),
             None => {
                 points.extend((1..CELLS).map(|i| l + (u - l) * (i as f64 / CELLS as f64)));
-                points.extend(ranges::jumps(activation));
+                points.extend(activation.seams(index));
             }
         }
         points.retain(|s| l <= *s && *s < u);
