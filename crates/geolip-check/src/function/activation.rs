@@ -1,4 +1,4 @@
-//! The elementwise activations by name, and which struct of which family has the facts about each.
+//! The elementwise activations by name, and where the facts about each are.
 //!
 //! # Slope intervals
 //!
@@ -7,9 +7,8 @@
 //! φ' ∈ [α, β] wherever φ' exists. **Rounded** outwards: α down, β up. Where the numbers come from is at the head of each
 //! family's file. A test samples every derivative densely.
 
-use super::ranges::range;
-use super::scalar::{Interval, Native, Scalar};
-use super::{LinearPieces, Slope, exponential, gated, leaky, ramps, sigmoid, wave};
+use super::scalar::{Interval, NATIVE, Shape};
+use super::{Pieces, Slope, exponential, gated, leaky, ramps, sigmoid, wave};
 use std::fmt;
 
 /// An elementwise activation function, with its parameters as the file states them.
@@ -84,35 +83,41 @@ pub enum Activation {
     Cos,
 }
 
-/// `$answer` about `$f`, the function of neuron `$index`: a match, so that nothing is allocated or called through a pointer.
-macro_rules! function {
-    ($activation:expr, $index:expr, $f:ident => $answer:expr) => {
-        function!(@ $activation, $f => $answer,
-            Activation::Relu => leaky::Relu,
-            Activation::LeakyRelu { slope } => leaky::Leaky { below: *slope },
-            Activation::PRelu { slopes } => leaky::Leaky { below: slopes[$index] },
-            Activation::Abs => leaky::Abs,
-            Activation::Clip { min, max } => ramps::Clip { min: *min, max: *max },
-            Activation::HardSigmoid { slope, offset } => ramps::HardSigmoid { slope: *slope, offset: *offset },
-            Activation::Sigmoid => sigmoid::Sigmoid,
-            Activation::Tanh => sigmoid::Tanh,
-            Activation::Softsign => sigmoid::Softsign,
-            Activation::Elu { alpha } => exponential::Elu { alpha: *alpha },
-            Activation::Celu { alpha } => exponential::Celu { alpha: *alpha },
-            Activation::Selu { alpha, gamma } => exponential::Selu { alpha: *alpha, gamma: *gamma },
-            Activation::Softplus => exponential::Softplus,
-            Activation::Silu => gated::Silu,
-            Activation::Gelu => gated::Gelu,
-            Activation::GeluTanh => gated::GeluTanh,
-            Activation::HardSwish => gated::HardSwish,
-            Activation::Mish => gated::Mish,
-            Activation::Sin => wave::Sin,
-            Activation::Cos => wave::Cos,
-        )
+/// `$answer` about an activation's name, its parameters in a fixed order, and (as a closure) the function of neuron `$index`: the
+/// one table, as a match, so that nothing is allocated or called through a pointer.
+macro_rules! facts {
+    ($activation:expr, $index:expr, |$name:ident, $parameters:ident, $f:ident| $answer:expr) => {
+        facts! { @ $activation, |$name, $parameters, $f| $answer,
+            Activation::Relu => "relu", &[], leaky::relu();
+            Activation::LeakyRelu { slope } => "leaky-relu", &[*slope], leaky::leaky_relu(*slope);
+            Activation::PRelu { slopes } => "prelu", slopes, leaky::leaky_relu(slopes[$index]);
+            Activation::Abs => "abs", &[], leaky::abs();
+            Activation::Clip { min, max } => "clip", &[*min, *max], ramps::clip(*min, *max);
+            Activation::HardSigmoid { slope, offset } =>
+                "hard-sigmoid", &[*slope, *offset], ramps::hard_sigmoid(*slope, *offset);
+            Activation::Sigmoid => "sigmoid", &[], sigmoid::sigmoid();
+            Activation::Tanh => "tanh", &[], sigmoid::tanh();
+            Activation::Softsign => "softsign", &[], sigmoid::softsign();
+            Activation::Elu { alpha } => "elu", &[*alpha], exponential::elu(*alpha);
+            Activation::Celu { alpha } => "celu", &[*alpha], exponential::celu(*alpha);
+            Activation::Selu { alpha, gamma } => "selu", &[*alpha, *gamma], exponential::selu(*alpha, *gamma);
+            Activation::Softplus => "softplus", &[], exponential::softplus();
+            Activation::Silu => "silu", &[], gated::silu();
+            Activation::Gelu => "gelu", &[], gated::gelu();
+            Activation::GeluTanh => "gelu-tanh", &[], gated::gelu_tanh();
+            Activation::HardSwish => "hard-swish", &[], gated::hard_swish();
+            Activation::Mish => "mish", &[], gated::mish();
+            Activation::Sin => "sin", &[], wave::sin();
+            Activation::Cos => "cos", &[], wave::cos();
+        }
     };
-    (@ $activation:expr, $f:ident => $answer:expr, $($variant:pat => $function:expr,)*) => {
+    (@ $activation:expr, |$name:ident, $parameters:ident, $f:ident| $answer:expr,
+        $($variant:pat => $n:expr, $p:expr, $function:expr;)*) => {
         match $activation {
-            $($variant => { let $f = $function; $answer })*
+            $($variant => {
+                let ($name, $parameters, $f): (&'static str, &[f64], _) = ($n, $p, || $function);
+                $answer
+            })*
         }
     };
 }
@@ -143,7 +148,7 @@ static NAMED: [(&str, Activation); 19] = [
 impl Activation {
     /// The slope interval of neuron `index` over the whole real line (see the module for the claim).
     pub fn slope(&self, index: usize) -> Slope {
-        function!(self, index, f => f.slope())
+        facts!(self, index, |_name, _parameters, f| f().slope)
     }
 
     /// The slope intervals of a layer of `neurons` neurons.
@@ -153,38 +158,42 @@ impl Activation {
 
     /// φ(s) of neuron `index`, in ordinary floating point.
     pub fn value(&self, index: usize, s: f64) -> f64 {
-        function!(self, index, f => f.value::<Native>(s))
+        facts!(self, index, |_name, _parameters, f| (f().value)(&NATIVE, s))
     }
 
     /// φ'(s) of neuron `index`, in ordinary floating point; at a kink, the derivative from the right.
     pub fn derivative(&self, index: usize, s: f64) -> f64 {
-        function!(self, index, f => f.derivative::<Native>(s))
+        facts!(self, index, |_name, _parameters, f| (f().derivative)(&NATIVE, s))
+    }
+
+    /// The pieces of neuron `index`, if its derivative has several formulas or is constant between kinks.
+    pub fn pieces(&self, index: usize) -> Option<Pieces> {
+        facts!(self, index, |_name, _parameters, f| if let Shape::Pieces(pieces) = f().shape {
+            Some(pieces)
+        } else {
+            None
+        })
     }
 
     /// The pieces of neuron `index`, if it is piecewise linear.
-    pub fn linear_pieces(&self, index: usize) -> Option<LinearPieces> {
-        function!(self, index, f => f.pieces())
-    }
-
-    /// Where the formula of a curved activation changes: its derivative may jump there, and nowhere else.
-    pub fn seams(&self, index: usize) -> &'static [f64] {
-        function!(self, index, f => f.seams())
+    pub fn linear_pieces(&self, index: usize) -> Option<Pieces> {
+        self.pieces(index).filter(Pieces::is_linear)
     }
 
     /// What an activation of the form c·(eˢ − 1) subtracts near zero, in size: implementations lose what is below a rounding of
     /// it. 0 for others.
     pub fn saturation(&self, index: usize) -> f64 {
-        function!(self, index, f => f.saturation())
+        self.pieces(index).map_or(0.0, |pieces| pieces.saturation())
     }
 
-    /// [`super::ranges::range`] of neuron `index`.
+    /// [`Scalar::range`](super::scalar::Scalar::range) of neuron `index`.
     pub(super) fn range(&self, index: usize, on: Interval, outwards: impl Fn(Slope) -> Slope) -> Slope {
-        function!(self, index, f => range(f, on, outwards))
+        facts!(self, index, |_name, _parameters, f| f().range(on, outwards))
     }
 
     /// φ(s) of neuron `index`, enclosed.
     pub(super) fn enclose(&self, index: usize, s: f64) -> (f64, f64) {
-        function!(self, index, f => f.enclose(s))
+        facts!(self, index, |_name, _parameters, f| f().enclose(s))
     }
 
     /// How many neurons the parameters fix, if they do (PReLU has one slope per neuron).
@@ -197,27 +206,7 @@ impl Activation {
 
     /// The parameters, in a fixed order: for hashing and for checking that they are usable.
     pub fn parameters(&self) -> Vec<f64> {
-        match self {
-            Self::LeakyRelu { slope } => vec![*slope],
-            Self::PRelu { slopes } => slopes.clone(),
-            Self::Elu { alpha } | Self::Celu { alpha } => vec![*alpha],
-            Self::Selu { alpha, gamma } => vec![*alpha, *gamma],
-            Self::HardSigmoid { slope, offset } => vec![*slope, *offset],
-            Self::Clip { min, max } => vec![*min, *max],
-            Self::Relu
-            | Self::Sigmoid
-            | Self::Tanh
-            | Self::Softsign
-            | Self::Softplus
-            | Self::Abs
-            | Self::Silu
-            | Self::Gelu
-            | Self::GeluTanh
-            | Self::HardSwish
-            | Self::Mish
-            | Self::Sin
-            | Self::Cos => Vec::new(),
-        }
+        facts!(self, 0, |_name, parameters, _f| parameters.to_vec())
     }
 
     /// Why the parameters make no slope-bounded function, if they do not.
@@ -243,28 +232,7 @@ impl Activation {
 
     /// The name under which the field, and `--activation`, know this activation.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::LeakyRelu { .. } => "leaky-relu",
-            Self::PRelu { .. } => "prelu",
-            Self::Sigmoid => "sigmoid",
-            Self::Tanh => "tanh",
-            Self::Softsign => "softsign",
-            Self::Softplus => "softplus",
-            Self::Elu { .. } => "elu",
-            Self::Celu { .. } => "celu",
-            Self::Selu { .. } => "selu",
-            Self::HardSigmoid { .. } => "hard-sigmoid",
-            Self::Clip { .. } => "clip",
-            Self::Abs => "abs",
-            Self::Silu => "silu",
-            Self::Gelu => "gelu",
-            Self::GeluTanh => "gelu-tanh",
-            Self::HardSwish => "hard-swish",
-            Self::Mish => "mish",
-            Self::Sin => "sin",
-            Self::Cos => "cos",
-        }
+        facts!(self, 0, |name, _parameters, _f| name)
     }
 
     /// The activation of a name, with the parameters its defaults have in PyTorch. `relu6` is Clip(0, 6).
@@ -359,6 +327,24 @@ mod tests {
                     "{activation} at {s}: {difference} against {derivative}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_derivative_jumps_where_no_seam_is() {
+        for activation in examples() {
+            let pieces = activation.pieces(0);
+            let seams = pieces.iter().flat_map(Pieces::seams).copied().collect::<Vec<_>>();
+            let steps = samples().zip(samples().skip(1)).filter(|(l, u)| !seams.iter().any(|at| l <= at && at <= u));
+            for (l, u) in steps {
+                let jump = activation.derivative(0, u) - activation.derivative(0, l);
+                assert!(jump.abs() < 1e-3, "{activation}' jumps by {jump} at {l}");
+            }
+            let curved = activation.linear_pieces(0).is_none();
+            assert!(
+                !curved || pieces.is_none_or(|pieces| pieces.only_kink().is_none()),
+                "{activation} has no kink to cut at"
+            );
         }
     }
 

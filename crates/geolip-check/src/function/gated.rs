@@ -12,33 +12,14 @@
 //! (found with 40 digits, φ'' = 0; the first three have φ'(x) + φ'(−x) = 1). Each has these two critical points and no others.
 //!
 //! **Rounded:** the constants outwards, by less than 10⁻¹⁴; those of GELU's tanh form by one part in 10⁸, as exporters write its
-//! two constants in float32, which moves derivatives and values by 10⁻⁹. Else [`near`] and [`between`].
+//! two constants in float32, which moves derivatives and values by 10⁻⁹. Values and derivatives are of the order of s and of one.
 
 use super::Slope;
-use super::exponential::softplus;
-use super::scalar::{Arithmetic, Interval, MARGIN, Scalar, between, near};
-use super::sigmoid::{sech_squared, sigmoid};
+use super::exponential::log_1p_exp;
+use super::pieces::{Piece, Pieces};
+use super::scalar::{Arithmetic, Error, Formula, MARGIN, SMALL, Scalar, Shape};
+use super::sigmoid::{logistic, sech_squared};
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
-
-/// s·σ(s)
-#[derive(Clone, Copy)]
-pub(super) struct Silu;
-
-/// s·Φ(s)
-#[derive(Clone, Copy)]
-pub(super) struct Gelu;
-
-/// s/2·(1 + tanh(√(2/π)·(s + 0.044715·s³)))
-#[derive(Clone, Copy)]
-pub(super) struct GeluTanh;
-
-/// s·max(0, min(1, s/6 + 1/2))
-#[derive(Clone, Copy)]
-pub(super) struct HardSwish;
-
-/// s·tanh(log(1 + eˢ))
-#[derive(Clone, Copy)]
-pub(super) struct Mish;
 
 /// [`MARGIN`] for the approximation of GELU, whose constants files hold in float32.
 const MARGIN_GELU_TANH: f64 = 1e-8;
@@ -51,128 +32,86 @@ fn normal_cdf(s: f64) -> f64 {
 }
 
 /// ϕ(s)
-fn normal_density<A: Arithmetic>(s: f64) -> f64 {
-    0.5 * SQRT_2_OVER_PI * A::exp(-0.5 * s * s)
+fn normal_density(a: &Arithmetic, s: f64) -> f64 {
+    0.5 * SQRT_2_OVER_PI * (a.exp)(-0.5 * s * s)
 }
 
 /// What GELU's tanh form takes the tanh of.
-fn inner(s: f64) -> f64 {
+fn cubic(s: f64) -> f64 {
     SQRT_2_OVER_PI * (s + CUBIC * s * s * s)
 }
 
-/// The range of φ', which is smallest and largest at two points and monotone between and beyond.
-fn range(function: impl Scalar, on: Interval, smallest: f64, largest: f64, margin: f64) -> Slope {
-    let whole = function.slope();
-    between(function, on, &[(smallest, whole.lower), (largest, whole.upper)], margin)
+/// With the least and the largest derivative at the two places.
+fn gate(
+    value: impl Formula,
+    derivative: impl Formula,
+    slope: Slope,
+    (lowest, highest): (f64, f64),
+    error: Error,
+) -> Scalar<impl Formula, impl Formula> {
+    let shape = Shape::Extremes { lowest: Some(lowest), highest: Some(highest) };
+    Scalar::new(value, derivative, slope, shape, error)
 }
 
-impl Scalar for Silu {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        A::product(s * sigmoid::<A>(s))
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        sigmoid::<A>(s) * (1.0 + A::product(s * sigmoid::<A>(-s)))
-    }
-    fn slope(self) -> Slope {
-        Slope::new(-0.099_839_320_128_87, 1.099_839_320_128_87)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, 1.0)
-    }
-    fn range(self, on: Interval) -> Slope {
-        range(self, on, -2.399_357_280_515_468, 2.399_357_280_515_468, MARGIN)
-    }
+pub(super) fn silu() -> Scalar<impl Formula, impl Formula> {
+    gate(
+        |a, s| (a.product)(s * logistic(a, s)),
+        |a, s| logistic(a, s) * (1.0 + (a.product)(s * logistic(a, -s))),
+        Slope::new(-0.099_839_320_128_87, 1.099_839_320_128_87),
+        (-2.399_357_280_515_468, 2.399_357_280_515_468),
+        SMALL,
+    )
 }
 
-impl Scalar for Gelu {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        A::product(s * normal_cdf(s))
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        normal_cdf(s) + A::product(s * normal_density::<A>(s))
-    }
-    fn slope(self) -> Slope {
-        Slope::new(-0.128_904_145_185_155, 1.128_904_145_185_155)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, 1.0)
-    }
-    fn range(self, on: Interval) -> Slope {
-        range(self, on, -SQRT_2, SQRT_2, MARGIN)
-    }
+pub(super) fn gelu() -> Scalar<impl Formula, impl Formula> {
+    gate(
+        |a, s| (a.product)(s * normal_cdf(s)),
+        |a, s| normal_cdf(s) + (a.product)(s * normal_density(a, s)),
+        Slope::new(-0.128_904_145_185_155, 1.128_904_145_185_155),
+        (-SQRT_2, SQRT_2),
+        SMALL,
+    )
 }
 
-impl Scalar for GeluTanh {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        A::product(0.5 * s * (1.0 + A::tanh(inner(s))))
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        let steep = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * s * s);
-        0.5 * (1.0 + A::tanh(inner(s))) + A::product(0.5 * s * sech_squared::<A>(inner(s)) * steep)
-    }
-    fn slope(self) -> Slope {
-        Slope::new(-0.128_993_08, 1.128_993_08)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, MARGIN_GELU_TANH / MARGIN)
-    }
-    fn range(self, on: Interval) -> Slope {
-        range(self, on, -1.418_504_008_790_829, 1.418_504_008_790_829, MARGIN_GELU_TANH)
-    }
+pub(super) fn gelu_tanh() -> Scalar<impl Formula, impl Formula> {
+    gate(
+        |a, s| (a.product)(0.5 * s * (1.0 + (a.tanh)(cubic(s)))),
+        |a, s| {
+            let steep = SQRT_2_OVER_PI * (1.0 + 3.0 * CUBIC * s * s);
+            0.5 * (1.0 + (a.tanh)(cubic(s))) + (a.product)(0.5 * s * sech_squared(a, cubic(s)) * steep)
+        },
+        Slope::new(-0.128_993_08, 1.128_993_08),
+        (-1.418_504_008_790_829, 1.418_504_008_790_829),
+        Error::Near(MARGIN_GELU_TANH / MARGIN, MARGIN_GELU_TANH),
+    )
 }
 
-impl Scalar for HardSwish {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        s * (s / 6.0 + 0.5).clamp(0.0, 1.0)
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        match s {
-            s if s < -3.0 => 0.0,
-            s if s < 3.0 => s / 3.0 + 0.5,
-            _ => 1.0,
-        }
-    }
-    fn slope(self) -> Slope {
-        Slope::new(-0.5, 1.5)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, 4.0)
-    }
-    fn seams(self) -> &'static [f64] {
-        &[-3.0, 3.0]
-    }
-    fn linear_on(self, on: Interval) -> Option<f64> {
-        match (on.reaches_above(-3.0), on.reaches_below(3.0)) {
-            (false, _) => Some(0.0),
-            (true, false) => Some(1.0),
-            (true, true) => None,
-        }
-    }
-    fn range(self, on: Interval) -> Slope {
-        let middle = on.reaches_below(3.0) && on.reaches_above(-3.0);
-        let ramp = middle.then(|| [on.l.max(-3.0), on.u.min(3.0)].map(|s| s / 3.0 + 0.5));
-        let ends = [on.reaches_below(-3.0).then_some(0.0), on.reaches_above(3.0).then_some(1.0)];
-        Slope::hull_of(ramp.into_iter().flatten().chain(ends.into_iter().flatten()), MARGIN)
-    }
+pub(super) fn mish() -> Scalar<impl Formula, impl Formula> {
+    gate(
+        |a, s| (a.product)(s * (a.tanh)(log_1p_exp(a, s))),
+        |a, s| {
+            let inner = log_1p_exp(a, s);
+            (a.tanh)(inner) + (a.product)(s * sech_squared(a, inner) * logistic(a, s))
+        },
+        Slope::new(-0.112_526_122_389_463, 1.088_498_161_251_73),
+        (-2.256_376_396_360_793, 1.490_571_179_485_428),
+        SMALL,
+    )
 }
 
-impl Scalar for Mish {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        A::product(s * A::tanh(softplus::<A>(s)))
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        let inner = softplus::<A>(s);
-        A::tanh(inner) + A::product(s * sech_squared::<A>(inner) * sigmoid::<A>(s))
-    }
-    fn slope(self) -> Slope {
-        Slope::new(-0.112_526_122_389_463, 1.088_498_161_251_73)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, 1.0)
-    }
-    fn range(self, on: Interval) -> Slope {
-        range(self, on, -2.256_376_396_360_793, 1.490_571_179_485_428, MARGIN)
-    }
+pub(super) fn hard_swish() -> Scalar<impl Formula, impl Formula> {
+    let ramp = Piece::Ramp { rate: 3.0, offset: 0.5 };
+    Scalar::new(
+        |_, s| s * (s / 6.0 + 0.5).clamp(0.0, 1.0),
+        |_, s| match s < 3.0 {
+            true if s < -3.0 => 0.0,
+            true => s / 3.0 + 0.5,
+            false => 1.0,
+        },
+        Slope::new(-0.5, 1.5),
+        Shape::Pieces(Pieces::between(0.0, [-3.0, 3.0], ramp, 1.0, true)),
+        Error::Near(4.0, MARGIN),
+    )
 }
 
 #[cfg(test)]

@@ -19,6 +19,6 @@ mod wave;
 
 pub use activation::Activation;
 pub use combination::{Combination, Plane};
-pub use pieces::LinearPieces;
+pub use pieces::Pieces;
 use ranges::Ends;
 pub use slope::Slope;

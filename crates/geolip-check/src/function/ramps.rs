@@ -3,63 +3,27 @@
 //! The slope interval is the hull of 0 and the ramp's slope. **Rounded:** nothing of a clip. A hard sigmoid's value is two
 //! roundings off, and its kinks are where a rounded quotient says, so an interval near one counts as touching it.
 
-use super::scalar::{Arithmetic, Scalar, near};
-use super::{LinearPieces, Slope};
+use super::Slope;
+use super::pieces::{Piece, Pieces};
+use super::scalar::{Error, Formula, MARGIN, Scalar, Shape};
 
-/// max(`min`, min(`max`, s))
-#[derive(Clone, Copy)]
-pub(super) struct Clip {
-    pub min: f64,
-    pub max: f64,
+pub(super) fn clip(min: f64, max: f64) -> Scalar<impl Formula, impl Formula> {
+    let derivative = move |_: &_, s| if (min..max).contains(&s) { 1.0 } else { 0.0 };
+    let pieces = Pieces::between(0.0, [min, max], Piece::Line(1.0), 0.0, true);
+    Scalar::new(move |_, s| s.clamp(min, max), derivative, Slope::new(0.0, 1.0), Shape::Pieces(pieces), Error::Exact)
 }
 
-/// max(0, min(1, `slope`·s + `offset`))
-#[derive(Clone, Copy)]
-pub(super) struct HardSigmoid {
-    pub slope: f64,
-    pub offset: f64,
-}
-
-impl Scalar for Clip {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        s.clamp(self.min, self.max)
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        if (self.min..self.max).contains(&s) { 1.0 } else { 0.0 }
-    }
-    fn slope(self) -> Slope {
-        Slope::new(0.0, 1.0)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        let value = s.clamp(self.min, self.max);
-        (value, value)
-    }
-    fn pieces(self) -> Option<LinearPieces> {
-        Some(LinearPieces::ramp(self.min, self.max, 1.0, true))
-    }
-}
-
-impl Scalar for HardSigmoid {
-    fn value<A: Arithmetic>(self, s: f64) -> f64 {
-        (self.slope * s + self.offset).clamp(0.0, 1.0)
-    }
-    fn derivative<A: Arithmetic>(self, s: f64) -> f64 {
-        if (0.0..1.0).contains(&(self.slope * s + self.offset)) { self.slope } else { 0.0 }
-    }
-    fn slope(self) -> Slope {
-        Slope::hull(0.0, self.slope)
-    }
-    fn enclose(self, s: f64) -> (f64, f64) {
-        near(self, s, 1.0 + self.slope.abs() + self.offset.abs())
-    }
-    fn pieces(self) -> Option<LinearPieces> {
-        if self.slope == 0.0 {
-            return Some(LinearPieces::straight(0.0));
-        }
-        let (zero, one) = (-self.offset / self.slope, (1.0 - self.offset) / self.slope);
-        let (from, to) = if self.slope > 0.0 { (zero, one) } else { (one, zero) };
-        Some(LinearPieces::ramp(from, to, self.slope, false))
-    }
+pub(super) fn hard_sigmoid(slope: f64, offset: f64) -> Scalar<impl Formula, impl Formula> {
+    let derivative = move |_: &_, s| if (0.0..1.0).contains(&(slope * s + offset)) { slope } else { 0.0 };
+    let (zero, one) = (-offset / slope, (1.0 - offset) / slope);
+    let kinks = if slope > 0.0 { [zero, one] } else { [one, zero] };
+    let pieces = match slope == 0.0 {
+        true => Pieces::straight(0.0),
+        false => Pieces::between(0.0, kinks, Piece::Line(slope), 0.0, false),
+    };
+    let error = Error::Near(1.0 + slope.abs() + offset.abs(), MARGIN);
+    let value = move |_: &_, s: f64| (slope * s + offset).clamp(0.0, 1.0);
+    Scalar::new(value, derivative, Slope::hull(0.0, slope), Shape::Pieces(pieces), error)
 }
 
 #[cfg(test)]

@@ -11,8 +11,9 @@
 //! (each family's file says which). Ranges of smooth derivatives are then widened to multiples of `GRID`, so that last digits that
 //! differ between processors (fused products) do not show.
 
-use super::scalar::{Interval, Scalar};
+use super::scalar::{Error, Formula, Interval, MARGIN, NEAR, PORTABLE, Scalar, Shape};
 use super::{Activation, Slope};
+use std::f64::consts::PI;
 
 /// 2⁻³⁴.
 const GRID: f64 = 1.0 / (1_u64 << 34) as f64;
@@ -44,24 +45,64 @@ pub fn value(activation: &Activation, index: usize, s: f64) -> (f64, f64) {
     activation.enclose(index, s)
 }
 
-/// Ranges of smooth derivatives are what `outwards` makes of them, as far as that is in the slope interval.
-pub(super) fn range(function: impl Scalar, on: Interval, outwards: impl Fn(Slope) -> Slope) -> Slope {
-    let whole = function.slope();
-    if on.l.is_nan() || on.u.is_nan() || on.l > on.u {
-        return whole;
+impl<V: Formula, D: Formula> Scalar<V, D> {
+    /// φ(s), enclosed.
+    pub(super) fn enclose(&self, s: f64) -> (f64, f64) {
+        let value = (self.value)(&PORTABLE, s);
+        match self.error {
+            Error::Product if s < 0.0 || s.is_nan() => (value.next_down(), value.next_up()),
+            Error::Exact | Error::Product => (value, value),
+            Error::Near(size, _) => {
+                let margin = MARGIN * size * (1.0 + s.abs());
+                (value - margin, value + margin)
+            }
+        }
     }
-    if let Some(pieces) = function.pieces() {
-        return pieces.range(on).unwrap_or(whole);
+
+    /// The range of φ'. Where it is not exact it is what `outwards` makes of it, as far as that is in the slope interval.
+    pub(super) fn range(&self, on: Interval, outwards: impl Fn(Slope) -> Slope) -> Slope {
+        let whole = self.slope;
+        if on.l.is_nan() || on.u.is_nan() || on.l > on.u {
+            return whole;
+        }
+        let hull = |lowest: bool, highest: bool| {
+            let (left, right) = ((self.derivative)(&PORTABLE, on.l), (self.derivative)(&PORTABLE, on.u));
+            let mut hull = (!left.is_nan() && !right.is_nan()).then(|| Slope::hull(left, right))?;
+            for (_, extreme) in
+                [(lowest, whole.lower), (highest, whole.upper)].into_iter().filter(|(touched, _)| *touched)
+            {
+                hull = hull.join(Slope::new(extreme, extreme));
+            }
+            Some(hull)
+        };
+        let hull = match self.shape {
+            Shape::Pieces(pieces) => match pieces.range(on) {
+                Some((exact, true)) => return exact,
+                Some((hull, false)) => Some(hull),
+                None => None,
+            },
+            Shape::Extremes { lowest, highest } => {
+                let touches = |at: f64| on.l <= at + NEAR && at - NEAR <= on.u;
+                hull(lowest.is_some_and(touches), highest.is_some_and(touches))
+            }
+            // beyond 10⁶ the phase would lose digits; nearly a whole turn has everything
+            Shape::Wave { .. } if on.u - on.l >= 2.0 * PI || on.l.abs() > 1e6 || on.u.abs() > 1e6 => None,
+            Shape::Wave { lowest } => {
+                let (first, last) =
+                    (|at: f64| (on.l - at - NEAR) / (2.0 * PI), |at: f64| (on.u - at + NEAR) / (2.0 * PI));
+                let touches = |at: f64| last(at).floor() >= first(at).ceil();
+                hull(touches(lowest), touches(lowest - PI))
+            }
+        };
+        let Some(hull) = hull else { return whole };
+        let margin = if let Error::Near(_, margin) = self.error { margin } else { 0.0 };
+        let range = outwards(Slope::new(hull.lower - margin, hull.upper + margin));
+        if range.lower.is_nan() || range.upper.is_nan() {
+            return whole; // which `max` and `min` would drop
+        }
+        let inside = Slope::new(range.lower.max(whole.lower), range.upper.min(whole.upper));
+        if inside.lower <= inside.upper { inside } else { whole }
     }
-    if let Some(slope) = function.linear_on(on) {
-        return Slope::new(slope, slope);
-    }
-    let range = outwards(function.range(on));
-    if range.lower.is_nan() || range.upper.is_nan() {
-        return whole; // which `max` and `min` would drop
-    }
-    let inside = Slope::new(range.lower.max(whole.lower), range.upper.min(whole.upper));
-    if inside.lower <= inside.upper { inside } else { whole }
 }
 
 #[cfg(test)]
@@ -94,7 +135,7 @@ mod tests {
                     let v = activation.value(0, s);
                     assert!(below <= v && v <= above && above - below < 1e-6, "{activation}({s})");
                 }
-                let smooth = activation.linear_pieces(0).is_none() && activation.seams(0).is_empty();
+                let smooth = activation.pieces(0).is_none();
                 if smooth {
                     let loose = (least - range.lower).max(range.upper - most);
                     assert!(loose < 1e-7 + 1e-2 * (u - l), "{activation} on [{l}, {u}]: {range:?} is loose by {loose}");

@@ -15,18 +15,14 @@ impl Slope {
         Self { lower, upper }
     }
 
-    /// The hull of two slopes, in either order.
+    /// The hull of two slopes, in either order. (What is not a number is dropped.)
     pub(super) fn hull(a: f64, b: f64) -> Self {
         Self { lower: a.min(b), upper: a.max(b) }
     }
 
-    /// The hull of some slopes, each off by at most `margin`; NaN makes it NaN.
-    pub(super) fn hull_of(slopes: impl Iterator<Item = f64>, margin: f64) -> Self {
-        let undefined = Self::new(f64::NAN, f64::NAN); // which `min` and `max` would drop
-        slopes.fold(Self::new(f64::INFINITY, f64::NEG_INFINITY), |h, v| match v.is_nan() || h.lower.is_nan() {
-            true => undefined,
-            false => Self::new(h.lower.min(v - margin), h.upper.max(v + margin)),
-        })
+    /// The hull of two intervals.
+    pub(super) fn join(self, other: Self) -> Self {
+        Self { lower: self.lower.min(other.lower), upper: self.upper.max(other.upper) }
     }
 
     /// c = (α + β)/2, rounded to nearest.

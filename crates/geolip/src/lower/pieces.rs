@@ -5,7 +5,7 @@
 //! resolution may be missed, so this is no proof of an upper bound; the gradient at every point found is a lower bound.
 
 use super::slopes::slopes_at;
-use crate::function::LinearPieces;
+use crate::function::Pieces;
 use crate::matrix::Matrix;
 use crate::network::{Activation, NodeId};
 use crate::slopes::SlopeNetwork;
@@ -42,7 +42,7 @@ pub(super) fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
             let low = if p == 0 { f64::NEG_INFINITY } else { cuts[p - 1] };
             let high = cuts.get(p).copied().unwrap_or(f64::INFINITY);
             for i in 0..h.rows() {
-                for kink in activation.linear_pieces(i).iter().flat_map(LinearPieces::kinks) {
+                for kink in activation.linear_pieces(i).iter().flat_map(Pieces::seams) {
                     let x = point + (kink - h.at(i, p)) / steep.at(i, p);
                     if x.is_finite() && low < x && x < high {
                         found.push(x);
