@@ -13,7 +13,7 @@
 //! (the rule of [`crate::rounding`]). What is not a number makes the line infinite, which says nothing.
 
 use crate::function::ranges::{self, Ends};
-use crate::function::{Activation, Slope};
+use crate::function::{Activation, Pieces, Slope};
 use crate::rounding::TINY;
 
 /// s ↦ slope·s + offset.
@@ -87,13 +87,11 @@ struct Cells {
 impl Cells {
     fn new(activation: &Activation, index: usize, l: f64, u: f64) -> Self {
         let mut points = vec![l];
-        match ranges::linear_pieces(activation, index) {
-            Some(pieces) => points.extend(pieces.kinks),
-            None => {
-                points.extend((1..CELLS).map(|i| l + (u - l) * (i as f64 / CELLS as f64)));
-                points.extend(ranges::jumps(activation));
-            }
+        let pieces = activation.pieces(index);
+        if !pieces.is_some_and(|pieces| pieces.is_linear()) {
+            points.extend((1..CELLS).map(|i| l + (u - l) * (i as f64 / CELLS as f64)));
         }
+        points.extend(pieces.iter().flat_map(Pieces::seams));
         points.retain(|s| l <= *s && *s < u);
         points.push(u);
         points.sort_by(f64::total_cmp);

@@ -8,7 +8,7 @@
 //! n terms is off by at most γ_{n+8}Σ|A||x|, and by underflow (the rule of [`crate::rounding`]).
 
 use crate::function::lines::{Lines, lines};
-use crate::function::ranges::{Ends, derivative_range, linear_pieces};
+use crate::function::ranges::{Ends, derivative_range};
 use crate::matrix::{Matrix, Store};
 use crate::network::{Activation, Network, NodeId, Op, Slope, Term};
 use crate::place::Region;
@@ -116,7 +116,7 @@ impl Enclosure {
                     let before = &nodes[parent.index()];
                     let own = 0..before.lower.len();
                     let ends = |i: usize| match sides.iter().any(|side| side.neuron == i) {
-                        true if linear_pieces(activation, i).is_some_and(|pieces| pieces.exact) => Ends::Open,
+                        true if activation.linear_pieces(i).is_some_and(|pieces| pieces.exact) => Ends::Open,
                         _ => Ends::Closed,
                     };
                     slopes

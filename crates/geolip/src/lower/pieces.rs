@@ -4,8 +4,10 @@
 //! next, and where these meet a kink the interval is cut. Cuts are computed in plain floating point: pieces shorter than its
 //! resolution may be missed, so this is no proof of an upper bound; the gradient at every point found is a lower bound.
 
-use super::slopes::{Kinks, slopes_at};
+use super::slopes::slopes_at;
+use crate::function::Pieces;
 use crate::matrix::Matrix;
+use crate::network::{Activation, NodeId};
 use crate::slopes::SlopeNetwork;
 
 /// Most pieces, and most multiply–adds of one pass over all.
@@ -16,14 +18,16 @@ const MOST_WORK: usize = 1 << 34;
 /// pieces.
 pub(super) fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
     let inner = network.network();
-    let linear = inner.activations().all(|(_, _, activation)| Kinks::of(activation).linear_between);
+    let linear = |(node, _, activation): (NodeId, NodeId, &Activation)| {
+        (0..inner.node(node).len).all(|i| activation.linear_pieces(i).is_some())
+    };
+    let linear = inner.activations().all(linear);
     if network.inputs() != 1 || !linear || !network.is_elementwise() {
         return None;
     }
     let mut cuts: Vec<f64> = Vec::new();
     let layers: Vec<_> = inner.activations().map(|(_, parent, activation)| (parent, activation)).collect();
     for (parent, activation) in layers {
-        let kinks = Kinks::of(activation).places;
         let points = between(&cuts);
         let n = points.len();
         if n > MOST_PIECES || n.saturating_mul(network.multiply_adds()) > MOST_WORK {
@@ -38,7 +42,7 @@ pub(super) fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
             let low = if p == 0 { f64::NEG_INFINITY } else { cuts[p - 1] };
             let high = cuts.get(p).copied().unwrap_or(f64::INFINITY);
             for i in 0..h.rows() {
-                for kink in &kinks {
+                for kink in activation.linear_pieces(i).iter().flat_map(Pieces::seams) {
                     let x = point + (kink - h.at(i, p)) / steep.at(i, p);
                     if x.is_finite() && low < x && x < high {
                         found.push(x);
@@ -64,7 +68,7 @@ fn between(cuts: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::network::{LinearMap, NetworkBuilder};
 
     #[test]
     fn every_piece_has_one_point() {

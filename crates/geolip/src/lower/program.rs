@@ -30,7 +30,7 @@ pub(super) fn cost(network: &SlopeNetwork) -> Option<f64> {
         return None;
     }
     let network = network.network();
-    let applies = network.activations().all(|(_, _, activation)| has_two_slopes(activation));
+    let applies = network.activations().all(|(id, _, activation)| has_two_slopes(activation, network.node(id).len));
     let (n, m) = (network.inputs() as f64, network.neurons() as f64);
     applies.then_some(STEPS as f64 * n * n * (n + m) / 2.0 + n * network.multiply_adds() as f64)
 }

@@ -36,7 +36,8 @@ impl Realiser {
         let network = network.network();
         let mut layers = network.activations();
         let (node, parent, activation) = layers.next()?;
-        if layers.next().is_some() || !has_two_slopes(activation) || network.node(node).len > MOST_NEURONS {
+        let neurons = network.node(node).len;
+        if layers.next().is_some() || neurons > MOST_NEURONS || !has_two_slopes(activation, neurons) {
             return None;
         }
         let Op::Affine { terms, bias } = &network.node(parent).op else { return None };
@@ -72,27 +73,10 @@ impl Realiser {
     }
 }
 
-/// Whether it is linear on either side of zero, with the ends of its slope interval as slopes.
-pub(super) fn has_two_slopes(activation: &Activation) -> bool {
-    match activation {
-        Activation::Relu | Activation::LeakyRelu { .. } | Activation::PRelu { .. } | Activation::Abs => true,
-        Activation::Sigmoid
-        | Activation::Tanh
-        | Activation::Softsign
-        | Activation::Softplus
-        | Activation::Elu { .. }
-        | Activation::Celu { .. }
-        | Activation::Selu { .. }
-        | Activation::HardSigmoid { .. }
-        | Activation::Clip { .. }
-        | Activation::Silu
-        | Activation::Gelu
-        | Activation::GeluTanh
-        | Activation::HardSwish
-        | Activation::Mish
-        | Activation::Sin
-        | Activation::Cos => false,
-    }
+/// Whether it is linear on either side of zero, so that these slopes are the ends of its slope interval.
+pub(super) fn has_two_slopes(activation: &Activation, neurons: usize) -> bool {
+    let kink = |i| activation.linear_pieces(i).and_then(|pieces| pieces.only_kink());
+    (0..neurons).all(|i| kink(i) == Some(0.0))
 }
 
 /// y ← (LLᵀ)⁻¹ y.

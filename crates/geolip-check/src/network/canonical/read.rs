@@ -179,19 +179,10 @@ fn activation(name: &str, parameters: Vec<f64>) -> Result<Activation, String> {
         ("selu", [alpha, gamma]) => Activation::Selu { alpha: *alpha, gamma: *gamma },
         ("hard-sigmoid", [slope, offset]) => Activation::HardSigmoid { slope: *slope, offset: *offset },
         ("clip", [min, max]) => Activation::Clip { min: *min, max: *max },
-        ("relu", []) => Activation::Relu,
-        ("sigmoid", []) => Activation::Sigmoid,
-        ("tanh", []) => Activation::Tanh,
-        ("softsign", []) => Activation::Softsign,
-        ("softplus", []) => Activation::Softplus,
-        ("abs", []) => Activation::Abs,
-        ("silu", []) => Activation::Silu,
-        ("gelu", []) => Activation::Gelu,
-        ("gelu-tanh", []) => Activation::GeluTanh,
-        ("hard-swish", []) => Activation::HardSwish,
-        ("mish", []) => Activation::Mish,
-        ("sin", []) => Activation::Sin,
-        ("cos", []) => Activation::Cos,
-        _ => return Err(format!("no function '{shown}' with {} parameters is known", parameters.len())),
+        _ => {
+            let plain = Activation::from_name(name).filter(|a| parameters.is_empty() && a.parameters().is_empty());
+            let unknown = || format!("no function '{shown}' with {} parameters is known", parameters.len());
+            return plain.ok_or_else(unknown);
+        }
     })
 }

@@ -1,8 +1,6 @@
 //! What a part is branched by.
 
-use crate::function::ranges::linear_pieces;
 use crate::matrix::Matrix;
-use crate::network::Activation;
 use crate::place::{Knife, Region};
 use crate::problem::Functional;
 use crate::slopes::{Origin, SlopeNetwork};
@@ -48,7 +46,7 @@ impl Losses {
                 }
                 if score > side.0
                     && let Origin::Activation(activation, _) = origin
-                    && let Some(at) = only_kink(activation, j)
+                    && let Some(at) = activation.linear_pieces(j).and_then(|pieces| pieces.only_kink())
                 {
                     side = (score, Some(Knife::Side(layer, j, at)));
                 }
@@ -76,20 +74,10 @@ impl Losses {
     }
 }
 
-/// The kink of an activation that is linear on both sides of it.
-fn only_kink(activation: &Activation, index: usize) -> Option<f64> {
-    let pieces = linear_pieces(activation, index).filter(|pieces| pieces.exact)?;
-    match pieces.kinks.as_slice() {
-        [kink] => Some(*kink),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{LinearMap, NetworkBuilder};
-    use crate::place::Region;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
 
     /// relu(a x₀) + relu(b x₁) on a box of these half-widths around zero.
     fn losses((a, b): (f64, f64), half: (f64, f64)) -> (SlopeNetwork, Losses) {

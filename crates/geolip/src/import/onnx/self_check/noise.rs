@@ -6,7 +6,7 @@
 
 use crate::import::onnx::hints::Coarse;
 use crate::matrix::{Matrix, Store};
-use crate::network::{Activation, Network, NodeId, Op, Values};
+use crate::network::{Network, NodeId, Op, Values};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -71,7 +71,7 @@ pub(super) fn deviation(
                 let applied = Matrix::from_fn(node.len, SAMPLES * k, |i, j| activation.value(i, argument.at(i, j)));
                 // the size of the sum before, not what is left of it: so near a kink every run sees it
                 let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * activation.slope(i).magnitude());
-                let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation));
+                let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + activation.saturation(i));
                 (applied, Matrix::from_fn(node.len, k, units), exact.abs())
             }
             Op::Combine { parents, combination } => {
@@ -115,29 +115,4 @@ fn blur(mut matrix: Matrix, precision: Precision, random: &mut ChaCha8Rng, units
         }
     }
     matrix
-}
-
-/// What an activation of the form c·(eˢ − 1) subtracts near zero: implementations lose what is below a rounding of it.
-fn saturation(activation: &Activation) -> f64 {
-    match activation {
-        Activation::Elu { alpha } | Activation::Celu { alpha } => alpha.abs(),
-        Activation::Selu { alpha, gamma } => (alpha * gamma).abs(),
-        Activation::Relu
-        | Activation::LeakyRelu { .. }
-        | Activation::PRelu { .. }
-        | Activation::Sigmoid
-        | Activation::Tanh
-        | Activation::Softsign
-        | Activation::Softplus
-        | Activation::HardSigmoid { .. }
-        | Activation::Clip { .. }
-        | Activation::Abs
-        | Activation::Silu
-        | Activation::Gelu
-        | Activation::GeluTanh
-        | Activation::HardSwish
-        | Activation::Mish
-        | Activation::Sin
-        | Activation::Cos => 0.0,
-    }
 }
