@@ -6,7 +6,7 @@
 //! derivative that plain floating point finds to be 0 proves nothing: 10¹⁶ + 1 − 10¹⁶ is 0, too.
 
 use super::proved::ProvedSlopes;
-use super::slopes::FEW_INPUTS;
+use super::tuning::FEW_INPUTS;
 use crate::matrix::Matrix;
 use crate::network::{LinearMap, Network, Op};
 

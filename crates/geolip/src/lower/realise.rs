@@ -1,5 +1,6 @@
 //! Inputs that realise a given activation pattern, where every pattern can be realised.
 
+use super::portfolio::{Progress, Search};
 use crate::certificate::rank::has_full_row_rank;
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::{Activation, Network, NodeId, Op};
@@ -18,6 +19,17 @@ pub struct Realiser {
     /// The Cholesky factor of W₁W₁ᵀ, in plain floating point.
     factor: Matrix,
     activation: Activation,
+}
+
+/// Offers inputs that realise the patterns, and sees whether they attain what these promise.
+pub(super) fn run(search: &mut Search<'_>) -> Progress {
+    let (Some(realiser), patterns) = (search.asked.realiser, search.asked.patterns) else { return Progress::Open };
+    let realised: Vec<Vec<f64>> = patterns.iter().map(|pattern| realiser.realise(pattern)).collect();
+    let slopes = search.best.offer_columns(&realised);
+    let attained = |(p, pattern): (usize, &Pattern)| {
+        pattern.slopes.iter().zip(&slopes).all(|(wanted, found)| *wanted == found.column(p))
+    };
+    if patterns.iter().enumerate().all(attained) { Progress::Attained } else { Progress::Open }
 }
 
 /// Most neurons for which the proof is tried: it takes their square times the number of inputs, and their cube.
