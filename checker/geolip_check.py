@@ -15,17 +15,19 @@ Jacobian of the linear network that has these slopes:
     for all v in V:   |J(v)' u|* <= upper                                     (for a linear functional u of the output)
                       |J(v)|     <= upper                                     (for a norm of the output)
 
-with the dual of the input norm, or the operator norm. As V holds the slopes between any two inputs (on a convex
-region), the Lipschitz constant of u'y, or y, is at most `upper`. It is read off in whole numbers: no statement here
-rests on floating point. Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py
-proves, geolip_region.py knows regions.
+with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
+where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. A product p q has a
+slope for each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
+Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_places.py knows
+slopes and trees, geolip_region.py boxes and their parts.
 
 Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) -
 2 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <=
 sum zeta w^2 + sum gamma x^2; w = t u and the best t give (u'Uy)^2 <= (sum zeta u^2)(sum gamma x^2), whose factors are
 at most their maxima over the unit balls (`support`). *Signs* (one hidden layer): u'J = A (t, 1), t in [-1, 1]; its
-norm is convex, so largest at signs; see `check_signs`. *Cases*: |J(v)'u| is convex in each slope, so it is largest at
-an end. *Parts* cover the region. *Inputs*: the unit ball of l1 is the hull of the coordinate vectors.
+norm is convex, so largest at signs; see `check_signs`. *Trees*: |J(v)'u| is convex in each slope, so it is largest at
+an end, and parts cover their region; see geolip_places.py. *Inputs*: the unit ball of l1 is the hull of the coordinate
+vectors.
 """
 
 from __future__ import annotations
@@ -37,29 +39,22 @@ from fractions import Fraction
 from pathlib import Path
 
 from geolip_network import BadFile, Network, fields, index, items, load_json, number, numbers, only
+from geolip_places import Local, leaves
 from geolip_proofs import (
     Form,
     NotCovered,
     Rejected,
+    Unproved,
     exact,
     gradient_sizes,
     multiplier_form,
     power_sum_at_most_one,
     root_up,
     sign_program,
-    slopes_everywhere,
 )
-from geolip_region import Part, twins_of
+from geolip_region import Part
 
 MOST_UNDECIDED = 9  # of neurons, for a proof by patterns
-
-
-class Local:
-    """A network with slope intervals: `wide` for forms, `tight` (inside these) for intervals; and whether no input is
-    left at all."""
-
-    def __init__(self, network, tight, wide, empty=False):
-        self.network, self.tight, self.wide, self.empty = network, tight, wide, empty
 
 
 class Output:
@@ -97,9 +92,9 @@ class Claim:
             raise Rejected("the bound is negative")
 
 
-def require(holds, reason):
+def require(holds, reason, kind=Rejected):
     if not holds:
-        raise Rejected(reason)
+        raise kind(reason)
 
 
 # -------------------------------------------------------------------------------------------------------- what follows
@@ -158,10 +153,10 @@ def read_form(value):
     return numbers(zeta), numbers(gamma), [numbers(layer) for layer in items(lambda_)], test
 
 
-def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slopes=None, alone=False):
+def check_multipliers(local: Local, norm, claim: Claim, value, alone, inputs=None):
     zeta, gamma, lambda_, test = read_form(value)
     require(test is None or not alone, "a random test where a proof is needed")
-    network, slopes = local.network, local.wide if slopes is None else slopes
+    network, slopes = local.network, local.wide
     rows = claim.output.rows
     count = network.inputs if inputs is None else len(inputs)
     require(len(zeta) == (len(rows) if claim.output.norm in ("linf", "l1") else 1), "zeta has the wrong length")
@@ -174,13 +169,13 @@ def check_multipliers(local: Local, norm, claim: Claim, value, inputs=None, slop
         raise NotCovered("random test")
     per_input = gamma if len(gamma) == count else gamma * count
     form = multiplier_form(network, slopes, inputs, rows, zeta, per_input, lambda_)
-    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it")
+    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it", Unproved)
 
 
 def check_inputs(local: Local, norm, claim: Claim, value):
     """In l1 the norm is that of the largest column: those listed by forms of that input alone, the others by
     intervals."""
-    require(norm == "l1", "a proof by inputs is one in l1 alone")
+    require(norm == "l1", "a proof by inputs works only in l1")
     listed = []
     for entry in items(value):
         i, multipliers = fields(entry, "input multipliers")
@@ -188,10 +183,11 @@ def check_inputs(local: Local, norm, claim: Claim, value):
     require(all(a < b for (a, _), (b, _) in itertools.pairwise(listed)), "inputs are not in ascending order")
     require(all(i < local.network.inputs for i, _ in listed), "there is no such input")
     for i, multipliers in listed:  # with one input all norms are the same
-        check_multipliers(local, "linf", claim, multipliers, inputs=[i], alone=True)
+        check_multipliers(local, "linf", claim, multipliers, alone=True, inputs=[i])
     done = {i for i, _ in listed}
     sizes = input_sizes(local.network, local.tight, claim.output)
-    require(all(size <= claim.upper for i, size in enumerate(sizes) if i not in done), "an input's interval is larger")
+    others = (size for i, size in enumerate(sizes) if i not in done)
+    require(all(size <= claim.upper for size in others), "an input's interval is larger", Unproved)
 
 
 def input_sizes(network, slopes, output: Output) -> list[Fraction]:
@@ -203,22 +199,23 @@ def input_sizes(network, slopes, output: Output) -> list[Fraction]:
 
 def check_intervals(local: Local, norm, claim: Claim):
     sizes = input_sizes(local.network, local.tight, claim.output)
-    require(local.empty or dual_norm_is_at_most(norm, sizes, claim.upper), "the intervals give a larger bound")
+    holds = local.empty or dual_norm_is_at_most(norm, sizes, claim.upper)
+    require(holds, "the intervals give a larger bound", Unproved)
 
 
 def check_patterns(local: Local, norm, claim: Claim):
     """The norm is convex in each slope: it is enough to look at the ends of those few that are not fixed."""
     open_ = [(a, j) for a, layer in enumerate(local.tight) for j, (low, high) in enumerate(layer) if low != high]
-    require(len(open_) <= MOST_UNDECIDED, "too many neurons are undecided")
+    require(len(open_) <= MOST_UNDECIDED, "too many neurons are undecided", Unproved)
     for choice in itertools.product((0, 1), repeat=len(open_)):
         slopes = [list(layer) for layer in local.tight]
         for (a, j), end in zip(open_, choice, strict=True):
             slopes[a][j] = (slopes[a][j][end],) * 2
         sizes = input_sizes(local.network, slopes, claim.output)
-        require(dual_norm_is_at_most(norm, sizes, claim.upper), "a pattern has a larger bound")
+        require(dual_norm_is_at_most(norm, sizes, claim.upper), "a pattern has a larger bound", Unproved)
 
 
-def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
+def check_signs(local: Local, norm, claim: Claim, value):
     """One hidden layer: |A s|* over signs s = (t, 1), A' x <= ... by q = sum gamma x^2 + sum delta s^2 - 2 x'As + 2
     sum mu sigma y y >= 0.
 
@@ -227,7 +224,7 @@ def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
     all edges between inputs and neurons, x rho and s/rho give sqrt(sum gamma sum delta) + M; in l2, with none at
     inputs, sqrt(gamma (sum delta + 2 M)).
     """
-    slopes = local.wide if slopes is None else slopes
+    slopes = local.wide
     gamma, delta, cuts = fields(value, "gamma delta cuts")
     gamma, delta = not_negative(numbers(gamma), "gamma"), not_negative(numbers(delta), "delta")
     require(norm in ("linf", "l2"), "signs prove bounds in linf and l2")
@@ -249,7 +246,7 @@ def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
     for cut in items(cuts):
         cycle, signs, mu = items(cut) if len(items(cut)) == 3 else _bad_cut()
         cycle, mu = [index(v) for v in items(cycle)], number(mu)
-        require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is no cycle")
+        require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is not a cycle")
         require(
             len(set(cycle)) == len(cycle) and all(v < form.n for v in cycle),
             "a cut repeats a variable, or has an unknown one",
@@ -273,110 +270,66 @@ def check_signs(local: Local, norm, claim: Claim, value, slopes=None):
         require(left >= 0 and left**2 >= g * d, "the multipliers prove a larger bound")
     else:
         require(claim.upper**2 >= g * (d + 2 * constant), "the multipliers prove a larger bound")
-    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it")
+    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it", Unproved)
 
 
 def _bad_cut():
     raise BadFile("a cut needs variables, signs and a weight")
 
 
-def check_cases(local: Local, norm, claim: Claim, value):
-    sizes = [len(layer) for layer in local.wide]
-    waiting, leaves = [{}], []
-    for branch in items(value):
-        require(waiting, "the tree goes on after its last case")
-        path = waiting.pop()
-        kind, own = only(branch)
-        if kind == "leaf":
-            leaves.append((path, own))
-            continue
-        if kind != "split" or len(items(own)) != 2:
-            raise BadFile("a branch is a split or a leaf")
-        at = (index(own[0]), index(own[1]))
-        require(
-            at[0] < len(sizes) and at[1] < sizes[at[0]] and at not in path, "a split of an unknown neuron, or twice"
-        )
-        waiting += [{**path, at: 1}, {**path, at: 0}]  # the lower end comes first
-    require(not waiting, "the tree lacks cases")
-    for path, own in leaves:
-        slopes = [list(layer) for layer in local.wide]
-        for (a, j), end in path.items():
-            slopes[a][j] = (slopes[a][j][end],) * 2
-        kind, proof = only(own)
-        if kind == "multipliers":
-            check_multipliers(local, norm, claim, proof, slopes=slopes, alone=True)
-        elif kind == "signs":
-            check_signs(local, norm, claim, proof, slopes=slopes)
-        else:
-            raise BadFile("a case is proved by multipliers or signs")
+def check_tree(local: Local, norm, claim: Claim, value):
+    for _ in leaves(local, value):  # that it is whole, before anything is proved
+        pass
+    for part, ends, proof in leaves(local, value):
+        prove(local.at(part, ends), norm, Claim(claim.output, claim.upper, proof), alone=True)
 
 
-def check_parts(local: Local, norm, claim: Claim, value, region: Part | None):
-    require(region is not None, "parts need a region")
-    network = local.network
-    sizes = [network.nodes[node][1] for node in network.activations]
-    twins = twins_of(network)
-    waiting, leaves = [region], []
-    for node in items(value):
-        require(waiting, "the tree goes on after its last part")
-        part = waiting.pop()
-        kind, own = only(node)
-        if kind == "leaf":
-            leaves.append((part, own))
-        elif kind == "cut" and len(items(own)) == 2:
-            i, at = index(own[0]), number(own[1])
-            require(i < network.inputs and part.lower[i] <= at <= part.upper[i], "a cut outside its part")
-            waiting += part.cut(i, at)
-        elif kind == "side" and len(items(own)) == 3:
-            a, j, at = index(own[0]), index(own[1]), number(own[2])
-            require(a < len(sizes) and j < sizes[a], "a cut at an unknown neuron")
-            waiting += part.side(a, j, at, twins)
-        else:
-            raise BadFile("a part is cut, or a leaf")
-    require(not waiting, "the tree lacks parts")
-    for part, proof in leaves:
-        kind = proof if isinstance(proof, str) else only(proof)[0]
-        require(kind not in ("outputs", "parts"), "a part is proved by one form, cases, signs, inputs or intervals")
+def check_outputs(local: Local, norm, claim: Claim, value, alone):
+    """The norm into linf is the largest of those of all outputs."""
+    require(claim.output.norm == "linf", "a claim for each output proves the largest output alone")
+    claims = [read_claim(c, local.network.outputs) for c in items(value)]
+    numbers_ = [str(k) for k in range(local.network.outputs)]
+    require([c.output.text for c in claims] == numbers_, "a claim for each output is needed, in their order")
+    left_out = None
+    for c in claims:
+        require(c.upper <= claim.upper, "an output's bound is larger")
         try:
-            check_single(on(network, part), norm, claim, proof, None, alone=True)
-        except Rejected as reason:
-            raise Rejected(f"on a part {reason}, or this checker's intervals are wider") from None
+            prove(local, norm, c, alone)
+        except NotCovered as reason:
+            left_out = reason  # unless another output's claim is rejected
+    if left_out is not None:
+        raise left_out
 
 
-def on(network: Network, part: Part) -> Local:
-    """The network on a part. Narrow intervals are widened where forms use them, as whoever made the multipliers did:
-    any interval that holds the slopes will do, so how this is rounded does not matter."""
-    tight, empty = part.slopes(network)
-    wide = [[_widened(*ends) for ends in layer] for layer in tight]
-    return Local(network, tight, wide, empty)
+FORMERLY = {"cases": "tree", "parts": "tree"}  # in version 2
 
 
-def _widened(low, high):
-    more = 0.5 * (1e-7 - (high - low))
-    if more <= 0 or low == high:
-        return low, high
-    return min(low, low - more), max(high, high + more)
-
-
-def check_single(local: Local, norm, claim: Claim, proof, region, alone=False):
+def prove(local: Local, norm, claim: Claim, alone=False):
+    """That a claim holds in its place, or an exception; `alone` without random tests."""
     require(claim.output.fits, "the claim is about outputs that do not exist")
-    kind, value = (proof, None) if isinstance(proof, str) else only(proof)
-    if kind == "multipliers":
-        check_multipliers(local, norm, claim, value, alone=alone)
-    elif kind == "inputs":
-        check_inputs(local, norm, claim, value)
-    elif kind == "signs":
-        check_signs(local, norm, claim, value)
-    elif kind == "cases":
-        check_cases(local, norm, claim, value)
-    elif kind == "parts":
-        check_parts(local, norm, claim, value, region)
-    elif kind == "intervals" and value is None:
-        check_intervals(local, norm, claim)
-    elif kind == "patterns" and value is None:
-        check_patterns(local, norm, claim)
-    else:
-        raise BadFile("a proof is of no known kind")
+    kind, value = (claim.proof, None) if isinstance(claim.proof, str) else only(claim.proof)
+    kind = FORMERLY.get(kind, kind)
+    try:
+        if kind == "multipliers":
+            check_multipliers(local, norm, claim, value, alone)
+        elif kind == "outputs":
+            check_outputs(local, norm, claim, value, alone)
+        elif kind == "inputs":
+            check_inputs(local, norm, claim, value)
+        elif kind == "signs":
+            check_signs(local, norm, claim, value)
+        elif kind == "tree":
+            check_tree(local, norm, claim, value)
+        elif kind == "intervals" and value is None:
+            check_intervals(local, norm, claim)
+        elif kind == "patterns" and value is None:
+            check_patterns(local, norm, claim)
+        else:
+            raise BadFile("a proof is of no known kind")
+    except Unproved as reason:
+        if not local.may_be_narrower:
+            raise
+        raise Rejected(f"{reason}, or this checker's intervals are wider") from None
 
 
 def read_claim(value, outputs: int) -> Claim:
@@ -384,50 +337,27 @@ def read_claim(value, outputs: int) -> Claim:
     return Claim(Output(output, outputs), number(upper), proof)
 
 
-def check_claim(local: Local, norm, claim: Claim, region):
-    if isinstance(claim.proof, dict) and "outputs" in claim.proof:
-        require(claim.output.norm == "linf", "a claim for each output proves the largest output alone")
-        claims = [read_claim(c, local.network.outputs) for c in items(only(claim.proof)[1])]
-        texts = [c.output.text for c in claims]
-        require(
-            texts == [str(k) for k in range(local.network.outputs)], "a claim for each output is needed, in their order"
-        )
-        for c in claims:
-            require(c.upper <= claim.upper, "an output's bound is larger")
-            require(
-                not (isinstance(c.proof, dict) and "outputs" in c.proof),
-                "a claim for each output proves the largest output alone",
-            )
-            check_single(local, norm, c, c.proof, region)
-    else:
-        check_single(local, norm, claim, claim.proof, region)
-
-
 def check(network: Network, data: bytes) -> list[str]:
     """The claims, all of them verified; or an exception."""
     form, version, hash_, norm, bounds, where, _ = fields(
         load_json(data), "format version network norm bounds", "region notes"
     )
-    require(form == "geolip-certificate" and version == 2, "no geolip certificate of version 2")
+    of_these = type(version) is int and version in (2, 3)
+    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 3, or 2")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")
     claims = [read_claim(c, network.outputs) for c in bounds]
-    if where is None:
-        slopes = slopes_everywhere(network)
-        local = Local(network, slopes, slopes)
-    else:
+    if where is not None:
         lower, upper, ball = fields(where, "lower upper", "ball")
-        region = Part(numbers(lower), numbers(upper))
+        region = Part(numbers(lower), numbers(upper), whole=True, ball=ball is not None)
         require(len(region.lower) == len(region.upper) == network.inputs, "the region has another number of inputs")
         require(all(a <= b for a, b in zip(region.lower, region.upper, strict=True)), "the region is empty")
-        if ball is not None:
-            raise NotCovered("ball")
-        local = on(network, region)
+    local = Local(network, region)
     lines, left_out = [], None
     for claim in claims:
         try:
-            check_claim(local, norm, claim, region)
+            prove(local, norm, claim)
         except NotCovered as reason:
             left_out = reason  # unless another claim is rejected
         constant = "FGL" if region is None else "local Lip"
@@ -446,6 +376,8 @@ def verdict(network_path: str, certificate_path: str) -> tuple[int, list[str]]:
         return 1, [f"rejected: {reason}"]
     except NotCovered as reason:
         return 3, [f"not covered: {reason}"]
+    except RecursionError:
+        return 2, ["bad file: it is nested too deeply"]
     except (BadFile, OSError) as reason:
         return 2, [f"bad file: {reason}"]
 

@@ -30,7 +30,7 @@ def _once(pairs):
 
 
 def _refuse(name):
-    raise BadFile(f"{name} is no number here")
+    raise BadFile(f"{name} is not a number here")
 
 
 def _whole(text):
@@ -71,7 +71,7 @@ def only(value) -> tuple[str, object]:
 def index(value, limit: int | None = None) -> int:
     """A whole number of at least 0, below the limit."""
     if type(value) is not int or value < 0 or (limit is not None and value >= limit):
-        raise BadFile(f"{str(value)[:40]} is no whole number in its range")
+        raise BadFile(f"{str(value)[:40]} is not a whole number in its range")
     return value
 
 
@@ -101,8 +101,8 @@ def numbers(value) -> list[float]:
 # ----------------------------------------------------------------------------------------------------- exact arithmetic
 
 
-def exact(value: float) -> tuple[int, int]:
-    """(m, s) with value = m * 2**s exactly."""
+def exact(value) -> tuple[int, int]:
+    """(m, s) with value = m * 2**s exactly; value may also be a Fraction whose denominator is a power of two."""
     top, bottom = value.as_integer_ratio()
     return top, 1 - bottom.bit_length()
 
@@ -144,11 +144,17 @@ FUNCTIONS = {
     "celu": 1, "selu": 2, "hard-sigmoid": 2, "clip": 2, "abs": 0, "silu": 0, "gelu": 0, "gelu-tanh": 0, "hard-swish":
     0, "mish": 0, "sin": 0, "cos": 0,
 }  # fmt: skip
+COMBINATIONS = ("product",)  # functions of two nodes, entry by entry
 
 
 class Network:
     """`nodes` holds ("input", n), ("affine", n, [(parent, Map)], bias or None), ("activate", n, parent, name,
-    parameters)."""
+    parameters), ("combine", n, [parent, parent], name).
+
+    `layers` holds the layers of neurons z = v h that the network has as a linear one: (node, the parent h). An
+    activation has one layer; a function of two nodes has one for each of them, in their order, or one if they are the
+    same.
+    """
 
     def __init__(self, data: bytes):
         form, version, nodes, output = fields(load_json(data), "format version nodes output")
@@ -163,7 +169,9 @@ class Network:
                 raise BadFile(f"node {place} is empty or too large")
         self.output = index(output, len(self.nodes))
         self.inputs, self.outputs = self.nodes[0][1], self.nodes[self.output][1]
-        self.activations = [i for i, node in enumerate(self.nodes) if node[0] == "activate"]
+        functions = (i for i, node in enumerate(self.nodes) if node[0] in ("activate", "combine"))
+        self.layers = [(i, h) for i in functions for h in dict.fromkeys(self.parents(i))]
+        self.sizes = [self.nodes[i][1] for i, _ in self.layers]
         read = {self.output}
         for i in range(len(self.nodes) - 1, 0, -1):
             if i not in read:
@@ -173,7 +181,9 @@ class Network:
 
     def parents(self, i):
         node = self.nodes[i]
-        return [] if node[0] == "input" else [node[2]] if node[0] == "activate" else [p for p, _ in node[2]]
+        if node[0] == "affine":
+            return [p for p, _ in node[2]]
+        return node[2] if node[0] == "combine" else [node[2]] if node[0] == "activate" else []
 
     def _node(self, place, kind, value):
         if (kind == "input") != (place == 0):
@@ -193,6 +203,14 @@ class Network:
             if any(m.rows != n or m.cols != self.nodes[p][1] for p, m in read) or (bias is not None and len(bias) != n):
                 raise BadFile(f"lengths do not fit at node {place}")
             return ("affine", n, read, bias)
+        if kind == "combine":
+            parents, name = fields(value, "parents function")
+            parents = [index(p, place) for p in items(parents)]
+            if name not in COMBINATIONS:
+                raise BadFile(f"node {place} has an unknown function")
+            if len(parents) != 2 or self.nodes[parents[0]][1] != self.nodes[parents[1]][1]:
+                raise BadFile(f"lengths do not fit at node {place}")
+            return ("combine", self.nodes[parents[0]][1], parents, name)
         if kind != "activate":
             raise BadFile(f"node {place} is of no known kind")
         parent, name, parameters = fields(value, "parent function parameters")
@@ -220,6 +238,8 @@ class Network:
                 digest.update(_numbers(node[3] or []))
             elif node[0] == "activate":
                 digest.update(_count(node[2]) + _text(node[3]) + _numbers(node[4]))
+            elif node[0] == "combine":
+                digest.update(_count(2) + _count(node[2][0]) + _count(node[2][1]) + _text(node[3]))
         return digest.hexdigest()
 
 

@@ -10,11 +10,15 @@ from fractions import Fraction
 
 from geolip_network import Network, Row, combine, exact
 
-Slopes = list[list[tuple[float, float]]]  # (alpha, beta) by activation layer and neuron
+Slopes = list[list[tuple[float, float]]]  # (alpha, beta) by layer of neurons and neuron
 
 
 class Rejected(Exception):
     """The proof does not show what is claimed."""
+
+
+class Unproved(Rejected):
+    """It might with narrower slope intervals."""
 
 
 class NotCovered(Exception):
@@ -38,7 +42,9 @@ FIXED_SLOPES = {
 
 def slopes_everywhere(network: Network) -> Slopes:
     result = []
-    for node in network.activations:
+    for node, _ in network.layers:
+        if network.nodes[node][0] == "combine":
+            raise Rejected(f"node {node} ({network.nodes[node][3]}) has slopes of any size over all inputs")
         _, n, _, name, p = network.nodes[node]
         if name == "prelu":
             result.append([(min(a, 1.0), max(a, 1.0)) for a in p])
@@ -67,12 +73,12 @@ def slopes_everywhere(network: Network) -> Slopes:
 
 
 class Variables:
-    """Which numbers the variables have: inputs first, then the entries of each activation layer in turn."""
+    """Which numbers the variables have: inputs first, then the entries of each layer of neurons in turn."""
 
     def __init__(self, network: Network):
         self.first = [network.inputs]
-        for node in network.activations:
-            self.first.append(self.first[-1] + network.nodes[node][1])
+        for size in network.sizes:
+            self.first.append(self.first[-1] + size)
         self.count = self.first[-1]
 
 
@@ -84,7 +90,7 @@ def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row
     moving = range(network.inputs) if inputs is None else inputs
     values: list[list[Row]] = []
     layers, free = [], []
-    for node in network.nodes:
+    for place, node in enumerate(network.nodes):
         if node[0] == "input":
             rows = [({i: 1}, 0) if i in moving else ({}, 0) for i in range(node[1])]
         elif node[0] == "affine":
@@ -93,14 +99,18 @@ def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row
                 parts = [(m, s, values[parent][j]) for parent, map_ in node[2] for j, m, s in map_.entries[i]]
                 rows.append(combine(parts))
         else:
-            h, a = values[node[2]], len(layers)
-            own = [bool(row[0]) and low != high for row, (low, high) in zip(h, slopes[a], strict=True)]
-            rows = [
-                ({of.first[a] + j: 1}, 0) if own[j] else combine([(*exact(slopes[a][j][0]), row)])
-                for j, row in enumerate(h)
-            ]
-            layers.append(h)
-            free.append(own)
+            rows = None
+            for parent in dict.fromkeys(network.parents(place)):
+                h, a = values[parent], len(layers)
+                own = [bool(row[0]) and low != high for row, (low, high) in zip(h, slopes[a], strict=True)]
+                z = [
+                    ({of.first[a] + j: 1}, 0) if own[j] else combine([(*exact(slopes[a][j][0]), row)])
+                    for j, row in enumerate(h)
+                ]
+                layers.append(h)
+                free.append(own)
+                # a function of two nodes is the sum of both layers
+                rows = z if rows is None else [combine([(1, 0, x), (1, 0, y)]) for x, y in zip(rows, z, strict=True)]
         values.append(rows)
     return layers, free, values[network.output]
 
@@ -230,14 +240,15 @@ def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
     for entries in rows:
         ends: list = [(0, {}) for _ in network.nodes]  # by node a shift, and (low, high) of entries, times 2**shift
         _leave(ends, network.output, *_aligned({k: (u, u) for k, u in entries}))
-        layer = len(network.activations)
+        waiting = list(zip(network.layers, slopes, strict=True))
         for place in range(len(network.nodes) - 1, 0, -1):
             node, (shift, own) = network.nodes[place], ends[place]
-            if node[0] == "activate":
-                layer -= 1
-                low, factors = _aligned({j: slopes[layer][j] for j in own})
-                products = {j: [e * v for e in own[j] for v in factors[j]] for j in own}
-                _leave(ends, node[2], shift + low, {j: (min(p), max(p)) for j, p in products.items()})
+            if node[0] != "affine":
+                while waiting and waiting[-1][0][0] == place:
+                    (_, parent), intervals = waiting.pop()
+                    low, factors = _aligned({j: intervals[j] for j in own})
+                    products = {j: [e * v for e in own[j] for v in factors[j]] for j in own}
+                    _leave(ends, parent, shift + low, {j: (min(p), max(p)) for j, p in products.items()})
                 continue
             for parent, map_ in node[2]:
                 low, whole = map_.aligned()

@@ -1,10 +1,11 @@
 """What a network does on a box of inputs, or a part of one: intervals for every pre-activation, and the slopes that
 follow.
 
-Only piecewise linear functions: on an interval their slopes are those of the pieces that meet it. Intervals come from
-interval arithmetic and from backward linear bounds (a linear function is carried back through the maps, at an
-activation through a line below or above it, and is least at a corner of the box); where pre-activations lie on given
-sides, multiples of these inequalities are added first. Lines, slopes of lines and multiples are *hints*, found in
+Only piecewise linear functions and products: on an interval the slopes of the first are those of the pieces that meet
+it; those of a product are its other factor, d(pq) = q dp + p dq. Intervals come from interval arithmetic and from
+backward linear bounds (a linear function is carried back through the maps, at an activation through a line below or
+above it, at a product through a plane, and is least at a corner of the box); where pre-activations lie on given sides,
+multiples of these inequalities are added first. Lines, slopes of lines and multiples are *hints*, found in
 floating point: whatever they are, the bounds they give are worked out exactly, and hold. What is not looked for here,
 and another checker may know, makes intervals wider, never wrong.
 """
@@ -15,7 +16,7 @@ import math
 from fractions import Fraction
 
 from geolip_network import Network, combine, exact
-from geolip_proofs import NotCovered, Slopes
+from geolip_proofs import NotCovered, Slopes, Unproved
 
 STEPS, STEP, SHRINK = 10, 0.4, 0.75  # of the search for better lines below ReLUs
 DIGITS = 192  # significant bits that ends of intervals keep, rounded outwards
@@ -108,14 +109,42 @@ def outward(x: Fraction, sign: int) -> Fraction:
     return Fraction(units, 1 << shift) if shift >= 0 else Fraction(units << -shift)
 
 
+def double(x: Fraction, sign: int) -> float:
+    """A double that is at most (-1) or at least (1) x, and next to it."""
+    try:
+        v = float(x)
+    except OverflowError:
+        raise Unproved("a slope is too large to compute with") from None
+    beyond = v > x if sign < 0 else v < x  # compared exactly
+    return math.nextafter(v, sign * INFINITE) if beyond else v
+
+
+# ------------------------------------------------------------------------------------------------------------- products
+
+
+def planes(p, q, same: bool):
+    """((a, b, c) below, (a, b, c) above, (least, largest value)): with p and q in their intervals p q is at least, and
+    at most, a p + b q + c; as (p - p0)(q - q0) >= 0, and (p - p0)(q1 - q) >= 0. With `same` p is q: p^2 >= 2 m p - m^2,
+    and p^2 <= (p0 + p1) p - p0 p1."""
+    corners = [a * b for a in p for b in q]
+    least, most = min(corners), max(corners)
+    if same:
+        middle = sum(p) / 2
+        least = Fraction(0) if p[0] <= 0 <= p[1] else least
+        below, above = (middle, middle, -middle * middle), (*p, -p[0] * p[1])
+    else:
+        below, above = (q[0], p[0], -p[0] * q[0]), (q[1], p[0], -p[0] * q[1])
+    return below, above, (outward(least, -1), outward(most, 1))
+
+
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
 def twins_of(network: Network) -> dict[tuple[int, int], list[tuple[int, bool]]]:
     """By layer and neuron: the neurons whose pre-activation is the same function, or (True) its negative."""
     twins: dict = {}
-    for a, node in enumerate(network.activations):
-        parent = network.nodes[network.nodes[node][2]]
+    for a, (_, h) in enumerate(network.layers):
+        parent = network.nodes[h]
         if parent[0] != "affine":
             continue
         seen: dict = {}
@@ -133,18 +162,20 @@ def twins_of(network: Network) -> dict[tuple[int, int], list[tuple[int, bool]]]:
 
 class Part:
     """The inputs of a box at which pre-activations lie on given sides: (layer, neuron, number, whether at least
-    that)."""
+    that). `whole`: nothing is cut; `ball`: only those in some ball of it, which is all that is known of this ball."""
 
-    def __init__(self, lower, upper, sides=()):
-        self.lower, self.upper, self.sides = lower, upper, tuple(sides)
+    def __init__(self, lower, upper, sides=(), whole=False, ball=False):
+        self.lower, self.upper, self.sides, self.whole, self.ball = lower, upper, tuple(sides), whole, ball
 
     def cut(self, i: int, at: float) -> list[Part]:
-        """Both sides of x_i = at, that with x_i <= at last."""
+        """Both sides of x_i = at, that with x_i <= at first."""
         below, above = list(self.upper), list(self.lower)
         below[i] = above[i] = at
-        return [Part(above, self.upper, self.sides), Part(self.lower, below, self.sides)]
+        return [Part(self.lower, below, self.sides), Part(above, self.upper, self.sides)]
 
     def side(self, a: int, j: int, at: float, twins) -> list[Part]:
+        """Both sides of h_j = at in layer a, that with h_j <= at first."""
+
         def with_(above):
             known = [(a, j, at, above)]
             known += [
@@ -152,7 +183,7 @@ class Part:
             ]
             return Part(self.lower, self.upper, (*self.sides, *known))
 
-        return [with_(True), with_(False)]
+        return [with_(False), with_(True)]
 
     def slopes(self, network: Network) -> tuple[Slopes, bool]:
         """Slope intervals on this part, and whether no input is found to lie in it.
@@ -160,6 +191,11 @@ class Part:
         A neuron that is on one side of a kink counts the slopes on that side alone: those of almost every input of
         the part. (Where its pre-activation is at the kink on more than a boundary, its gradient is 0 almost
         everywhere there, and its slope does not matter.)"""
+        if self.ball:
+            raise NotCovered("ball")
+        for node in network.nodes:
+            if node[0] == "activate":
+                pieces(node[3], node[4], 0)  # or it is not covered
         enclosure = Enclosure(network, self)
         return enclosure.slopes, enclosure.empty
 
@@ -168,10 +204,10 @@ class Part:
 
 
 class Enclosure:
-    """Intervals of every node, in order; `slopes` by activation layer."""
+    """Intervals of every node, in order; `slopes` by layer of neurons."""
 
     def __init__(self, network: Network, part: Part):
-        self.network = network
+        self.network, self.part = network, part
         self.box = [(Fraction(a), Fraction(b)) for a, b in zip(part.lower, part.upper, strict=True)]
         self.ends: list[list[tuple[Fraction, Fraction]]] = []
         self.lines: list = []
@@ -186,7 +222,7 @@ class Enclosure:
             elif node[0] == "affine":
                 ends = [self._affine(node, i) for i in range(node[1])]
             else:
-                known, free = self._activation(node, [s for s in part.sides if s[0] == len(self.slopes)])
+                known, free = self._activation(node) if node[0] == "activate" else (self._product(node), None)
                 ends = [line[2] for line in known]
             self.ends.append(ends)
             self.lines.append(known)
@@ -201,10 +237,35 @@ class Enclosure:
                 low, high = low + w * a, high + w * b
         return outward(low, -1), outward(high, 1)
 
-    def _activation(self, node, sides):
+    def _activation(self, node):
         _, n, parent, name, p = node
-        pieces(name, p, 0)  # or it is not covered
+        ends, layer = self.ends[parent], len(self.slopes)
+        last = layer + 1 == len(self.network.layers)
+
+        def open_(j):
+            slopes = slope_range(name, p, j, *ends[j])
+            return slopes[0] < slopes[1] or (not last and slopes[0])
+
+        self._before(layer, parent, open_, lambda j: name == "relu" and ends[j][0] < 0 < ends[j][1])
+        sided = {j for a, j, _, _ in self.part.sides if a == layer} if name != "hard-sigmoid" else ()
+        self.slopes.append([slope_range(name, p, j, *ends[j], open_=j in sided) for j in range(n)])
+        free = [name == "relu" and ends[j][0] < 0 < ends[j][1] for j in range(n)]
+        return [lines(name, p, j, *ends[j]) for j in range(n)], free
+
+    def _product(self, node):
+        _, n, (p, q), _ = node
+        for layer, parent in enumerate(dict.fromkeys((p, q)), len(self.slopes)):
+            self._before(layer, parent, lambda _: True, lambda _: False)
+        factors = [(q, 1), (p, 1)] if p != q else [(p, 2)]
+        for factor, times in factors:
+            self.slopes.append([(double(times * a, -1), double(times * b, 1)) for a, b in self.ends[factor]])
+        return [planes(self.ends[p][j], self.ends[q][j], p == q) for j in range(n)]
+
+    def _before(self, layer, parent, open_, free):
+        """Makes the intervals of what a function reads narrower: by the sides of the part, and by backward bounds where
+        these may help (`open_`), with better lines where these may (`free`)."""
         ends = self.ends[parent]
+        sides = [side for side in self.part.sides if side[0] == layer]
         for _, j, at, above in sides:
             self._half_space(parent, j, Fraction(at), above)
             low, high = ends[j]
@@ -212,23 +273,17 @@ class Enclosure:
             if ends[j][0] > ends[j][1]:
                 self.empty, ends[j] = True, (low, high)
         before = self.network.nodes[parent]
-        plain = before[0] == "input" or (before[0] == "affine" and len(before[2]) == 1 and before[2][0][0] == 0)
+        plain = before[0] in ("input", "activate") or (
+            before[0] == "affine" and len(before[2]) == 1 and before[2][0][0] == 0
+        )
         if self.half_spaces and sides and self._least({}, Fraction(0)) is None:
             self.empty = True
         if self.half_spaces or not plain:
-            last = len(self.slopes) + 1 == len(self.network.activations)
-            for j in range(n):
-                slopes = slope_range(name, p, j, *ends[j])
-                if ends[j][0] < ends[j][1] and (
-                    slopes[0] < slopes[1] or (not last and slopes[0])
-                ):  # else nothing to gain
+            for j in range(len(ends)):
+                if ends[j][0] < ends[j][1] and open_(j):
                     self._tighten(parent, j, 0)
-                if name == "relu" and ends[j][0] < 0 < ends[j][1]:
+                if free(j):
                     self._tighten(parent, j, STEPS)
-        sided = {j for _, j, _, _ in sides} if name != "hard-sigmoid" else ()
-        self.slopes.append([slope_range(name, p, j, *ends[j], open_=j in sided) for j in range(n)])
-        free = [name == "relu" and ends[j][0] < 0 < ends[j][1] for j in range(n)]
-        return [lines(name, p, j, *ends[j]) for j in range(n)], free
 
     def _tighten(self, node, j, steps):
         low, high = self.ends[node][j]
@@ -268,6 +323,14 @@ class Enclosure:
                     constant += sum(Fraction(m) * Fraction(2) ** s * Fraction(kind[3][i]) for i, (m, s) in own.items())
                 for parent, map_ in kind[2]:
                     rows = [(m, s + t, ({j: w}, 0)) for i, (m, s) in own.items() for j, w, t in map_.entries[i]]
+                    self._collect(met, parent, rows)
+                continue
+            if kind[0] == "combine":
+                of = {i: self.lines[place][i][0 if m > 0 else 1] for i, (m, _) in own.items()}
+                constant += sum(Fraction(m) * Fraction(2) ** s * of[i][2] for i, (m, s) in own.items())
+                for argument, parent in enumerate(kind[2]):
+                    slopes = {i: exact(of[i][argument]) for i in own}
+                    rows = [(m, s + slopes[i][1], ({i: slopes[i][0]}, 0)) for i, (m, s) in own.items()]
                     self._collect(met, parent, rows)
                 continue
             rows = []
@@ -330,6 +393,13 @@ class Enclosure:
                         from_ = values.get(parent, {})
                         total += sum(math.ldexp(m, s) * from_.get(j, 0.0) for j, m, s in map_.entries[i])
                     values[place][i] = total
+                continue
+            if kind[0] == "combine":
+                p, q = (values.get(parent, {}) for parent in kind[2])
+                values[place] = {}
+                for i, (m, _) in own.items():
+                    a, b, c = map(nearest, self.lines[place][i][0 if m > 0 else 1])
+                    values[place][i] = a * p.get(i, 0.0) + b * q.get(i, 0.0) + c
                 continue
             from_ = values.get(kind[2], {})
             values[place] = {}

@@ -1,8 +1,8 @@
 //! The kernels inside a bound: one sweep, one elimination, one matrix–vector product as the unit.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use geolip::certificate::QuadraticForm;
 use geolip::dual::{Recovery, Repair};
+use geolip::form::QuadraticForm;
 use geolip::import::{ImportOptions, load};
 use geolip::matrix::{Matrix, Store, multiply};
 use geolip::relaxation::{Ascent, Point, VectorNetwork};
@@ -14,14 +14,15 @@ fn kernels(c: &mut Criterion) {
     let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
     for name in ["digits-784-256-10", "digits-784-7x64-10"] {
         let imported = load(&models.join(format!("{name}.onnx")), &ImportOptions::default()).expect("a shipped model");
-        let vector_network = VectorNetwork::new(&imported.network, InputNorm::Linf);
+        let network = geolip::slopes::SlopeNetwork::everywhere(&imported.network).expect("bounded slopes");
+        let vector_network = VectorNetwork::new(&network, InputNorm::Linf);
         let functionals: Vec<Functional> = (0..5).map(Functional::output).collect();
         let starts: Vec<Point> = (0..5).map(|p| Point::random(&vector_network, 8, 0, p)).collect();
         let start = Point::concat(&starts.iter().collect::<Vec<_>>());
         let mut ascent = Ascent::new(&vector_network, functionals.clone(), start);
         c.bench_function(&format!("{name}: one sweep of five outputs, k = 8"), |b| b.iter(|| ascent.step()));
 
-        let form = QuadraticForm::new(&imported.network);
+        let form = QuadraticForm::within(&network, f64::INFINITY).expect("no limit");
         let recovery = Recovery::new(&vector_network, &functionals);
         (0..200).for_each(|_| ascent.step());
         let (_, sweep) = ascent.settle(0);

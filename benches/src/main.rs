@@ -60,7 +60,7 @@ fn norm_product(network: &Path) -> f64 {
     };
     let affine = network.nodes().iter().filter_map(|node| match &node.op {
         Op::Affine { terms, .. } => Some(terms.iter().map(|t| norm(&t.map)).sum::<f64>()),
-        Op::Input | Op::Activate { .. } => None,
+        Op::Input | Op::Activate { .. } | Op::Combine { .. } => None,
     });
     affine.product()
 }

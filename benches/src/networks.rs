@@ -104,7 +104,7 @@ impl<'a> Sweeps<'a> {
 }
 
 /// The vector network whose sweeps are timed.
-pub fn vector_network(network: &Network) -> VectorNetwork<'_> {
+pub fn vector_network(network: &geolip::slopes::SlopeNetwork) -> VectorNetwork<'_> {
     VectorNetwork::new(network, InputNorm::L2)
 }
 

@@ -1,12 +1,16 @@
 //! A ResNet-18 for images of 32 × 32 pixels with random weights, as PyTorch writes it to ONNX for inference: batch
 //! normalisation is folded into the convolutions.
 
+#[path = "../../crates/geolip/src/onnx/proto.rs"]
+#[allow(dead_code, reason = "the messages of ONNX files, of which a writer needs a part")]
+mod proto;
+
 use crate::networks::Random;
 use prost::Message;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use proto::attribute_proto::AttributeType;
+use proto::tensor_proto::DataType;
+use proto::tensor_shape_proto::{Dimension, dimension};
+use proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
@@ -108,7 +112,6 @@ impl Graph {
     fn finish(self, input: &[i64], output: &str, result: &[i64]) -> Vec<u8> {
         assert_eq!(self.numbers, PARAMETERS, "it is a ResNet-18");
         let graph = GraphProto {
-            name: "main_graph".to_owned(),
             node: self.nodes,
             initializer: self.stored,
             input: vec![declared("input", input)],
@@ -144,9 +147,9 @@ fn ints(name: &str, ints: &[i64]) -> AttributeProto {
 }
 
 fn declared(name: &str, dims: &[i64]) -> ValueInfoProto {
-    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)), ..Dimension::default() };
+    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)) };
     let shape = Some(TensorShapeProto { dim: dims.iter().map(dimension).collect() });
     let tensor = type_proto::Tensor { elem_type: DataType::Float as i32, shape };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }
+    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type) }
 }

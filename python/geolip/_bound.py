@@ -128,31 +128,43 @@ def bound(
 
     Args:
         network: a network, or the path of a file.
-        norm: of input changes: ``"linf"``, ``"l2"``, ``"l1"``, or a number p of at least 2.
-        output: ``"each"``; an index I; a margin ``"I-J"`` or (I, J); ``"pairs"``; a norm of the whole
-            output ``"linf"``, ``"l2"``, ``"l1"``; or u of shape (outputs,), or a file of it, for uᵀy.
-        center: an input, shape (inputs,); many, shape (count, inputs), for a list of reports; or a file with
-            one number per input (.npy, .csv or text), or with many inputs, of which `row` chooses one.
+        norm: norm of input changes: ``"linf"`` (largest entry), ``"l2"`` (Euclidean), ``"l1"``, a number p of at
+            least 2, or ``"all"`` (linf, l2 and l1).
+        output: what to bound: ``"each"`` output, one output I (from 0), a margin ``"I-J"`` or (I, J), all
+            ``"pairs"``, the largest output (``"linf"``) or another norm of the whole output (``"l2"``, ``"l1"``),
+            or a vector u of shape (outputs,) or in a file (.npy or .txt), for uᵀy.
+        center: bound the network near this input only: an array of shape (inputs,); many, shape (count, inputs),
+            for a list of reports; or a file with one number per input (.npy, .csv or text), or with many inputs,
+            from which `row` chooses one.
         radius: how far from the centre the region reaches.
-        region_norm: of that distance: ``"linf"`` (a box) or ``"l2"`` (a ball), whatever `norm` is.
-        clip: (LO, HI): only inputs with all entries between them.
-        row: which of several centres.
-        scale: what the numbers of `center` are multiplied by, such as 1/255 for pixels.
-        header, label_column: as for :func:`geolip.radius`.
-        box: shape (2, inputs), lower and upper ends; or a file of these, or a VNN-LIB property (.vnnlib).
-        split: cut the region (a box) into parts for this many seconds.
-        tol: relative gap between bound and relaxation at which an output is done.
-        cuts: tighten the relaxation of a network with one hidden layer by cuts (linf and l2).
-        exact: search for the formal Lipschitz constant itself by branch and bound.
-        checkpoint: the file in which that search is kept, to go on from.
-        case_limit: cases per output after which that search stops.
-        time_limit: seconds after which bounds are no longer improved.
-        memory_limit: GiB that a proof may take; above it, certificates are probabilistic (proofs that take less than
-            256 MiB are made in any case).
-        effort: work on the bounds from below, in units of the usual.
-        threads: worker threads; results do not depend on it [one per core].
-        seed: of everything random; the same seed gives the same numbers, to the last bit.
-        progress: True for a tqdm bar, or a function that is told what happens.
+        region_norm: the norm of that distance: ``"linf"`` (a box) or ``"l2"`` (a ball), whatever `norm` is.
+        clip: restrict the region to inputs with all entries between these two, (LO, HI).
+        row: which of several centres, counted from 0 [all of them].
+        scale: multiply the numbers of `center` by this, such as 1/255 for pixels.
+        header: whether the first line of that file is a heading [a line without any number is a heading].
+        label_column: the column with the labels: its number from 0, its name in the heading, ``"last"`` or
+            ``"none"`` [the first, if there is one column more than inputs; refused if it might be another].
+        box: bound the network on this box only: an array of shape (2, inputs), lower and upper ends; a file of
+            these (.npy, .csv or text); or a VNN-LIB property (.vnnlib), of which only the input box is read.
+        split: branch and bound for this many seconds, or until the bounds from both sides agree to the tolerance: a
+            box of at most 24 inputs is cut into parts, elsewhere slopes are fixed as by `exact`; with `exact`, in such
+            parts, too.
+        tol: relative gap between the certified bound and the relaxation at which work on an output ends.
+        cuts: tighten the relaxation of a network with one hidden layer by cuts: a smaller bound, in seconds (linf
+            and l2).
+        exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and
+            the best pattern agree to the tolerance; what is found before the time limit is certified all the same.
+        checkpoint: save that search to this file, and resume it from there if the file exists; it must be of the
+            same question and version.
+        case_limit: stop that search after this many cases per output.
+        time_limit: stop improving bounds after this many seconds; certifying what was found takes extra time.
+        memory_limit: memory that a proof may take, in GiB. Networks that need more, or minutes for one proof, get
+            probabilistic certificates, with gaps of 1e-3 or more; those that need less than 256 MiB always get a
+            proof.
+        effort: work on the lower bounds, as a multiple of the usual; 10 takes up to 10 times as long.
+        threads: number of worker threads; results do not depend on it [one per core].
+        seed: seed for everything random; the same seed gives the same numbers, to the last bit.
+        progress: show a tqdm bar (True), or tell a function what happens.
 
     Raises:
         OptionError: an option is out of range, or makes no sense for the network.
@@ -271,9 +283,10 @@ def check(
         certificate: what :attr:`geolip.Report.certificate` gives, its `to_dict()`, the bytes of a
             certificate file, or the file's path.
         network: the network it is about, or the path of its file.
-        seed: of the numbers of random tests, to repeat a check; by default they come from the operating system. What
-            a test says holds only if the seed was chosen after the certificate.
-        memory_limit: GiB that the forms behind proofs may take; a certificate that needs more is refused.
+        seed: draw the numbers of random tests from this seed instead of the operating system, to repeat a check; a
+            test then means something only if the seed was chosen after the certificate.
+        memory_limit: memory that the forms behind proofs may take, in GiB; a certificate that needs more is
+            refused.
 
     Returns:
         The accepted bounds, all of those in the file.

@@ -106,12 +106,22 @@ def compare(
     seed: int = 0,
     progress: Progress = False,
 ) -> Comparison:
-    """Puts this package's bound beside those of nine other methods: value, time, what it guarantees.
+    """Compares this package's bound with those of seven other methods: value, time, what each guarantees.
 
-    Args are those of :func:`geolip.bound`; `time_limit` holds for every method by itself.
+    Args:
+        network: a network, or the path of a file.
+        norm: norm of input changes: ``"linf"`` (largest entry), ``"l2"`` (Euclidean), ``"l1"``, or a number p of at
+            least 2.
+        output: what to bound, as for :func:`geolip.bound`; not every method has norms of the whole output, and the
+            table shows the largest value.
+        time_limit: stop each method after this many seconds, and show what it has by then.
+        memory_limit: memory that a proof may take, in GiB.
+        threads: number of worker threads; results do not depend on it [one per core].
+        seed: seed for everything random; the same seed gives the same numbers, to the last bit.
+        progress: show a tqdm bar (True), or tell a function what happens.
     """
     choices = {
-        **_geolip.defaults(),
+        **_geolip.defaults("bound"),
         "norm": str(norm),
         "output": output_choice(output),
         "time_limit": time_limit,

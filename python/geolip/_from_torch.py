@@ -243,7 +243,7 @@ def _is_what_runs(module: nn.Module, seen: Any, followed: nn.Module, inputs: tup
     text = difference(seen, watched(followed, inputs))
     if text is not None:
         raise NetworkFileError(
-            f"{type(module).__name__} does other operations when it runs than when it is exported: it {text}; a "
+            f"{type(module).__name__} does different operations when it runs than when it is exported: it {text}; a "
             "network does the same at every input and in every mode"
         )
 

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _geolip
 from ._network import Network
 from .errors import NetworkFileError, OptionError
 
@@ -90,12 +91,13 @@ class Identities:
     def of_job(self, job: Mapping[str, Any]) -> Plain:
         """A job of :func:`geolip.bound`, without what its result does not depend on."""
         parts: dict[str, Plain] = {}
+        manner = {name for name, option in _geolip.options("bound").items() if option["kind"] == "manner"}
         for name, value in job.items():
             if name == "network":
                 parts[name] = self._network(value)
             elif name == "checkpoint":
                 parts[name] = None if value is None else os.fspath(value)  # the search writes it
-            elif name not in ("threads", "progress"):
+            elif name not in manner:
                 parts[name] = self.of(value)
         return parts
 
@@ -194,7 +196,7 @@ class Identities:
             plain = value.detach().cpu().resolve_conj().resolve_neg()
             flat = plain.reshape(-1).contiguous().view(torch.uint8).numpy()
         except (RuntimeError, TypeError, NotImplementedError) as error:
-            raise OptionError(f"a {value.layout} tensor cannot be told from another: {error}") from None
+            raise OptionError(f"a {value.layout} tensor cannot be compared with another: {error}") from None
         kind = f"{type(value).__name__} of {value.dtype}{', with gradient' if value.requires_grad else ''}"
         return {"tensor": list(value.shape), "type": kind, "sha256": digest(flat.tobytes())}
 
@@ -218,8 +220,8 @@ class Identities:
         unseen = sorted(UNSEEN & _globals(value.__code__) - value.__globals__.keys())
         if unseen:
             raise OptionError(
-                f"{name} calls {unseen[0]}, so what it reads cannot be told, and no result can be kept for it; name "
-                "what it reads, or leave resume out"
+                f"{name} calls {unseen[0]}, so what it reads cannot be determined, and no result can be kept for it; "
+                "name what it reads, or leave resume out"
             )
         reads = {key: self.of(part) for key, part in sorted(reads_of(value).items())}
         reads |= {f"import {module}": self._imported(module) for module in sorted(_imports(value))}
@@ -260,8 +262,8 @@ class Identities:
         except Exception as error:
             name = f"{type(value).__module__}.{type(value).__qualname__}"
             raise OptionError(
-                f"what a {name} holds cannot be told ({error}), so no result can be kept for it; give it as numbers, "
-                "text or a file, or leave resume out"
+                f"what a {name} holds cannot be determined ({error}), so no result can be kept for it; "
+                "give it as numbers, text or a file, or leave resume out"
             ) from None
 
     def _tellable(self, held: dict[str, Any]) -> Plain:

@@ -199,13 +199,15 @@ def load(
 
     Args:
         path: the file. ONNX files may have weights in files beside them.
-        activation: between the layers of a weight list [relu].
-        transposed: whether the matrices of a weight list are in × out.
-        prefix: what the names of the arrays of a weight list begin with that are read, one network of several; all of
-            them are of one network, and ``""`` says so of the whole file.
-        input: the input of an ONNX file that alone moves, by name [all, as one vector].
-        output_name: the output of an ONNX file that is bounded, by name [the first].
-        until: an inner tensor or node of an ONNX file up to which it is bounded, such as the logits.
+        activation: activation between the layers of a weight list, which does not name it itself [relu].
+        transposed: whether the matrices of a weight list are in × out [as out x in; a .mat file that fits both ways
+            is refused].
+        prefix: read only the arrays of a weight list whose names begin with this, and take all of them as one
+            network; ``""`` takes the whole file as one [a file that may hold two networks is refused].
+        input: bound the response to this input of an ONNX file only, with the others fixed [all inputs, as one
+            vector].
+        output_name: bound this output of an ONNX file [the first].
+        until: bound an ONNX file only up to this inner tensor (or node), such as the logits before a softmax.
 
     Raises:
         UnsupportedNetworkError: with `obstacles`, everything that is not supported.

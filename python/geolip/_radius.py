@@ -121,7 +121,7 @@ class Radii(Sequence[Radius]):
         return headings, [sample._cells() for sample in self]
 
     def _caption(self) -> str:
-        caption = f"inputs move in {self.norm}; within its radius no input is classified otherwise (proved)"
+        caption = f"inputs move in {self.norm}; within its radius no input is classified differently (proved)"
         return "\n".join([caption, *self.notes])
 
     def __repr__(self) -> str:
@@ -157,20 +157,20 @@ def radius(
 
     Args:
         network: a network, or the path of a file.
-        center: an input, shape (inputs,), or many, shape (count, inputs); or a data file with one per row
-            (.npy, .csv or text). Rows with one number more than inputs begin with a label.
-        label: the output that has to stay the largest [the label of the row, or the prediction]; for many inputs,
-            shape (count,).
-        norm: in which inputs move: ``"linf"`` or ``"l2"``.
-        clip: (LO, HI): only inputs with all entries between them count.
-        row: which of several inputs.
-        scale: what the numbers of `center` are multiplied by, such as 1/255 for pixels.
-        header: whether the first line of the file is a heading [a line without any number is].
-        label_column: the column with the labels: its number from 0, its name in the heading, ``"last"`` or ``"none"``
-            [the first where there is one column more than inputs, refused where it might be another].
+        center: the input, an array of shape (inputs,), or many, shape (count, inputs); or a data file with one per
+            row (.npy, .csv or text). Rows with one number more than inputs begin with a label (see `label_column`).
+        label: the output that has to stay the largest; for many inputs an array of them, shape (count,) [the label
+            of the row, or the prediction].
+        norm: the norm in which inputs move: ``"linf"`` or ``"l2"``.
+        clip: consider only inputs with all entries between these two, (LO, HI).
+        row: which of several centres, counted from 0 [all of them].
+        scale: multiply the numbers of `center` by this, such as 1/255 for pixels.
+        header: whether the first line of that file is a heading [a line without any number is a heading].
+        label_column: the column with the labels: its number from 0, its name in the heading, ``"last"`` or
+            ``"none"`` [the first, if there is one column more than inputs; refused if it might be another].
         tol: relative width of the bracket at which the search for a radius ends.
-        linear_bounds_only: leave out local Lipschitz constants: faster, and rarely smaller radii.
-        progress: True for a tqdm bar, or a function that is told what happens.
+        linear_bounds_only: do without local Lipschitz constants: faster, and radii are rarely smaller.
+        progress: show a tqdm bar (True), or tell a function what happens.
 
     Returns:
         A :class:`Radius` for one input, :class:`Radii` (a sequence of these) for many.

@@ -101,10 +101,6 @@ def complain(**given: object) -> None:
     if center is not None and radius is None:
         raise OptionError("a center needs a radius, how far the region reaches")
     if center is None:
-        options = {"radius": None, "region_norm": "linf", "clip": None, "row": None, "scale": 1.0, "header": None}
-        options |= {"label_column": None}
-        for name, default in options.items():
-            if given[name] != default:
+        for name, option in _geolip.options("bound").items():
+            if "center" in option["needs"] and given[name] != option["default"]:
                 raise OptionError(f"{name} needs a center")
-    if given["split"] is not None and given["exact"]:
-        raise OptionError("splitting a region and an exact search are two ways to tighten a bound; give one of them")

@@ -45,7 +45,7 @@ class ResultsFile:
         head = json.dumps({"geolip results": FORMAT, "question": question}, sort_keys=True)
         self._salt = digest(head.encode())
         if path.exists() and not path.is_file():
-            raise OptionError(f"{path} is no ordinary file; give the name of a new one")
+            raise OptionError(f"{path} is not a regular file; give the name of a new one")
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0)
         self._file = open(os.open(path, flags, 0o666), "r+b", buffering=0)  # noqa: SIM115  closed by `close`
         _open.add(self)
@@ -89,11 +89,13 @@ class ResultsFile:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise OptionError(f"{self._path} is in use by another run; let it end, or give another file") from None
+            raise OptionError(
+                f"{self._path} is in use by another run; wait until it ends, or give another file"
+            ) from None
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.ENOTSUP, errno.ENOLCK):
                 raise
-            warnings.warn(f"{self._path} cannot be locked here ({error}); give it to one run at a time", stacklevel=2)
+            warnings.warn(f"{self._path} cannot be locked here ({error}); use it in one run at a time", stacklevel=2)
 
     def _read(self, head: str, question: dict[str, Any]) -> dict[str, Any]:
         """The values by key; the file, if it is empty, is begun."""

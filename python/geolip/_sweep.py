@@ -219,11 +219,11 @@ def _entry(result: Result) -> dict[str, Any]:
     entry = {"key": result.key, "value": value, "error": result.error, "seconds": result.seconds}
     try:
         if _has_other_keys(value):
-            raise TypeError("keys of dictionaries are text there")
+            raise TypeError("its dictionary keys have to be text")
         json.dumps(entry)
     except (TypeError, ValueError) as error:
         raise OptionError(
-            f"the value of job {result.index} is nothing that JSON holds ({error}); return plain data"
+            f"the value of job {result.index} cannot be written as JSON ({error}); return plain data"
         ) from None
     return entry
 

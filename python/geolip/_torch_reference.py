@@ -206,7 +206,7 @@ def _rows(module: nn.Module, inputs: list[torch.Tensor]) -> list[Array]:
     """The outputs, of one row of the inputs after the other."""
     rows = [[_array(y) for y in leaves(module(*(x[i : i + 1].clone() for x in inputs)))] for i in range(len(inputs[0]))]
     if any(len(row) != len(rows[0]) for row in rows) or not rows[0]:
-        raise TypeError("the outputs are no tensors, or not always as many")
+        raise TypeError("the outputs are not tensors, or their number changes")
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
 

@@ -151,7 +151,7 @@ class VectorNetwork:
             raise UnsupportedNetworkError(f"{name} lets Python see values of its input ({seen.reads[0].strip('_')})")
         text = difference(seen, watched(fx.Interpreter(self._traced).run, [row]))
         if text is not None:
-            raise UnsupportedNetworkError(f"{name} does other operations when it runs than in its trace: it {text}")
+            raise UnsupportedNetworkError(f"{name} does different operations when it runs than in its trace: it {text}")
 
     def _refuse_difference(self, one: Any, other: Any, what: str) -> None:
         same = isinstance(one, Tensor) and isinstance(other, Tensor) and one.shape == other.shape

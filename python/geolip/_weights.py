@@ -73,7 +73,7 @@ def _array(given: Any, what: str) -> npt.NDArray[Any]:
     try:
         array = np.asarray(given)
     except Exception as error:
-        raise OptionError(f"{what} is no array of numbers: {_line(error)}") from None
+        raise OptionError(f"{what} is not an array of numbers: {_line(error)}") from None
     if isinstance(array, np.ma.MaskedArray):
         raise OptionError(f"{what} is masked; fill in what is masked")
     return array

@@ -35,7 +35,7 @@ class NotCertifiedError(GeolipError, RuntimeError):
 
 
 class InternalError(GeolipError, RuntimeError):
-    """What was found contradicts itself, so no result is given out. Please report it with the network file."""
+    """What was found contradicts itself, so the result is withheld. Please report it with the network file."""
 
 
 class CertificateFormatError(GeolipError, ValueError):

@@ -49,7 +49,7 @@ def value(first):
         (lambda w: w[0], "a matrix of rows"),
         (lambda w: w[None], "a matrix of rows"),
         (lambda w: 3.0, "a matrix of rows"),
-        (lambda w: [[1.0, 2.0], [3.0], [4.0, 5.0]], "no array of numbers"),
+        (lambda w: [[1.0, 2.0], [3.0], [4.0, 5.0]], "not an array of numbers"),
         (lambda w: "weights.npy", "is a str"),
     ],
 )

@@ -1,13 +1,9 @@
-"""The same numbers, names, defaults and errors as the command line."""
-
-import inspect
-import re
+"""The same numbers and errors as the command line; names and defaults are compared by `test_options.py`."""
 
 import numpy as np
 import pytest
 
 import geolip
-from geolip import _geolip
 
 NET = "digits-784-64-10.onnx"
 DEEP = "digits-784-64-64-10.onnx"
@@ -160,20 +156,6 @@ def test_radii_are_equal(models, command_line_json, data, arguments, options):
             assert list(found.accuracy([0, 0.005, 0.02])) == [a["accuracy"] for a in expected["accuracy"]]
 
 
-def test_defaults_of_radius(command_line):
-    signature = inspect.signature(geolip.radius).parameters
-    ours = {n: p.default for n, p in signature.items() if n not in ("network", "center", "progress")}
-    assert ours == _geolip.radius_defaults()
-    text = command_line("radius", "--help").stdout
-    options = set(re.findall(r"^ {1,8}(?:-\w, )?--([a-z-]+)", text, re.M))
-    files = {"results", "json", "help", "radii"}  # `geolip.map`, and what the result has
-    known = {*signature, *inspect.signature(geolip.load).parameters}
-    assert {name.replace("-", "_") for name in options - files} <= known
-    for name in ("norm", "tol", "scale"):
-        (given,) = re.findall(rf"--{name} [^[]*\[default:\s+([^\]]+)\]", text)
-        assert given == ours[name] if name == "norm" else float(given) == ours[name]
-
-
 def test_all_norms_are_a_list(models, command_line_json):
     expected = command_line_json("bound", models / NET, "--norm", "all", "--output", "0")
     reports = geolip.bound(models / NET, norm="all", output=0)
@@ -213,30 +195,6 @@ def test_comparisons_are_equal(models, command_line_json):
     for method in geolip.compare(models / NET, "l2", 8).to_dict()["methods"]:
         theirs = timeless(expected[method["method"]])
         assert {key: method[key] for key in theirs} == theirs
-
-
-def test_defaults_are_the_engines_and_the_command_lines(command_line):
-    signature = inspect.signature(geolip.bound).parameters
-    ours = {name: p.default for name, p in signature.items() if name not in ("network", "progress")}
-    assert ours == _geolip.defaults()
-    text = command_line("bound", "--help").stdout
-    sections = re.split(r"^ {1,8}(?:-\w, )?--", text, flags=re.M)
-    found = {s.split()[0]: re.search(r"\[default:\s+([^\]]+)\]", s) for s in sections}
-    for name, default in ours.items():
-        assert f"--{name.replace('_', '-')}" in text, f"the command line has no {name}"
-        if default is None or default is False:
-            continue
-        given = found[name.replace("_", "-")][1]
-        assert given == str(default) or float(given) == default, name
-
-
-def test_options_of_the_command_line_are_keywords(command_line):
-    """A new option of `geolip bound` fails here until Python has it."""
-    options = set(re.findall(r"^ {1,8}(?:-\w, )?--([a-z-]+)", command_line("bound", "--help").stdout, re.M))
-    files = {"certificate", "witness", "pattern", "json", "help", "report"}  # what a report object has
-    names = {name.replace("-", "_") for name in options - files}
-    known = {*inspect.signature(geolip.bound).parameters, *inspect.signature(geolip.load).parameters}
-    assert names <= known
 
 
 def test_errors_are_the_same_lines(models, command_line, data):
@@ -288,7 +246,6 @@ def test_regions_that_make_no_sense():
         ({"center": [0, 0], "radius": 1, "region_norm": "l3"}, "l3"),
         ({"center": [0, 0, 0, 0], "radius": 1}, "center: row 0 has 4 numbers, but the network has 2 inputs"),
         ({"center": [0, 0], "radius": 1, "split": 0}, "split is 0"),
-        ({"center": [0, 0], "radius": 1, "split": 1, "exact": True}, "two ways"),
     ]:
         with pytest.raises(geolip.OptionError, match=reason):
             geolip.bound(net, **options)

@@ -11,6 +11,7 @@
 //! Weights are random. Whole bounds run in processes of their own. Not a test: it asserts no times.
 
 use geolip::import::{ImportOptions, load};
+use geolip::slopes::SlopeNetwork;
 use geolip::{InputNorm, Options, Silent, bound};
 use geolip_benches::networks::{self, COLUMNS, Sweeps};
 use geolip_benches::process::{self, Run};
@@ -52,6 +53,7 @@ fn scaling() {
 /// Four chains, (size, channels) of their feature maps.
 fn scaling_of(what: &str, shapes: [(usize, usize); 4]) {
     let networks = shapes.map(|(size, channels)| networks::chain(size, channels, channels));
+    let networks = networks.each_ref().map(|network| SlopeNetwork::everywhere(network).expect("bounded slopes"));
     let vector_networks = networks.each_ref().map(|network| networks::vector_network(network));
     let mut sweeps = vector_networks.each_ref().map(Sweeps::new);
     // in turns, so that what else the machine does meets all alike
@@ -156,7 +158,8 @@ fn resnet18() {
     print_bound("l2", &run, &run.json["bounds"][0]);
 
     let imported = load(&path, &ImportOptions::default()).expect("it was just bounded");
-    let vector_network = networks::vector_network(&imported.network);
+    let network = SlopeNetwork::everywhere(&imported.network).expect("bounded slopes");
+    let vector_network = networks::vector_network(&network);
     let mut sweeps = Sweeps::new(&vector_network);
     (0..=SWEEPS).for_each(|_| sweeps.time());
     println!("one sweep, {COLUMNS} columns");

@@ -1,12 +1,16 @@
 //! What can be typed. Ranges that depend on the network are the library's to check.
+//!
+//! An option's help, its default and what it needs are not here but in the library's table of options, from which `options.rs`
+//! adds them: a field that is no `Option` has its default there.
 
 use crate::files::Named;
 use crate::region::{DataArguments, RegionArguments, RegionChoiceError};
 use clap::{Args, Parser, Subcommand};
-use geolip::certificate::{CheckOptions, Randomness};
+use geolip::form::Randomness;
 use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::CheckOptions;
 use geolip::{InputNorm, Network, Options, Outputs, ProblemError, RadiusOptions, Weights};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,7 +20,7 @@ use std::time::Duration;
 /// Bytes.
 const GIB: f64 = (1 << 30) as f64;
 
-/// Certified Lipschitz bounds of neural networks: a number from above that is proved, a number from below that is attained.
+/// Certified Lipschitz bounds of neural networks: an upper bound that is proved, a lower bound that is attained.
 #[derive(Debug, Parser)]
 #[command(name = "geolip", version, max_term_width = 100)]
 pub struct Arguments {
@@ -30,13 +34,13 @@ pub enum Command {
     Bound(Box<BoundArguments>),
     /// Check a certificate against a network: exit code 0 if it holds, 1 if not
     Check(CheckArguments),
-    /// Put every method side by side: value, time, what it guarantees
+    /// Compare the bound with those of other methods: value, time, what each guarantees
     Compare(CompareArguments),
     /// Certify how far inputs may move before their classification can change
     Radius(RadiusArguments),
     /// Show what a network file holds: layers, shapes, activations and their slopes, or why it is not supported
     Info(InfoArguments),
-    /// Write what is bounded as a canonical network file (.json), for other programs to read; every command takes it, too
+    /// Write what is bounded as a canonical network file (.json), which every command and other programs can read
     Export(ExportArguments),
 }
 
@@ -47,30 +51,22 @@ pub struct NetworkArguments {
     /// NAME_weight..), .safetensors (NAME.weight, NAME.bias); or .json as `geolip export` writes it
     pub network: PathBuf,
 
-    /// Activation between the layers of a weight list, which does not say it itself [default: relu]
-    #[arg(long, value_name = "NAME", value_parser = activation)]
+    #[arg(long, value_parser = activation)]
     pub activation: Option<Activation>,
 
-    /// The matrices of a weight list are stored in x out; `=false`: out x in [default: out x in, refused where a .mat
-    /// file fits both ways]
-    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub transposed: Option<bool>,
 
-    /// Read only the arrays of a weight list whose names begin with NAME: one network of several. All of them are of one
-    /// network; `--prefix ''`: so is the whole file [default: what may be two networks is refused]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long)]
     pub prefix: Option<String>,
 
-    /// Bound the response to this input of an ONNX file alone, the others being fixed [default: all inputs, as one vector]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long)]
     pub input: Option<String>,
 
-    /// Bound this output of an ONNX file [default: the first]
-    #[arg(long, value_name = "NAME", conflicts_with = "until")]
+    #[arg(long, conflicts_with = "until")]
     pub output_name: Option<String>,
 
-    /// Bound an ONNX file up to this inner tensor (or node), such as the logits before a softmax
-    #[arg(long, value_name = "NAME")]
+    #[arg(long)]
     pub until: Option<String>,
 }
 
@@ -93,82 +89,60 @@ pub struct BoundArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Norm of input changes: linf (largest entry), l2 (Euclidean), l1, a number p of at least 2, or all (linf, l2 and l1
-    /// side by side)
-    #[arg(long, default_value_t = Norms::One(Options::default().norm), value_parser = text::<Norms>)]
+    #[arg(long, value_parser = text::<Norms>)]
     pub norm: Norms,
 
-    /// What to bound: each output, one output I (from 0), a margin I-J, all pairs, the largest output (linf) or another
-    /// norm of the whole output (l2, l1), or a vector u of numbers in a file (.npy or .txt), for u'y
-    #[arg(long, default_value_t = OutputChoice::Named(Options::default().outputs), value_parser = text::<OutputChoice>)]
+    #[arg(long, value_parser = text::<OutputChoice>)]
     pub output: OutputChoice,
 
     #[command(flatten)]
     pub region: RegionArguments,
 
-    /// Cut the region (a box) into parts for this long, or until bounds from both sides agree to the tolerance
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, conflicts_with = "exact")]
+    #[arg(long, value_parser = seconds)]
     pub split: Option<Duration>,
 
-    /// Relative gap between the certified bound and the relaxation at which an output is done
-    #[arg(long, default_value_t = Options::default().tol, value_parser = positive)]
+    #[arg(long, value_parser = positive)]
     pub tol: f64,
 
-    /// Tighten the relaxation of a network with one hidden layer by cuts: a bound below it, in seconds (linf and l2)
     #[arg(long)]
     pub cuts: bool,
 
-    /// Search for the FGL itself by branch and bound, until bound and best pattern agree to the tolerance; what is found by
-    /// the time limit (or Ctrl-C) is certified all the same
     #[arg(long)]
     pub exact: bool,
 
-    /// Keep that search in this file, and go on from there if it exists: the file of the same question and version alone
-    #[arg(long, value_name = "FILE", requires = "exact")]
+    #[arg(long)]
     pub checkpoint: Option<PathBuf>,
 
-    /// Cases per output after which that search stops
-    #[arg(long, value_name = "N", default_value_t = Options::default().case_limit, requires = "exact")]
+    #[arg(long)]
     pub case_limit: usize,
 
-    /// Stop improving after this long; certifying what was found by then comes on top
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_parser = seconds)]
     pub time_limit: Option<Duration>,
 
-    /// Memory that a proof may take, in GiB; networks that need more, or minutes for one proof, get probabilistic
-    /// certificates, with gaps of 1e-3 or larger; those that need less than 256 MiB get a proof in any case
-    #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
+    #[arg(long, value_parser = positive)]
     pub memory_limit: f64,
 
-    /// Work on the bounds from below, in units of the usual; 10 takes up to 10 times as long
-    #[arg(long, value_name = "FACTOR", default_value_t = Options::default().effort, value_parser = not_negative)]
+    #[arg(long, value_parser = not_negative)]
     pub effort: f64,
 
-    /// Worker threads; the result does not depend on it [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long)]
     pub threads: Option<usize>,
 
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = Options::default().seed)]
+    #[arg(long)]
     pub seed: u64,
 
-    /// Write the certificates to this file, for `geolip check`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub certificate: Option<PathBuf>,
 
-    /// Write the inputs of the steepest gradients found to this file (.npy, one row per bound, in the order of the table)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub witness: Option<PathBuf>,
 
-    /// Write the steepest activation patterns found to this file (JSON: slopes per layer, output weights, input direction)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub pattern: Option<PathBuf>,
 
-    /// Write one HTML page to this file: tables, a picture, and how to check the bounds again
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub report: Option<PathBuf>,
 
-    /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
@@ -314,7 +288,7 @@ pub enum QuestionError {
     CertificateOfAll,
     #[error(transparent)]
     Region(#[from] RegionChoiceError),
-    #[error("a checkpoint keeps the search of one norm; give --norm linf or l2 with --checkpoint")]
+    #[error("a checkpoint stores the search in one norm; give --norm linf or l2 with --checkpoint")]
     CheckpointOfAll,
 }
 
@@ -323,32 +297,24 @@ pub struct CompareArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Norm of input changes: linf (largest entry), l2 (Euclidean), l1, or a number p of at least 2
-    #[arg(long, default_value_t = Options::default().norm, value_parser = text::<InputNorm>)]
+    #[arg(long, value_parser = text::<InputNorm>)]
     pub norm: InputNorm,
 
-    /// What to bound: each output, one output I (from 0), a margin I-J, all pairs, a norm of the whole output (linf, l2,
-    /// l1: not every method has one), or a vector in a file (.npy or .txt); the table shows the largest value
-    #[arg(long, default_value_t = OutputChoice::Named(Options::default().outputs), value_parser = text::<OutputChoice>)]
+    #[arg(long, value_parser = text::<OutputChoice>)]
     pub output: OutputChoice,
 
-    /// Stop every single method after this long; it shows what it has by then
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_parser = seconds)]
     pub time_limit: Option<Duration>,
 
-    /// Memory that a proof may take, in GiB
-    #[arg(long, value_name = "GIB", default_value_t = Options::default().memory_limit as f64 / GIB, value_parser = positive)]
+    #[arg(long, value_parser = positive)]
     pub memory_limit: f64,
 
-    /// Worker threads [default: one per core]
-    #[arg(long, value_name = "N")]
+    #[arg(long)]
     pub threads: Option<usize>,
 
-    /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = Options::default().seed)]
+    #[arg(long)]
     pub seed: u64,
 
-    /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
@@ -373,44 +339,33 @@ pub struct RadiusArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// The input, or a data file with one per row (.npy, .csv or text); rows with one number more than inputs begin with a
-    /// label (see --label-column)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub center: PathBuf,
 
     #[command(flatten)]
     pub data: DataArguments,
 
-    /// The output that has to stay the largest, for a single input [default: the prediction]
-    #[arg(long, value_name = "L")]
+    #[arg(long)]
     pub label: Option<usize>,
 
-    /// The norm in which inputs move: linf or l2
-    #[arg(long, default_value_t = RadiusOptions::default().norm, value_parser = text::<RegionNorm>)]
+    #[arg(long, value_parser = text::<RegionNorm>)]
     pub norm: RegionNorm,
 
-    /// Only inputs with all entries between LO and HI count
-    #[arg(long, value_names = ["LO", "HI"], num_args = 2, allow_negative_numbers = true)]
+    #[arg(long, num_args = 2, allow_negative_numbers = true)]
     pub clip: Vec<f64>,
 
-    /// Radii at which to state the certified accuracy
-    #[arg(long, value_name = "R,…", value_delimiter = ',', value_parser = not_negative)]
+    #[arg(long, value_delimiter = ',', value_parser = not_negative)]
     pub radii: Vec<f64>,
 
-    /// Relative width of the bracket at which the search for a radius ends
-    #[arg(long, default_value_t = RadiusOptions::default().tol, value_parser = positive)]
+    #[arg(long, value_parser = positive)]
     pub tol: f64,
 
-    /// Leave out local Lipschitz constants: faster, and rarely smaller radii
     #[arg(long)]
     pub linear_bounds_only: bool,
 
-    /// Write a line of JSON per sample to this file, and go on from there if it exists: the file of the same network, data,
-    /// options and version alone
-    #[arg(long, value_name = "FILE")]
+    #[arg(long)]
     pub results: Option<PathBuf>,
 
-    /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
@@ -434,20 +389,15 @@ pub struct CheckArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Draw the numbers of random tests from the operating system (the default): nobody could know them beforehand
     #[arg(long, conflicts_with = "seed")]
     pub entropy: bool,
 
-    /// Draw them from this seed instead, to repeat a check; what a test says holds only if the seed was chosen after the
-    /// certificate
-    #[arg(long, value_name = "N")]
+    #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Memory that the forms behind proofs may take, in GiB; a certificate that needs more is refused
-    #[arg(long, value_name = "GIB", default_value_t = CheckOptions::default().memory_limit as f64 / GIB, value_parser = positive)]
+    #[arg(long, value_parser = positive)]
     pub memory_limit: f64,
 
-    /// Print one JSON object with every claim in full
     #[arg(long)]
     pub json: bool,
 }
@@ -465,7 +415,6 @@ pub struct InfoArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// Print one JSON object instead of a table
     #[arg(long)]
     pub json: bool,
 }
@@ -475,7 +424,7 @@ pub struct ExportArguments {
     #[command(flatten)]
     pub network: NetworkArguments,
 
-    /// The file to write (.json); the same format as any other network for every command
+    /// The file to write (.json); every command reads it like any other network file
     pub file: PathBuf,
 }
 

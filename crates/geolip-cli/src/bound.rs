@@ -108,7 +108,7 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
         match factors.map(|factors| factors.into_iter().fold(1.0, f64::max)) {
             Some(factor) if factor < 1.0 + 1e-3 => lines.push("upper = FGL, to the tolerance".to_owned()),
             Some(factor) => lines.push(format!("upper <= {} FGL for every network like this one", factor_up(factor))),
-            None => lines.push("how far upper is above FGL is known by the gap alone".to_owned()),
+            None => lines.push("how far upper is above FGL is known only from the gap".to_owned()),
         }
         let methods: Vec<String> = report
             .bounds
@@ -125,7 +125,7 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
     }
     if reports.iter().flat_map(|report| &report.bounds).any(|bound| bound.certificate.tested_by().is_some()) {
         notes.push(
-            "probabilistic: tested by its maker; `geolip check` tests with random numbers of the checker's own"
+            "probabilistic: tested only by its maker so far; `geolip check` tests it with random numbers of its own"
                 .to_owned(),
         );
     }

@@ -4,8 +4,8 @@ use crate::arguments::CheckArguments;
 use crate::failure::Failure;
 use crate::output::{print, print_json};
 use crate::{files, numbers};
-use geolip::certificate::{CertificateFile, check_file_with};
 use geolip::import::load;
+use geolip::proof::{CertificateFile, check_file_with};
 use geolip::{json, text, words};
 
 /// Runs the command.
@@ -35,7 +35,7 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         }
     }
     if let Some(region) = &file.region {
-        print(&format!("local: on a {region}; its slope intervals were worked out here"));
+        print(&format!("local: on a {region}; its slope intervals were computed here"));
         words::region(region).iter().for_each(|line| print(&format!("  {line}")));
     }
     imported.notes().iter().for_each(|note| print(note));

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub enum Clash {
     #[error("{what} would overwrite '{}', which this command reads; give another file", text::path(path))]
     Read { what: &'static str, path: PathBuf },
-    #[error("{first} and {second} are one file, '{}'; give each its own", text::path(path))]
+    #[error("{first} and {second} are the same file, '{}'; give each its own", text::path(path))]
     Twice { first: &'static str, second: &'static str, path: PathBuf },
 }
 

@@ -121,6 +121,7 @@ fn what(network: &Network, id: NodeId) -> String {
             Some(slope) => format!("{activation}, slopes in [{}, {}]", slope.lower, slope.upper),
             None => activation.to_string(),
         },
+        Op::Combine { combination, .. } => format!("{combination}, of two nodes entry by entry"),
     }
 }
 

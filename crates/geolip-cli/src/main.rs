@@ -13,6 +13,7 @@ mod files;
 mod info;
 mod interrupt;
 mod numbers;
+mod options;
 mod output;
 mod page;
 mod ports;
@@ -22,11 +23,12 @@ mod region;
 mod table;
 
 use arguments::{Arguments, Command};
-use clap::Parser;
+use clap::FromArgMatches;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let typed = options::command().try_get_matches();
+    let arguments = match typed.and_then(|typed| Arguments::from_arg_matches(&typed)) {
         Ok(arguments) => arguments,
         Err(error) => return failure::usage(&error),
     };

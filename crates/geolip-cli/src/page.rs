@@ -185,8 +185,7 @@ fn recheck(path: &Path, reports: &[Report], proofs: &Proofs<'_>) -> String {
     let command = escaped(&format!("geolip check {} {}", quoted(&shown), quoted(&path.to_string_lossy())));
     let _ = writeln!(
         text,
-        "<pre>{command}</pre>\n<p>The checker needs the network file and the certificate alone, not the solver. It takes the \
-         options with which the network was read (<code>--until</code>, <code>--input</code>, …).</p>"
+        "<pre>{command}</pre>\n<p>The checker needs only the network file and the certificate, not the solver. Give it the options with which the network was read (<code>--until</code>, <code>--input</code>, …).</p>"
     );
     text
 }

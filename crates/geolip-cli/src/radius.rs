@@ -9,9 +9,9 @@ use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::{ports, table};
 use geolip::import::{Imported, load};
-use geolip::region::Sample;
 use geolip::results::{Record, ResultsError, ResultsFile, hash_of_samples};
-use geolip::{Event, Network, Observer, RadiusError, SampleRadius, certified_radii, text};
+use geolip::samples::Sample;
+use geolip::{Event, Observer, RadiusError, SampleRadius, certified_radii, text};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     let files = if arguments.json { described(&read) } else { Value::Null };
     let (started, count) = (Instant::now(), samples.len());
     let (mut results, mut lines) = match results {
-        Some(path) => Results::open(path, question(arguments, network, &samples), &samples)?,
+        Some(path) => Results::open(path, question(arguments, &network.hash(), &samples), &samples)?,
         None => (Results::default(), Vec::new()),
     };
     let resumed = lines.len();
@@ -85,9 +85,9 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     unwritten.result()
 }
 
-/// Everything that the radii depend on.
-fn question(arguments: &RadiusArguments, network: &Network, samples: &[Sample]) -> Record {
-    Record::new("radius", network)
+/// Everything that the radii depend on. A new option that they depend on belongs here, or a test fails.
+fn question(arguments: &RadiusArguments, network: &str, samples: &[Sample]) -> Record {
+    Record::of("radius", network)
         .with("data", hash_of_samples(samples))
         .with("samples", samples.len())
         .with("row", arguments.data.row)
@@ -113,11 +113,11 @@ impl Results {
         let mut asked: HashMap<usize, &Sample> = samples.iter().map(|sample| (sample.row, sample)).collect();
         let known = rows.iter().map(|row| {
             let refused = |reason: String| file.refuse(row.line, reason);
-            let line: SampleRadius = row.parse().map_err(|error| refused(format!("is no radius: {error}")))?;
+            let line: SampleRadius = row.parse().map_err(|error| refused(format!("is not a radius: {error}")))?;
             match asked.remove(&line.row) {
                 Some(sample) if line.fits(sample) => Ok(line),
-                Some(_) => Err(refused(format!("is none of what sample {} can be", line.row))),
-                None => Err(refused(format!("is of sample {}, which is not asked for, or is there twice", line.row))),
+                Some(_) => Err(refused(format!("is not a possible result for sample {}", line.row))),
+                None => Err(refused(format!("is for sample {}, which was not asked for or appears twice", line.row))),
             }
         });
         let known = known.collect::<Result<Vec<_>, _>>()?;
@@ -183,7 +183,7 @@ impl Summary<'_> {
         };
         format!(
             "{}: {} inputs, {} outputs; inputs move in {}{}\n\n{table}\n\n\
-             within its radius no input is classified otherwise (proved); {}{accuracies}{earlier}{missing}",
+             within its radius no input is classified differently (proved); {}{accuracies}{earlier}{missing}",
             text::path(&arguments.network.network),
             network.inputs(),
             network.outputs(),
@@ -206,5 +206,27 @@ impl Summary<'_> {
             "seconds": self.seconds,
             "files": files,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments::{Arguments, Command};
+    use clap::FromArgMatches;
+    use geolip::options::table::{CHOICES, Kind};
+
+    #[test]
+    fn results_go_on_under_another_option_that_they_depend_on() {
+        let typed = crate::options::command().get_matches_from(["geolip", "radius", "net.onnx", "--center", "x.npy"]);
+        let Ok(Arguments { command: Command::Radius(arguments) }) = Arguments::from_arg_matches(&typed) else {
+            panic!("that is a radius")
+        };
+        let record: Value = serde_json::from_str(&question(&arguments, "0123", &[]).line()).expect("JSON");
+        for choice in CHOICES.iter().filter(|c| c.commands.contains(&"radius") && c.kind == Kind::Question) {
+            let in_data = ["center", "header", "label_column"].contains(&choice.name);
+            let is_reading = choice.functions.contains(&"load"); // the network's hash says it
+            assert!(in_data || is_reading || record.get(choice.name).is_some(), "the record has no {}", choice.name);
+        }
     }
 }

@@ -83,9 +83,9 @@ fn two_outputs_in_one_place_and_inputs_as_outputs_are_refused_before_any_work() 
         [&["bound", &network][..], &much, rest].concat().into_iter().map(str::to_owned).collect()
     };
     let runs = [
-        (bound(&["--certificate", &same, "--report", &detour]), "one file"),
-        (bound(&["--witness", &same, "--pattern", &same]), "one file"),
-        (bound(&["--exact", "--checkpoint", &same, "--certificate", &same]), "one file"),
+        (bound(&["--certificate", &same, "--report", &detour]), "the same file"),
+        (bound(&["--witness", &same, "--pattern", &same]), "the same file"),
+        (bound(&["--exact", "--checkpoint", &same, "--certificate", &same]), "the same file"),
         (bound(&["--certificate", &network]), "which this command reads"),
         (bound(&["--report", &hard]), "which this command reads"),
         (bound(&["--center", &center, "--radius", "0.1", "--witness", &center]), "which this command reads"),
@@ -203,15 +203,15 @@ fn spoilt_results_are_named_by_their_line_and_kept() {
     for (spoilt, part) in [
         (format!("{honest}{last}\n"), "line 5 "),
         (honest.replacen("\"radius\":0", "\"radius\":9", 1), "line "),
-        (old.to_owned(), "no record"),
-        ("a line without an end".to_owned(), "no record"),
+        (old.to_owned(), "records no question"),
+        ("a line without an end".to_owned(), "records no question"),
     ] {
         fs::write(files.path("r.jsonl"), &spoilt).expect("writable");
         refused(&ask, 2, part);
         assert_eq!(files.read("r.jsonl"), spoilt);
     }
     let before = files.read("other.csv");
-    refused(&["radius", SMALL, "--center", &data, "--results", &table], 2, "no record");
+    refused(&["radius", SMALL, "--center", &data, "--results", &table], 2, "records no question");
     assert_eq!(files.read("other.csv"), before);
 }
 

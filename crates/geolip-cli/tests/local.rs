@@ -87,7 +87,7 @@ fn mistakes_about_regions_are_one_line_and_exit_code_2() {
         (&["bound", SMALL, "--center", &two, "--radius", "1"], "784 inputs"),
         (&["bound", SMALL, "--center", &data, "--radius", "1"], "--row"),
         (&["bound", SMALL, "--box", &vnnlib], "not bounded from both sides"),
-        (&["bound", SMALL, "--split", "1"], "region"),
+        (&["bound", SMALL, "--checkpoint", "x"], "--split"),
         (&["radius", SMALL, "--center", &center, "--label", "10"], "counted from 0 to 9"),
         (&["radius", SMALL, "--center", &data, "--label", "1"], "--row"),
     ];

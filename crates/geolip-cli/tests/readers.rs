@@ -137,7 +137,7 @@ fn a_data_file_is_read_as_it_is_or_not_at_all() {
     assert_eq!(radius("data.csv", "0,1\n0.1,0.2\n", &["--header=false"]).len(), 2);
     assert!(error("head.csv", "0,1\n0.1,0.2\n", &[]).contains("--header"));
     assert!(error("gap.csv", "1,0.5,,0.3", &[]).contains("line 1, column 3 is empty"));
-    assert!(error("word.csv", "0.1,0.2\n0.3,x\n", &[]).contains("line 2, column 2: 'x' is no number"));
+    assert!(error("word.csv", "0.1,0.2\n0.3,x\n", &[]).contains("line 2, column 2: 'x' is not a number"));
     assert!(error("ragged.csv", "0.1,0.2\n0.3\n", &[]).contains("line 2 has 1 cells, but the first has 2"));
     assert!(error("index.csv", ",x,y\n0,0.1,0.2\n1,0.3,0.4\n", &[]).contains("may be an index"));
     assert!(error("none.csv", "1,0.1,0.2\n", &["--label-column", "none"]).contains("has 3 numbers"));
@@ -164,7 +164,7 @@ fn two_networks_in_one_list_are_not_composed() {
     assert_eq!(
         info["network"]["notes"],
         serde_json::json!([
-            "left out: actor.0.weight, actor.2.weight, which are no part of the network that is bounded"
+            "left out: actor.0.weight, actor.2.weight, which are not part of the network that is bounded"
         ])
     );
     assert!(refused(&["bound", file, "--prefix", "other"]).contains("they begin with 'actor', 'critic'"));

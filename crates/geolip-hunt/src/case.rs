@@ -8,8 +8,8 @@ use crate::plan::Plan;
 use crate::questions::Question;
 use crate::truth::{Truth, curved_at, is_slope};
 use crate::{certificates, radius, size};
-use geolip::certificate::CertificateFile;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::CertificateFile;
 use geolip::{Bound, BoundError, Functional, InputNorm, Network, OutputNorm, Silent, bound};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -7,10 +7,9 @@ use crate::questions::Question;
 use crate::size::Size;
 use crate::truth::Truth;
 use crate::{forge, mutate};
-use geolip::certificate::{
-    Affordable, Certificate, CertificateFile, CheckOptions, Randomness, Rejection, check_file_with,
-};
-use geolip::region::Region;
+use geolip::form::{Affordable, Randomness};
+use geolip::place::Region;
+use geolip::proof::{Certificate, CertificateFile, CheckOptions, Rejection, check_file_with};
 use geolip::{Functional, InputNorm, Network, Report};
 use serde_json::{Value, json};
 use std::collections::HashMap;

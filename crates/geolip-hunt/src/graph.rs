@@ -44,6 +44,7 @@ impl Graph {
                 layers.push((at, parent.index()));
                 Item::Activate(parent.index(), layers.len() - 1, activation.clone())
             }
+            Op::Combine { .. } => unreachable!("no plan has functions of several numbers"),
         };
         let nodes = network.nodes().iter().enumerate().map(take).collect();
         let lens = network.nodes().iter().map(|node| node.len).collect();

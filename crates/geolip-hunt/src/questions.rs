@@ -2,8 +2,8 @@
 
 use crate::dice::Dice;
 use crate::exact::times_power;
-use geolip::certificate::Affordable;
-use geolip::region::{Region, RegionNorm};
+use geolip::form::Affordable;
+use geolip::place::{Region, RegionNorm};
 use geolip::{InputNorm, Options, OutputNorm, Outputs, Weights};
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use crate::dice::Dice;
 use crate::exact::{Dyadic, Number, times_power};
 use crate::graph::Graph;
 use crate::truth::{curved_at, is_within};
-use geolip::region::RegionNorm;
+use geolip::place::RegionNorm;
 use geolip::{Network, RadiusOptions, certified_radius};
 
 /// Inputs tried per radius.

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, Find};
 use crate::plan::{Map, Plan, Step};
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
 use geolip::{InputNorm, Options, Outputs};
 use std::time::{Duration, Instant};
 

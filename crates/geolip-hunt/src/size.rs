@@ -97,9 +97,33 @@ pub fn directions(norm: InputNorm, functional: &Functional, plain: &[Vec<f64>]) 
     })
 }
 
+/// Squarings that make a power of JJᵀ: singular values that differ by one part in 2²⁰ are told apart.
+const SQUARINGS: usize = 24;
+
+/// A column of a high power of JJᵀ, scaled: close to a largest left singular vector, unless that is orthogonal to the unit vector.
+fn power(rows: &[Vec<f64>], start: usize) -> Vec<f64> {
+    let product = |a: &[Vec<f64>], b: &[Vec<f64>]| -> Vec<Vec<f64>> {
+        let of = |r: &Vec<f64>| b.iter().map(|s| r.iter().zip(s).map(|(r, s)| r * s).sum()).collect();
+        a.iter().map(of).collect()
+    };
+    let scaled = |g: Vec<Vec<f64>>| -> Vec<Vec<f64>> {
+        let most = g.iter().flatten().fold(0.0, |most: f64, v| most.max(v.abs()));
+        if most > 0.0 { g.iter().map(|row| row.iter().map(|v| v / most).collect()).collect() } else { g }
+    };
+    let gram = scaled(product(rows, rows));
+    let high = (0..SQUARINGS).fold(gram, |g, _| scaled(product(&g, &g)));
+    high.into_iter().map(|row| row[start]).collect()
+}
+
 /// A maximiser of ‖Jᵀu‖/‖u‖₂ from the i-th unit vector, by alternation: any u makes a lower bound.
 fn alternate(norm: InputNorm, rows: &[Vec<f64>], start: usize) -> Option<Vec<(usize, f64)>> {
     let mut u: Vec<f64> = (0..rows.len()).map(|i| if i == start { 1.0 } else { 0.0 }).collect();
+    if norm == InputNorm::L2 {
+        let near = power(rows, start);
+        if near.iter().any(|v| *v != 0.0) && near.iter().all(|v| v.is_finite()) {
+            u = near; // steps alone are slow where singular values are close
+        }
+    }
     for _ in 0..40 {
         let g: Vec<f64> = (0..rows[0].len()).map(|p| rows.iter().zip(&u).map(|(r, u)| r[p] * u).sum()).collect();
         let most = g.iter().map(|v: &f64| v.abs()).fold(0.0, f64::max);
@@ -195,6 +219,16 @@ mod tests {
         assert!((p.near().near() / (3f64.powf(4.0 / 3.0) + 4f64.powf(4.0 / 3.0)).powf(0.75) - 1.0).abs() < 1e-10);
         assert!(of_jacobian(InputNorm::L2, &Functional::output(2), &j).is_none());
         assert!(size(InputNorm::L2, &first).exceeds(f64::NAN) && !size(InputNorm::L2, &first).exceeds(f64::INFINITY));
+    }
+
+    #[test]
+    fn close_singular_values_are_told_apart() {
+        // σ² = 1 + ε²/2 ± ε√(1 + ε²/4)
+        let e = 2f64.powi(-6);
+        let j = rows(&[&[1.0, 0.0], &[-e, 1.0]]);
+        let size = of_jacobian(InputNorm::L2, &Functional::Norm(OutputNorm::L2), &j).expect("exists");
+        let largest = e / 2.0 + (1.0 + e * e / 4.0).sqrt();
+        assert!((size.near().near() / largest - 1.0).abs() < 1e-14);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::exact::{Dyadic, Number, Wide};
 use crate::graph::{Graph, is_piecewise_linear};
 use crate::size::{self, Size};
 use geolip::network::Activation;
-use geolip::region::Region;
+use geolip::place::Region;
 use geolip::{Functional, InputNorm};
 
 /// Free neurons up to which all their patterns are looked at; beyond, some.
@@ -223,7 +223,6 @@ fn ends(activation: &Activation, j: usize) -> (f64, f64) {
         Activation::Mish => inside(-0.112_526_122, 1.088_498_161),
         Activation::HardSwish => (-0.5, 1.5),
         Activation::Sin | Activation::Cos => (-1.0, 1.0),
-        other => unreachable!("the hunt does not know the activation {other} yet"),
     }
 }
 

@@ -63,6 +63,7 @@ pub fn canonical(network: &Network) -> String {
             activation.name(),
             numbers(&activation.parameters())
         ),
+        Op::Combine { .. } => unreachable!("no plan has functions of several numbers"),
     };
     let nodes = network.nodes().iter().map(node).collect::<Vec<_>>().join(",\n");
     let output = network.output().index();

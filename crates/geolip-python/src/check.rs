@@ -2,7 +2,8 @@
 
 use crate::network::Network;
 use crate::{engine, error};
-use geolip::certificate::{Certificate, CertificateFile, CheckOptions, Randomness, check_file_with};
+use geolip::form::Randomness;
+use geolip::proof::{Certificate, CertificateFile, CheckOptions, check_file_with};
 use geolip::words;
 use pyo3::prelude::*;
 
@@ -14,7 +15,7 @@ const GIB: f64 = (1_u64 << 30) as f64;
 
 /// Checks every claim of a certificate file against a network.
 #[pyfunction]
-#[pyo3(signature = (certificate, network, seed=None, memory_limit=4.0))]
+#[pyo3(signature = (certificate, network, seed, memory_limit))]
 pub fn check(
     py: Python<'_>,
     certificate: &[u8],

@@ -2,9 +2,9 @@
 //! names they hold, nothing in them is hidden ([`geolip::text`]).
 
 use geolip::BoundError;
-use geolip::certificate::{FormatError, Rejection};
 use geolip::import::ImportError;
 use geolip::network::CanonicalError;
+use geolip::proof::{FormatError, Rejection};
 use geolip::text::{path as shown, plain};
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyOSError;

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `network.rs` | a network that was read, from a file or from bytes |
 //! | `options.rs` | what Python asks for, as [`geolip::Options`] |
+//! | `table.rs` | the table of options, as Python sees it |
 //! | `region.rs` | where bounds are to hold: inputs and boxes, from arrays and files |
 //! | `engine.rs` | work on threads of its own: the GIL is released, Ctrl-C and progress are heard |
 //! | `report.rs`, `comparison.rs`, `radius.rs`, `check.rs` | what came out, as JSON text and bytes |
@@ -27,6 +28,7 @@ mod options;
 mod radius;
 mod region;
 mod report;
+mod table;
 
 /// The engine behind the package `geolip`.
 #[pyo3::pymodule]
@@ -40,13 +42,15 @@ mod _geolip {
     #[pymodule_export]
     use super::network::{Network, from_bytes, load};
     #[pymodule_export]
-    use super::options::{activations, defaults, slope, vector};
+    use super::options::{activations, slope, vector};
     #[pymodule_export]
-    use super::radius::{radius, radius_defaults};
+    use super::radius::radius;
     #[pymodule_export]
     use super::region::samples;
     #[pymodule_export]
     use super::report::{Report, bound};
+    #[pymodule_export]
+    use super::table::{defaults, options};
     use pyo3::prelude::*;
 
     #[pymodule_init]

@@ -102,6 +102,7 @@ impl Network {
                         });
                         (activation.name().to_owned(), hull.map(|slope| [slope.lower, slope.upper]))
                     }
+                    Op::Combine { combination, .. } => (combination.name().to_owned(), None),
                 };
                 let (size, parameters) = (node.len, node.parameters());
                 json!({ "name": node.name, "operation": operation, "size": size, "parameters": parameters, "slope": slope })
@@ -136,7 +137,7 @@ impl Network {
         let x = numbers::read(x)?;
         let n = network.inputs();
         if n == 0 || x.len() % n != 0 {
-            return Err(PyValueError::new_err(format!("{} numbers are no rows of {n} inputs", x.len())));
+            return Err(PyValueError::new_err(format!("{} numbers do not make rows of {n} inputs", x.len())));
         }
         let count = x.len() / n;
         let columns = Matrix::from_fn(n, count, |i, j| x[j * n + i]);

@@ -9,7 +9,7 @@ pub fn read(bytes: &[u8]) -> PyResult<Vec<f64>> {
     let (chunks, rest) = bytes.as_chunks::<8>();
     match rest {
         [] => Ok(chunks.iter().map(|chunk| f64::from_ne_bytes(*chunk)).collect()),
-        _ => Err(PyValueError::new_err("the bytes are no array of float64: their number is no multiple of 8")),
+        _ => Err(PyValueError::new_err("the bytes are not an array of float64: their number is not a multiple of 8")),
     }
 }
 

@@ -1,12 +1,13 @@
-//! What Python asks for, as [`geolip::Options`]. Names, units and defaults are the command line's; `python/tests` compares.
+//! What Python asks for, as [`geolip::Options`]. Names, units and defaults are those of the table of options, with which
+//! `python/tests` compares the package's.
 
 use crate::{error, numbers, region};
 use geolip::import::load_vector;
 use geolip::network::Activation;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
 use geolip::{InputNorm, Options, Outputs, Weights};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyBytes;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,36 +96,6 @@ fn outputs(given: &Bound<'_, PyAny>) -> PyResult<Outputs> {
         return weights.map(Outputs::Vector).map_err(|e| error::option(py, e));
     }
     given.extract::<String>()?.parse().map_err(|e| error::option(py, e))
-}
-
-/// The defaults of the library, in the units of Python.
-#[pyfunction]
-pub fn defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let options = Options::default();
-    let all = PyDict::new(py);
-    all.set_item("norm", options.norm.to_string())?;
-    all.set_item("output", options.outputs.to_string())?;
-    all.set_item("center", None::<f64>)?;
-    all.set_item("radius", None::<f64>)?;
-    all.set_item("region_norm", RegionNorm::Linf.to_string())?;
-    all.set_item("clip", None::<f64>)?;
-    all.set_item("row", None::<usize>)?;
-    all.set_item("scale", 1.0)?;
-    all.set_item("header", None::<bool>)?;
-    all.set_item("label_column", None::<String>)?;
-    all.set_item("box", None::<f64>)?;
-    all.set_item("split", options.split.map(|limit| limit.as_secs_f64()))?;
-    all.set_item("tol", options.tol)?;
-    all.set_item("cuts", options.cuts)?;
-    all.set_item("exact", options.exact)?;
-    all.set_item("checkpoint", options.checkpoint)?;
-    all.set_item("case_limit", options.case_limit)?;
-    all.set_item("time_limit", options.time_limit.map(|limit| limit.as_secs_f64()))?;
-    all.set_item("memory_limit", options.memory_limit as f64 / GIB)?;
-    all.set_item("effort", options.effort)?;
-    all.set_item("threads", options.threads)?;
-    all.set_item("seed", options.seed)?;
-    Ok(all)
 }
 
 /// The names of the activations that a weight list can be given.

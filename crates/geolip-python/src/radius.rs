@@ -3,10 +3,9 @@
 use crate::network::Network;
 use crate::region::Sample as Given;
 use crate::{engine, error, numbers};
-use geolip::region::Sample;
+use geolip::samples::Sample;
 use geolip::{Event, RadiusError, RadiusOptions, certified_radii};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 use serde_json::json;
 use std::time::Instant;
 
@@ -72,21 +71,4 @@ pub fn radius(
         "seconds": started.elapsed().as_secs_f64(),
     });
     Ok(value.to_string())
-}
-
-/// The defaults of the library.
-#[pyfunction]
-pub fn radius_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let options = RadiusOptions::default();
-    let all = PyDict::new(py);
-    all.set_item("label", options.label)?;
-    all.set_item("norm", options.norm.to_string())?;
-    all.set_item("clip", options.clip)?;
-    all.set_item("row", None::<usize>)?;
-    all.set_item("scale", 1.0)?;
-    all.set_item("header", None::<bool>)?;
-    all.set_item("label_column", None::<String>)?;
-    all.set_item("tol", options.tol)?;
-    all.set_item("linear_bounds_only", !options.relaxation)?;
-    Ok(all)
 }

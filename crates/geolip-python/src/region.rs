@@ -2,7 +2,8 @@
 
 use crate::network::Network;
 use crate::{error, numbers};
-use geolip::region::{self, LabelColumn, Region, RegionFileError, Table, load_box, load_samples};
+use geolip::place::Region;
+use geolip::samples::{LabelColumn, RegionFileError, Table, load_box, load_samples};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
@@ -40,7 +41,7 @@ impl Centers<'_> {
 
 /// The chosen row, or all of them; `one`: there has to be one.
 #[pyfunction]
-#[pyo3(signature = (network, center, row, scale, one, label_column = None, header = None))]
+#[pyo3(signature = (network, center, row, scale, one, label_column, header))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments")]
 pub fn samples<'py>(
     py: Python<'py>,
@@ -58,8 +59,8 @@ pub fn samples<'py>(
         Err(never) => match never {},
     });
     let found = match one {
-        true => region::one_sample(&imported.network, rows, row, scale, &label).map(|sample| vec![sample]),
-        false => region::samples(&imported.network, rows, row, scale, &label),
+        true => geolip::samples::one_sample(&imported.network, rows, row, scale, &label).map(|sample| vec![sample]),
+        false => geolip::samples::samples(&imported.network, rows, row, scale, &label),
     };
     let found = found.map_err(|reason| error::option(py, format!("{}: {reason}", center.name())))?;
     Ok(found.into_iter().map(|s| (s.row, s.label, numbers::write(py, s.input.into_iter()))).collect())

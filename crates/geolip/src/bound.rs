@@ -1,8 +1,7 @@
 //! The whole pipeline on one screen: problem → ascent → multipliers → check → lower bounds → report.
 
-use crate::certificate::{Certificate, Draws, certify_by_intervals};
 use crate::dual::{Budget, Form, Recovery};
-use crate::exact::{self, Checkpoint, Means};
+use crate::form::Draws;
 use crate::inputs;
 use crate::invariants::{Broken, checked};
 use crate::local;
@@ -10,11 +9,14 @@ use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_i
 use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::{Options, OptionsError};
+use crate::place::{Place, PlaceError};
 use crate::problem::{Functional, InputNorm, OutputNorm, ProblemError};
-use crate::region::RegionError;
+use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Report, Stop};
 use crate::results::ResultsError;
+use crate::search::{self, Checkpoint};
+use crate::slopes::SlopeNetwork;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::path::PathBuf;
@@ -31,9 +33,9 @@ pub enum BoundError {
     /// An option is outside its range.
     #[error(transparent)]
     Options(#[from] OptionsError),
-    /// The region is none of this network.
+    /// The region is none of this network, or slopes are not bounded there.
     #[error(transparent)]
-    Region(#[from] RegionError),
+    Place(#[from] PlaceError),
     /// The numbers overflow.
     #[error("the bound of output {output} overflows double precision; scale the weights down")]
     Overflow {
@@ -53,16 +55,16 @@ pub enum BoundError {
     },
     /// Cuts were asked for where there are none.
     #[error(
-        "output {output}: cuts are known for networks with one hidden layer, in linf and l2, for single outputs, margins and \
-         vectors; leave --cuts out, or take --exact"
+        "output {output}: cuts work for networks with one hidden layer, in linf and l2, for single outputs, margins and \
+         vectors; leave --cuts out, or use --exact"
     )]
     Cuts {
         /// The functional.
         output: String,
     },
-    /// What was found contradicts itself, so something that is trusted is wrong; no result is given out.
+    /// What was found contradicts itself, so something that is trusted is wrong; the result is withheld.
     #[error(
-        "internal error: output {output}: {broken}; no result of this run is given out; \
+        "internal error: output {output}: {broken}; the results of this run are withheld; \
              please report it with the network file and the command"
     )]
     Broken {
@@ -86,7 +88,7 @@ pub enum BoundError {
 
 /// Bounds a network: certified from above, attained from below.
 ///
-/// **Claim.** Every [`Bound`] of the report has passed [`crate::certificate::check()`]: its upper bound is at least the
+/// **Claim.** Every [`Bound`] of the report has passed [`crate::proof::check()`]: its upper bound is at least the
 /// formal global Lipschitz constant of that output (on a region, the formal local one, and so the local Lipschitz constant),
 /// for the network's weights as real numbers. Lower bounds are rounded
 /// down. The result depends on network, options and seed, not on the number of threads (a time limit or cancellation
@@ -110,10 +112,8 @@ pub enum BoundError {
 pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Report, BoundError> {
     options.validate()?;
     let functionals = options.outputs.functionals(network)?;
-    on_threads(options.threads, || match &options.region {
-        Some(region) => run(&network.on(region.clone())?, options, &functionals, observer),
-        None => run(network, options, &functionals, observer),
-    })?
+    let place = options.region.clone().map_or_else(Place::everywhere, Place::from);
+    on_threads(options.threads, || run(&SlopeNetwork::new(network, place)?, options, &functionals, observer))?
 }
 
 /// Runs something on so many worker threads, or on the caller's.
@@ -134,7 +134,7 @@ const BATCH: usize = 5;
 /// more evenly two by two, and beyond the second number each has a batch to itself, for the memory it takes.
 const LARGE: (usize, usize) = (1 << 12, 1 << 16);
 fn run(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -148,17 +148,12 @@ fn run(
     let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
     let mut checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
-    let mut bounds = match network.region() {
+    let bounds = match network.region() {
         Some(_) => local::solve(network, options, &each, observer, started)?,
         None => solve(network, options, &each, observer, started)?,
     };
-    if let Some(limit) = options.split {
-        bounds = local::split(network, options, (bounds, largest), limit, observer)?;
-    }
-    let means = if options.exact { Some(Means::Search) } else { options.cuts.then_some(Means::Cuts) };
-    if let Some(means) = means {
-        bounds = exact::close(network, options, means, (bounds, largest), checkpoint.as_mut(), observer, started)?;
-    }
+    let question = search::Question { network, options, observer, started };
+    let mut bounds = search::close(question, (bounds, largest), checkpoint.as_mut())?;
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();
     }
@@ -169,7 +164,7 @@ fn run(
 
 /// Every functional, by what the input norm asks for.
 pub(crate) fn solve(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -182,7 +177,7 @@ pub(crate) fn solve(
 }
 
 /// The bound of the ℓ∞ norm of the output, which is that of the largest output: one bound from those of all outputs.
-fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
+fn largest_output(network: &SlopeNetwork, bounds: Vec<Bound>) -> Option<Bound> {
     let certificates: Vec<Certificate> = bounds.iter().map(|b| b.certificate.clone()).collect();
     let certificate = Certificate::of_largest_output(network, &certificates)?;
     let most = |f: fn(&Bound) -> f64| bounds.iter().map(f).fold(0.0, f64::max);
@@ -213,7 +208,7 @@ fn largest_output(network: &Network, bounds: Vec<Bound>) -> Option<Bound> {
 }
 
 /// The certificate of one functional by what the input norm asks for, without looking from below; none if nothing is proved.
-pub(crate) fn certificate(network: &Network, options: &Options, functional: &Functional) -> Option<Certificate> {
+pub(crate) fn certificate(network: &SlopeNetwork, options: &Options, functional: &Functional) -> Option<Certificate> {
     let (functionals, started) = (std::slice::from_ref(functional), Instant::now());
     match options.norm {
         InputNorm::L1 => {
@@ -230,7 +225,7 @@ pub(crate) fn certificate(network: &Network, options: &Options, functional: &Fun
 
 /// Every functional by the relaxation.
 pub(crate) fn relax(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -245,7 +240,7 @@ pub(crate) fn relax(
 
 /// What `complete` makes of the relaxations of batches of the functionals, in their order.
 fn relaxations<T: Send>(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     (observer, started): (&dyn Observer, Instant),

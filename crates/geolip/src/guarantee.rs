@@ -16,15 +16,15 @@
 //! * **ℓ2:** ‖B‖_{2→1}² = max tᵀBBᵀt over signs, and relaxing a positive semidefinite form loses at most π/2 (R. E. Rietz,
 //!   *A proof of the Grothendieck inequality*, Israel J. Math. 19, 1974; Yu. Nesterov, Optim. Methods Softw. 9, 1998): at
 //!   most √(π/2)·FGL < 1.2534·FGL.
-//! * **ℓ1:** exact: x is one number at a time ([`crate::certificate::intervals`], or the relaxation itself).
+//! * **ℓ1:** exact: x is one number at a time ([`crate::proof::intervals`], or the relaxation itself).
 //!
 //! The ℓ∞ norm of the output is the largest of m functionals. An ℓ1 or ℓ2 norm of the output adds a block of variables: the
 //! form is then bilinear for networks without activations, B = A with u in the place of t, and for one hidden layer in ℓ1,
 //! where x is one number: K_G for the ℓ1 norm of the output (√(π/2) from ℓ2), √(π/2) for the ℓ2 norm (1 from ℓ2 without
 //! activations, by the singular value decomposition). For everything else no constant is known.
 
-use crate::network::Network;
 use crate::problem::{Functional, InputNorm, OutputNorm};
+use crate::slopes::SlopeNetwork;
 
 /// π/(2 ln(1+√2)) = 1.78221397…, rounded up.
 pub(crate) const GROTHENDIECK: f64 = 1.782_214;
@@ -32,7 +32,7 @@ pub(crate) const GROTHENDIECK: f64 = 1.782_214;
 pub(crate) const LITTLE_GROTHENDIECK: f64 = 1.253_315;
 
 /// K with (value of the relaxation) ≤ K·FGL for every network of this depth, norm and output; none where none is known.
-pub(crate) fn factor(network: &Network, norm: InputNorm, functional: &Functional) -> Option<f64> {
+pub(crate) fn factor(network: &SlopeNetwork, norm: InputNorm, functional: &Functional) -> Option<f64> {
     let depth = network.depths()[network.output().index()];
     match (functional, depth) {
         (

@@ -4,6 +4,9 @@
 //! to the output is understood. An ONNX file is then run beside an independent inference (tract, or where that cannot run it a
 //! plain interpreter of the graph) at a few inputs; a difference beyond rounding is an error ([`SelfCheck`]).
 //!
+//! Two features of the crate, both on by default: without `self-check` tract is not built and the interpreter alone compares;
+//! without `onnx` no ONNX file is read, only weight lists and canonical networks.
+//!
 //! # What is read
 //!
 //! **ONNX**, operator sets 7 to 28 of the default domain, in float16, bfloat16, float32 or float64, with stored tensors in the
@@ -25,6 +28,8 @@
 //! input is evaluated while importing, and rounded to the file's types (shape arithmetic, weights divided by their norm, …), with
 //! comparisons, reductions, `Concat`, `Range` and the like besides the operators above. Of the domain `com.microsoft`, the
 //! activations Gelu, FastGelu, BiasGelu and QuickGelu are read.
+//!
+//! What the messages of a file hold in fields that ONNX 1.23 does not define is refused where it could change what is computed.
 //!
 //! A symbolic first dimension of several is a batch and counts as 1; a fixed one is a dimension like any other. Tensors are
 //! read as vectors in row-major order. Several inputs make one vector, or one of them is chosen
@@ -359,8 +364,8 @@ mod tests {
         let read =
             "net.pt: .onnx, .npz, .mat, .safetensors and .json files are read; export the network to one of them";
         assert_eq!(torch, read);
-        assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: no MAT-file, or one that is cut short"));
-        assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: no safetensors file"));
+        assert!(error(b"hello", "net.MAT", &plain).starts_with("net.MAT: not a MAT-file, or one that is cut short"));
+        assert!(error(b"hello", "net.safetensors", &plain).starts_with("net.safetensors: not a safetensors file"));
     }
 
     #[test]

@@ -1,25 +1,25 @@
 //! ℓ1, input by input: intervals for all inputs, the relaxation for those that may still be the largest.
 //!
 //! The unit ball of ℓ1 is the hull of ±eᵢ, so the FGL is the largest over i of that of the network with input i alone, which
-//! the vector network relaxes like any other. Intervals ([`crate::certificate::intervals`]) bound every input at once, and
+//! the vector network relaxes like any other. Intervals ([`crate::proof::intervals`]) bound every input at once, and
 //! are mostly exact for one hidden layer and a linear functional; elsewhere the inputs of the largest intervals are solved first,
 //! and what they reach decides how good a bound the others need: most get it after a few sweeps. Networks for which this
 //! would take too long get the better of their intervals and their bound in ℓ2, whose unit ball is larger.
 
 use crate::bound::{BoundError, relax};
-use crate::certificate::{
-    Certificate, Claim, Draws, FormProof, InputProof, Proof, check_inputs, intervals::are_exact,
-    intervals::input_bounds,
-};
 use crate::dual::{Budget, Form, Recovery, Repair};
+use crate::form::Draws;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::matrix::Matrix;
-use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::{
+    Certificate, Claim, FormProof, InputProof, Proof, check_inputs, intervals::are_exact, intervals::input_bounds,
+};
 use crate::relaxation::{Ascent, Pattern, PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -56,7 +56,7 @@ struct Track {
 }
 
 impl Track {
-    fn new(network: &Network, functional: &Functional) -> Self {
+    fn new(network: &SlopeNetwork, functional: &Functional) -> Self {
         let (intervals, functional) = (input_bounds(network, functional), functional.clone());
         let (exact, proofs, best) = (are_exact(network, &functional), BTreeMap::new(), None);
         Self { functional, intervals, exact, proofs, best, by_l2: None, iterations: 0, rank: 1, stop: Stop::Converged }
@@ -95,7 +95,7 @@ impl Track {
 
 /// Bounds every functional in ℓ1.
 pub(crate) fn solve(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -140,7 +140,7 @@ fn jobs(open: &[usize], inputs: impl Fn(usize) -> Vec<usize>) -> Vec<(usize, Vec
 }
 
 struct Solver<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     options: &'a Options,
     observer: &'a dyn Observer,
     started: Instant,
@@ -389,10 +389,9 @@ fn proved_inputs(proof: &Proof) -> usize {
         Proof::Multipliers(_)
         | Proof::Outputs(_)
         | Proof::Signs(_)
-        | Proof::Cases(_)
+        | Proof::Tree(_)
         | Proof::Intervals
-        | Proof::Patterns
-        | Proof::Parts(_) => 0,
+        | Proof::Patterns => 0,
     }
 }
 
@@ -433,5 +432,77 @@ struct Quiet<'a>(&'a dyn Observer);
 impl Observer for Quiet<'_> {
     fn cancelled(&self) -> bool {
         self.0.cancelled()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+
+    fn network(layers: &[&[&[f64]]]) -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(layers[0][0].len()).expect("inputs");
+        let mut at = b.input();
+        for (index, rows) in layers.iter().enumerate() {
+            let w = Matrix::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j]);
+            at = b.affine("w", vec![(at, LinearMap::Dense(w))], None).expect("shapes");
+            if index + 1 < layers.len() {
+                at = b.activate("z", at, Activation::Relu).expect("relu");
+            }
+        }
+        SlopeNetwork::everywhere(&b.finish(at)).expect("bounded")
+    }
+
+    fn track(intervals: &[f64]) -> Track {
+        let functional = Functional::output(0);
+        let mut track = Track::new(&network(&[&[&[1.0, 1.0, 1.0]], &[&[1.0]]]), &functional);
+        track.intervals = intervals.to_vec();
+        track
+    }
+
+    fn proof() -> FormProof {
+        let multipliers = crate::form::Multipliers { zeta: vec![1.0], gamma: vec![1.0], lambda: vec![vec![1.0]] };
+        FormProof::new(multipliers, None)
+    }
+
+    #[test]
+    fn inputs_are_taken_by_the_size_of_their_intervals() {
+        let mut track = track(&[1.0, 3.0, 2.0]);
+        assert_eq!((track.above(0.0), track.above(1.5), track.upper()), (vec![1, 2, 0], vec![1, 2], 3.0));
+        track.proofs.insert(1, (0.5, proof()));
+        assert_eq!((track.above(0.6), track.upper()), (vec![2, 0], 2.0));
+    }
+
+    #[test]
+    fn a_claim_lists_the_forms_that_it_needs_and_no_others() {
+        let mut track = track(&[1.0, 3.0, 2.0]);
+        track.proofs.insert(0, (0.2, proof()));
+        track.proofs.insert(1, (0.5, proof()));
+        let claim = track.claim();
+        let Proof::Inputs(inputs) = claim.proof else { panic!("by inputs") };
+        assert_eq!((claim.upper, inputs.len(), inputs[0].input), (2.0, 1, 1));
+    }
+
+    #[test]
+    fn one_hidden_layer_has_its_exact_bound_without_a_form() {
+        // ∂y/∂x₀ is 1 + 2 at most, ∂y/∂x₁ 1 − (−1) at most
+        let network = network(&[&[&[1.0, 1.0], &[2.0, -1.0]], &[&[1.0, 1.0]]]);
+        let functionals = [Functional::output(0)];
+        let options = Options { norm: InputNorm::L1, ..Options::default() };
+        let bounds = solve(&network, &options, &functionals, &crate::Silent, Instant::now()).expect("bounded");
+        assert!((bounds[0].upper() - 3.0).abs() < 1e-12, "{}", bounds[0].upper());
+        assert_eq!(bounds[0].method, Method::ClosedForm { exact: true });
+    }
+
+    #[test]
+    fn deeper_networks_get_forms_for_the_inputs_that_matter() {
+        // |x₀| written twice over, where intervals count both halves
+        let network = network(&[&[&[1.0, 0.1], &[-1.0, 0.1]], &[&[1.0, 1.0], &[1.0, -1.0]], &[&[1.0, -1.0]]]);
+        let options = Options { norm: InputNorm::L1, ..Options::default() };
+        let bounds = solve(&network, &options, &[Functional::output(0)], &crate::Silent, Instant::now());
+        let bound = &bounds.expect("bounded")[0];
+        let intervals = input_bounds(&network, &bound.functional).into_iter().fold(0.0, f64::max);
+        assert!(bound.witness.lower <= bound.upper() && bound.upper() <= intervals);
+        assert!(bound.upper() <= bound.pattern_lower * 1.5, "{} {}", bound.upper(), bound.pattern_lower);
     }
 }

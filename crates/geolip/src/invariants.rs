@@ -2,9 +2,9 @@
 //! wrong then, and nobody can say what else of it is.
 
 use crate::bound::BoundError;
-use crate::network::Network;
-use crate::region::Region;
+use crate::place::Region;
 use crate::report::{Bound, Report};
+use crate::slopes::SlopeNetwork;
 
 /// How a result contradicts itself.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum Broken {
 /// **Claim.** Of every bound in a report that is given out: `upper`, `witness.lower`, `pattern.value` and `pattern_lower` are
 /// finite and not negative, the last three are at most the first, and the witness is a finite input of the network, inside the
 /// region if there is one.
-pub(crate) fn checked(network: &Network, report: Report) -> Result<Report, BoundError> {
+pub(crate) fn checked(network: &SlopeNetwork, report: Report) -> Result<Report, BoundError> {
     for bound in &report.bounds {
         check(network, report.region.as_ref(), bound)
             .map_err(|broken| BoundError::Broken { output: bound.functional.to_string(), broken })?;
@@ -62,7 +62,7 @@ pub(crate) fn checked(network: &Network, report: Report) -> Result<Report, Bound
     Ok(report)
 }
 
-fn check(network: &Network, region: Option<&Region>, bound: &Bound) -> Result<(), Broken> {
+fn check(network: &SlopeNetwork, region: Option<&Region>, bound: &Bound) -> Result<(), Broken> {
     let upper = bound.upper();
     let below = [
         ("the lower bound", bound.witness.lower),
@@ -96,9 +96,9 @@ mod tests {
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
     use crate::options::Options;
-    use crate::region::RegionNorm;
+    use crate::place::RegionNorm;
 
-    fn found() -> (Network, Report) {
+    fn found() -> (SlopeNetwork, Report) {
         let map = |m, n, w: &[f64]| LinearMap::Dense(Matrix::from_vec(m, n, w.to_vec()));
         let mut b = NetworkBuilder::new(2).expect("inputs");
         let h = b.affine("h", vec![(b.input(), map(2, 2, &[1.0, 1.0, 1.0, -1.0]))], None).expect("shapes");
@@ -108,7 +108,7 @@ mod tests {
         let region = Region::around(&[0.5, 0.25], 0.125, RegionNorm::Linf, None).expect("a region");
         let options = Options { region: Some(region), ..Options::default() };
         let report = crate::bound(&network, &options, &crate::Silent).expect("a bound");
-        (network, report)
+        (SlopeNetwork::everywhere(&network).expect("bounded slopes"), report)
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //! taken away; `docs/output.md` says what they mean.
 
 use crate::baseline::{Comparison, Row};
-use crate::certificate::{Certificate, CertificateFile, Tester};
+use crate::form::Tester;
 use crate::import::Imported;
 use crate::network::Network;
+use crate::place::Region;
 use crate::problem::Functional;
-use crate::region::Region;
+use crate::proof::{Certificate, CertificateFile};
 use crate::report::{Bound, Report};
 use serde_json::{Value, json};
 

@@ -44,28 +44,29 @@
 //!
 //! | module | idea |
 //! | --- | --- |
+//! | [`bound()`], [`certified_radius`] | the questions; [`Report`] and [`Bound`] are the answers |
 //! | [`import`] | files become networks |
-//! | [`network`] | the graph that is bounded; activations and their slope intervals |
-//! | [`relaxation`] | the vector network and its ascent: the value, without a solver |
-//! | [`certificate`] | the claim, its proof in floating point, the checker: what you have to trust |
-//! | [`dual`] | from the ascent to multipliers the checker accepts |
-//! | [`lower`] | bounds from below |
-//! | [`region`] | boxes and balls of inputs, and what a network does on them |
+//! | [`network`], [`function`] | the graph that is bounded; its functions and their slopes |
+//! | [`place`], [`slopes`] | where a claim holds, and what a network becomes there |
+//! | [`form`], [`proof`] | the quadratic form; the claim, its proof in floating point, the checker: what you have to trust |
+//! | [`options`] | what can be chosen, and the table of every option |
+//! | [`samples`] | inputs, boxes and labels from files |
 //! | [`json`] | results as the JSON that the command line prints |
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |
 //! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
 //! | [`baseline`] | what one compares with: every other method on the same question |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
+//!
+//! What is in the crate `geolip_check` stands here under the same names. How bounds are found (the ascent, multipliers, searches,
+//! bounds from below) is no part of the interface.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod baseline;
-mod best_first;
 mod bound;
-pub mod certificate;
+#[doc(hidden)]
 pub mod dual;
-mod exact;
 pub mod files;
 mod guarantee;
 pub mod import;
@@ -73,31 +74,33 @@ mod inputs;
 mod invariants;
 pub mod json;
 mod local;
+#[doc(hidden)]
 pub mod lower;
-pub mod matrix;
-pub mod network;
 mod observer;
+#[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
-mod options;
-mod problem;
-mod random;
-pub mod region;
+pub mod options;
+#[doc(hidden)]
 pub mod relaxation;
 mod report;
 pub mod results;
+pub mod samples;
+mod search;
 mod solve;
-pub mod sparse;
 mod spectral;
 pub mod text;
 mod weights;
 pub mod words;
 
 pub use bound::{BoundError, bound};
+#[doc(no_inline)]
+pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
+use geolip_check::{problem, random};
 pub use invariants::Broken;
 pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
-pub use matrix::Matrix;
-pub use network::Network;
+pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
 pub use options::{Options, OptionsError};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
+pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};

@@ -1,31 +1,19 @@
-//! What a user can choose: plain data, one definition for the library, the command line and any binding.
+//! What a user can choose: plain data. The [table](table::CHOICES) says how each option is called and what it does, for the
+//! command line and the Python package.
 
-use crate::certificate::Affordable;
+mod choice;
+pub mod table;
+
+use crate::form::Affordable;
+use crate::place::Region;
 use crate::problem::{InputNorm, Outputs};
-use crate::region::Region;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// The options of [`crate::bound()`].
 ///
-/// | name | default | purpose | range |
-/// | --- | --- | --- | --- |
-/// | `norm` | ℓ∞ | the norm of input perturbations | ℓ∞, ℓ2, ℓ1, ℓp with p ≥ 2 |
-/// | `outputs` | each | what to bound | each, I, I-J, pairs, a vector u, a norm of all outputs |
-/// | `region` | none | where the bounds hold; none for everywhere | boxes, ℓ2 balls |
-/// | `split` | none | cut the region into parts for this long, to tighten the bound | > 0, with a box as `region` |
-/// | `tol` | 1e-6 | the largest relative gap between the certified bound and the relaxation's value | > 0, < 1 |
-/// | `time_limit` | none | stop improving after this long; certifying what was found by then comes on top | > 0 |
-/// | `memory_limit` | 4 GiB | the memory a proof may take; above it and 256 MiB, bounds are probabilistic | any |
-/// | `affordable` | 256 MiB, 5·10¹¹ multiply–adds | eliminations that are made whatever `memory_limit` says | the default, but in tests |
-/// | `effort` | 1 | work on the bounds from below, in units of the usual | ≥ 0 |
-/// | `threads` | all cores | worker threads; results do not depend on it | ≥ 1 |
-/// | `seed` | 0 | of every random direction and sample; the same seed gives the same result | any |
-/// | `sweep_limit` | 20 000 | sweeps per problem | ≥ 1 |
-/// | `cuts` | no | tighten the relaxation of one hidden layer by cuts: a bound below it | ℓ∞ and ℓ2, one functional |
-/// | `exact` | no | close the gap to the FGL by branch and bound, to `tol` | not in ℓ1 |
-/// | `checkpoint` | none | the file in which that search is kept, to go on from | with `exact` |
-/// | `case_limit` | 200 000 | cases per functional of that search | ≥ 1 |
+/// Their defaults, units and ranges are in the [table](table::CHOICES). Three have no name there: `region`, which `center`,
+/// `radius`, `box` and others make; `affordable`, which only tests change; and `sweep_limit`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The norm of input perturbations.
@@ -34,8 +22,8 @@ pub struct Options {
     pub outputs: Outputs,
     /// Where the bounds hold: the local Lipschitz constant of this region is bounded; none for everywhere.
     pub region: Option<Region>,
-    /// Cut the region into parts for this long, or until bounds from both sides agree to `tol`: the largest bound of a part
-    /// is the bound.
+    /// Search by branch and bound for this long, or until bounds from both sides agree to `tol`: on a box of few inputs by parts of
+    /// it, which goes down to the Lipschitz constant there; elsewhere by slopes, as `exact`.
     pub split: Option<Duration>,
     /// The relative gap between bound and relaxation at which a problem is done.
     pub tol: f64,
@@ -46,7 +34,7 @@ pub struct Options {
     /// elimination takes less than 256 MiB it is made whatever the limit: the checker refuses random tests there.
     pub memory_limit: usize,
     /// Which eliminations those are. A report for the checker has the default; with less, small networks get random tests, which
-    /// [`crate::certificate::check_file_with`] accepts if it is told the same.
+    /// [`crate::proof::check_file_with`] accepts if it is told the same.
     pub affordable: Affordable,
     /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
     /// from above.
@@ -60,13 +48,13 @@ pub struct Options {
     /// Whether to tighten the relaxation by inequalities that hold for signs and not for the unit vectors in their place: for
     /// networks with one hidden layer, in ℓ∞ and ℓ2. An exact search does so by itself.
     pub cuts: bool,
-    /// Whether to search for the FGL itself by branch and bound, until upper bound and best pattern agree to `tol` or a limit
-    /// is met. Exponential in the number of neurons at worst.
+    /// Whether to search for the formal constant itself by branch and bound on slopes, until upper bound and best pattern agree to
+    /// `tol` or a limit is met; with `split` on a box of few inputs, slopes are fixed in parts that cannot be cut. Exponential in the number of neurons at worst.
     pub exact: bool,
-    /// The file in which an exact search is saved every so often, at its end, and where it is interrupted; if it exists, the
+    /// The file in which a search is saved every so often, at its end, and where it is interrupted; if it exists, the
     /// search goes on from there. One of another question is refused.
     pub checkpoint: Option<PathBuf>,
-    /// Cases per functional after which that search stops; the certificate holds every one of them that is proved.
+    /// Cases (parts) per functional after which a search stops; the certificate holds every one of them that is proved.
     pub case_limit: usize,
 }
 
@@ -110,34 +98,16 @@ pub enum OptionsError {
         given: f64,
     },
     /// The number of threads.
-    #[error("0 threads can do nothing; give at least 1, or leave it out for one per core")]
+    #[error("0 threads cannot do any work; give at least 1, or leave the option out for one per core")]
     Threads,
     /// The sweep limit.
     #[error("a limit of 0 sweeps allows no bound; give at least 1")]
     SweepLimit,
-    /// An exact search in ℓ1.
-    #[error("an exact search takes linf, l2 or lp with p > 2; in l1 the ordinary bound is exact for one hidden layer")]
-    ExactL1,
     /// A checkpoint without a search.
-    #[error("a checkpoint keeps an exact search, but none is asked for; ask for one, or leave the checkpoint out")]
-    Checkpoint,
-    /// Splitting without a region, or one that cannot be cut.
     #[error(
-        "splitting cuts a box into smaller ones; give a region that is a box (a centre and a radius in linf, or two corners)"
+        "a checkpoint stores a search (exact, split), but none was asked for; ask for one, or leave the checkpoint out"
     )]
-    SplitRegion,
-    /// Splitting many inputs in ℓ1.
-    #[error("splitting a region of more than {most} inputs splits cases, which takes linf, l2 or lp with p > 2")]
-    SplitL1 {
-        /// Inputs up to which regions are cut.
-        most: usize,
-    },
-    /// Splitting and an exact search.
-    #[error("splitting a region and an exact search are two ways to tighten a bound; give one of them")]
-    SplitExact,
-    /// A checkpoint of a region.
-    #[error("a checkpoint keeps an exact search over all inputs; leave it out for a region")]
-    CheckpointRegion,
+    Checkpoint,
     /// The case limit.
     #[error("a limit of 0 cases allows no search; give at least 1")]
     CaseLimit,
@@ -158,20 +128,8 @@ impl Options {
         if self.sweep_limit == 0 {
             return Err(OptionsError::SweepLimit);
         }
-        if self.exact && self.norm == InputNorm::L1 {
-            return Err(OptionsError::ExactL1);
-        }
-        if self.checkpoint.is_some() && !self.exact {
+        if self.checkpoint.is_some() && !self.exact && self.split.is_none() {
             return Err(OptionsError::Checkpoint);
-        }
-        if self.split.is_some() && self.region.as_ref().is_none_or(|region| region.ball().is_some()) {
-            return Err(OptionsError::SplitRegion);
-        }
-        if self.checkpoint.is_some() && self.region.is_some() {
-            return Err(OptionsError::CheckpointRegion);
-        }
-        if self.split.is_some() && self.exact {
-            return Err(OptionsError::SplitExact);
         }
         if self.case_limit == 0 {
             return Err(OptionsError::CaseLimit);

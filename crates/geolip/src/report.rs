@@ -1,14 +1,15 @@
 //! What a computation found: plain data.
 
-use crate::certificate::{Certificate, CertificateFile};
 use crate::guarantee::factor;
 use crate::import::Imported;
 use crate::lower::Witness;
 use crate::network::Network;
+use crate::place::Region;
 use crate::problem::{Functional, InputNorm};
-use crate::region::Region;
+use crate::proof::{Certificate, CertificateFile};
 use crate::relaxation::Pattern;
 use crate::results::ResultsError;
+use crate::slopes::SlopeNetwork;
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -76,7 +77,7 @@ pub enum Method {
     RelaxationOfL2,
     /// Intervals for every entry of the gradient: in ℓ1, and on a region.
     ClosedForm {
-        /// Whether they are attained ([`crate::certificate::intervals::are_exact`], or by a witness), so that upper = FGL up to
+        /// Whether they are attained ([`crate::proof::intervals::are_exact`], or by a witness), so that upper = FGL up to
         /// the tolerance.
         exact: bool,
     },
@@ -160,7 +161,7 @@ impl Bound {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
             Method::RelaxationOfL2 | Method::Parts { .. } => None?,
             Method::Relaxation | Method::Cuts { .. } | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
-                factor(network, self.certificate.norm(), &self.functional)?
+                factor(&SlopeNetwork::everywhere(network).ok()?, self.certificate.norm(), &self.functional)?
             }
         };
         let solved = self.upper() <= self.relaxation * (1.0 + 1e-2);
@@ -214,7 +215,7 @@ impl Report {
         CertificateFile { notes, ..self.certificate_file(&imported.network) }
     }
 
-    /// The certificates as a file for [`crate::certificate::check_file`].
+    /// The certificates as a file for [`crate::proof::check_file`].
     pub fn certificate_file(&self, network: &Network) -> CertificateFile {
         CertificateFile {
             format: CertificateFile::FORMAT.to_owned(),

@@ -2,11 +2,11 @@
 //!
 //! Two of them: [`roughly`] costs a few matrix products, [`tightly`] an iteration and a factorisation more.
 
-use crate::certificate::cholesky::is_semidefinite;
-use crate::certificate::rounding::{UNIT, gamma_up, sqrt_up};
+use crate::form::elimination::is_semidefinite;
 use crate::matrix::{Matrix, Store, multiply, power_of_two_near};
 use crate::network::{Gather, LinearMap};
 use crate::random::gaussian;
+use crate::rounding::{UNIT, gamma_up, sqrt_up};
 use crate::sparse::Sparse;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

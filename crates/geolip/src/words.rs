@@ -1,8 +1,9 @@
 //! What certificates claim, in words and in full: for whoever prints them.
 
-use crate::certificate::{Certificate, Randomness, Tester};
+use crate::form::{Randomness, Tester};
+use crate::place::Region;
 use crate::problem::Functional;
-use crate::region::Region;
+use crate::proof::Certificate;
 use sha2::{Digest, Sha256};
 
 /// Lists up to this length are shown whole; of longer ones, so many numbers and a hash.

@@ -44,9 +44,10 @@ proptest! {
     #[test]
     fn every_method_is_on_its_side_of_the_fgl(network in network(), norm in any_norm()) {
         let options = Options { norm, effort: 0.1, ..Options::default() };
-        let question = Question::new(&network, &options, &Silent).expect("a good question");
+        let everywhere = support::everywhere(&network);
+        let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let exact: Vec<_> = question.functionals().iter()
-            .map(|f| exhaustive(&network, norm, f).expect("few neurons")).collect();
+            .map(|f| exhaustive(&support::everywhere(&network), norm, f).expect("few neurons")).collect();
         let geolip = bound(&network, &options, &Silent).expect("bounded");
         let mut one_per_layer = [None, None];
         for method in Method::ALL {
@@ -111,7 +112,8 @@ proptest! {
     ) {
         let network = one_hidden(inputs, hidden, activation, skip, seed);
         let options = Options { norm, effort: 0.1, ..Options::default() };
-        let question = Question::new(&network, &options, &Silent).expect("a good question");
+        let everywhere = support::everywhere(&network);
+        let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let natural = question.run(Method::NaturalForm).expect("one hidden layer").values;
         let geolip = question.run(Method::Geolip).expect("bounded").values;
         for (natural, geolip) in natural.iter().zip(&geolip) {
@@ -127,7 +129,8 @@ proptest! {
     ) {
         let network = one_hidden(inputs, hidden, activation, seed % 2 == 0, seed);
         let options = Options::default();
-        let question = Question::new(&network, &options, &Silent).expect("a good question");
+        let everywhere = support::everywhere(&network);
+        let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let values = question.run(Method::LinearProgram).expect("one hidden layer").values;
         for (p, value) in values.iter().enumerate() {
             let best = half_integral(&network, p);
@@ -139,9 +142,10 @@ proptest! {
     #[test]
     fn brute_force_is_the_largest_of_all_patterns(network in network(), norm in any_norm()) {
         let functional = Functional::output(0);
-        let found = exhaustive(&network, norm, &functional).expect("few neurons");
-        let exact = GradientBound::new(&network, norm);
-        let intervals = network.slopes();
+        let found = exhaustive(&support::everywhere(&network), norm, &functional).expect("few neurons");
+        let everywhere = support::everywhere(&network);
+        let exact = GradientBound::new(&everywhere, norm);
+        let intervals = support::everywhere(&network).slopes().to_vec();
         let neurons: usize = intervals.iter().map(Vec::len).sum();
         let mut best = 0.0_f64;
         for pattern in 0..1_usize << neurons.min(8) {
@@ -161,12 +165,12 @@ proptest! {
 
 /// Σ lᵢxᵢ + Σ |Aᵢⱼ| (1 − |xᵢ − sgn(Aᵢⱼ) tⱼ|) at its best over {−1, 0, 1}, from gradients at given slopes.
 fn half_integral(network: &Network, output: usize) -> f64 {
-    let slopes = network.slopes().remove(0);
+    let slopes = support::everywhere(network).slopes()[0].clone();
     let (inputs, hidden) = (network.inputs(), slopes.len());
     let gradient = |v: Vec<f64>| {
         let mut seed = Matrix::zeros(network.outputs(), 1);
         *seed.at_mut(output, 0) = 1.0;
-        network.adjoint(&[Matrix::from_vec(hidden, 1, v)], &seed).of(NodeId::INPUT).column(0)
+        support::everywhere(network).adjoint(&[Matrix::from_vec(hidden, 1, v)], &seed).of(NodeId::INPUT).column(0)
     };
     let centre = || slopes.iter().map(|s| s.centre()).collect::<Vec<_>>();
     let l = gradient(centre());
@@ -199,12 +203,12 @@ fn half_integral(network: &Network, output: usize) -> f64 {
 #[test]
 fn brute_force_is_refused_above_24_neurons_and_done_at_20() {
     let network = one_hidden(3, 25, Activation::Relu, false, 1);
-    let refused = exhaustive(&network, InputNorm::Linf, &Functional::output(0));
+    let refused = exhaustive(&support::everywhere(&network), InputNorm::Linf, &Functional::output(0));
     assert_eq!(refused, Err(NotApplicable::Patterns { neurons: 25, limit: 24 }));
     // in two dimensions the number of realisable patterns is small, and the true Lip = FGL is found by both
     let network = one_hidden(20, 20, Activation::Relu, false, 7);
     for norm in [InputNorm::Linf, InputNorm::L2] {
-        let found = exhaustive(&network, norm, &Functional::output(0)).expect("few enough");
+        let found = exhaustive(&support::everywhere(&network), norm, &Functional::output(0)).expect("few enough");
         let geolip = bound(&network, &Options { norm, ..Options::default() }, &Silent).expect("bounded");
         assert!(found.complete && found.above - found.below <= 1e-9 * found.above, "{found:?}");
         assert!(geolip.bounds[0].pattern_lower <= found.above && found.below <= geolip.bounds[0].upper());
@@ -222,7 +226,8 @@ fn an_off_by_one_layer_would_show_in_the_closed_form() {
     let network = b.finish(y);
     for norm in [InputNorm::L2, InputNorm::Linf] {
         let options = Options { norm, ..Options::default() };
-        let question = Question::new(&network, &options, &Silent).expect("a good question");
+        let everywhere = support::everywhere(&network);
+        let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let value = question.run(Method::EclipseFast).expect("a chain").values[0];
         assert!((6.0..6.000_01).contains(&value), "{value}");
     }

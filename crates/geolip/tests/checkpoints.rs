@@ -3,8 +3,8 @@
 
 mod support;
 
-use geolip::certificate::check_file;
 use geolip::network::{Activation, LinearMap, NetworkBuilder};
+use geolip::proof::check_file;
 use geolip::results::ResultsError;
 use geolip::{BoundError, Event, Network, Observer, Options, Outputs, Report, bound};
 use rand::RngExt;

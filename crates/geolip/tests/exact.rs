@@ -3,9 +3,9 @@
 mod support;
 
 use geolip::baseline::exhaustive;
-use geolip::certificate::{Branch, CaseProof, CertificateFile, Proof, SignProof, check_file};
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{Branch, CertificateFile, Proof, SignProof, check_file};
 use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ fn model(name: &str) -> Network {
 
 fn assert_agrees(network: &Network, report: &Report) -> Result<(), TestCaseError> {
     for bound in &report.bounds {
-        let fgl = exhaustive(network, report.norm, &bound.functional).expect("few neurons");
+        let fgl = exhaustive(&support::everywhere(network), report.norm, &bound.functional).expect("few neurons");
         prop_assert!(fgl.below <= bound.upper(), "{:e} below {:e}", bound.upper(), fgl.below);
         prop_assert!(bound.pattern_lower <= fgl.above, "{:e} above {:e}", bound.pattern_lower, fgl.above);
         prop_assert!(report.is_exact(bound), "{}: gap {:e} ({:?})", bound.functional, bound.gap(), bound.stop);
@@ -107,7 +107,7 @@ proptest! {
 fn searched() -> (Network, Report) {
     let network = connected(&[8, 8, 7, 1], &Activation::Relu, false, 7);
     let report = bound(&network, &options(InputNorm::Linf), &Silent).expect("bounded");
-    assert!(matches!(report.bounds[0].certificate.proof(), Proof::Cases(_)), "it has to be split");
+    assert!(matches!(report.bounds[0].certificate.proof(), Proof::Tree(_)), "it has to be split");
     (network, report)
 }
 
@@ -118,7 +118,7 @@ fn a_tampered_tree_is_rejected() {
     assert!(check_file(&network, &file).is_ok());
     let reject = |what: &str, change: &dyn Fn(&mut Vec<Branch>)| {
         let mut changed = file.clone();
-        let Proof::Cases(tree) = &mut changed.bounds[0].proof else { panic!("{what}: cases") };
+        let Proof::Tree(tree) = &mut changed.bounds[0].proof else { panic!("{what}: cases") };
         change(tree);
         assert!(check_file(&network, &changed).is_err(), "{what}");
     };
@@ -132,13 +132,15 @@ fn a_tampered_tree_is_rejected() {
         tree.swap(leaves[0], leaves[leaves.len() - 1]);
     });
     reject("another neuron", &|tree| {
-        if let Branch::Split(_, neuron) = &mut tree[0] {
+        if let Branch::Slope(_, neuron) = &mut tree[0] {
             *neuron = 99;
         }
     });
     reject("a smaller multiplier", &|tree| {
         let at = leaf(tree);
-        if let Branch::Leaf(CaseProof::Multipliers(form)) = &mut tree[at] {
+        if let Branch::Leaf(proof) = &mut tree[at]
+            && let Proof::Multipliers(form) = proof.as_mut()
+        {
             form.zeta[0] *= 0.9;
         }
     });
@@ -286,7 +288,6 @@ fn what_cannot_be_searched_is_refused() {
         Err(BoundError::Options(error)) => error,
         other => panic!("{other:?}"),
     };
-    assert_eq!(refused(options(InputNorm::L1)), OptionsError::ExactL1);
     assert_eq!(refused(Options { case_limit: 0, ..Options::default() }), OptionsError::CaseLimit);
     assert_eq!(refused(Options { checkpoint: Some("x".into()), ..Options::default() }), OptionsError::Checkpoint);
 }

@@ -5,9 +5,10 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, Claim, FormProof, Proof, SignCut, SignProof, check_file};
 use geolip::network::{Activation, Gather, LinearMap, Network, NetworkBuilder};
-use geolip::region::{Region, RegionNorm, load_box};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::{CertificateFile, Claim, FormProof, Proof, SignCut, SignProof, check_file};
+use geolip::samples::load_box;
 use geolip::{Functional, InputNorm, Matrix, Options, RadiusOptions, Silent, bound, certified_radius};
 use support::files::{import, shared};
 

@@ -2,11 +2,12 @@
 
 mod support;
 
-use geolip::certificate::{
-    Affordable, Certificate, CertificateFile, CheckOptions, Claim, Draws, FormProof, MatrixFreeForm, Proof, RandomTest,
-    Randomness, Rejection, check_file, check_file_with, check_probabilistic,
-};
+use geolip::form::{Affordable, Draws, MatrixFreeForm, RandomTest, Randomness};
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{
+    Certificate, CertificateFile, CheckOptions, Claim, FormProof, Proof, Rejection, check_file, check_file_with,
+    check_probabilistic,
+};
 use geolip::{BoundError, Functional, InputNorm, Matrix, Options, Outputs, Silent, bound};
 use proptest::prelude::*;
 use std::path::PathBuf;
@@ -177,7 +178,7 @@ fn with_their_bound(mut claim: Claim, network: &Network, norm: InputNorm) -> Cla
     let multipliers = form(&mut claim).expect("multipliers").multipliers();
     let sound = |v: &f64| *v >= 0.0 && v.is_finite();
     let upper = match multipliers.zeta.iter().chain(&multipliers.gamma).all(sound) {
-        true => geolip::certificate::proved_bound(norm, &claim.output, &multipliers),
+        true => geolip::form::proved_bound(norm, &claim.output, &multipliers),
         false => 0.0,
     };
     assert_eq!(network.hash().len(), 64);
@@ -194,7 +195,12 @@ fn expect_no_lie(network: &Network, norm: InputNorm, forgeries: &[Forgery], hint
         test.top *= hints.1;
     }
     let claim = with_their_bound(claim, network, norm);
-    let verdict = check_probabilistic(&MatrixFreeForm::new(network), norm, &claim, (&Draws::of_maker(seed), 0));
+    let verdict = check_probabilistic(
+        &MatrixFreeForm::new(&support::everywhere(network)),
+        norm,
+        &claim,
+        (&Draws::of_maker(seed), 0),
+    );
     match verdict {
         Err(_) => false,
         Ok(certificate) => {
@@ -235,7 +241,8 @@ fn fifty_thousand_forgeries_do_not_pass_below_the_truth() {
     while tried < 50_000 {
         let (network, norm) = (network(), norm()).new_tree(&mut runner).expect("a network").current();
         let (claim, fgl) = honest(&network, norm);
-        let operator = MatrixFreeForm::new(&network);
+        let everywhere = support::everywhere(&network);
+        let operator = MatrixFreeForm::new(&everywhere);
         for _ in 0..100 {
             let all = (prop::collection::vec(forgery(), 1..4), hints(), any::<u64>());
             let (forgeries, hints, seed) = all.new_tree(&mut runner).expect("a forgery").current();
@@ -276,7 +283,8 @@ fn a_false_claim_never_passes_however_often_it_is_tested() {
     let factor = 0.95 * fgl / claim.upper;
     form(&mut claim).expect("multipliers").zeta[0] *= factor * factor;
     claim.upper *= factor * (1.0 + 1e-12);
-    let operator = MatrixFreeForm::new(&network);
+    let everywhere = support::everywhere(&network);
+    let operator = MatrixFreeForm::new(&everywhere);
     for seed in 0..1000 {
         let verdict = check_probabilistic(&operator, InputNorm::L2, &claim, (&Draws::of_maker(seed), seed));
         verdict.expect_err("it is false");

@@ -5,9 +5,9 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, check_file};
 use geolip::import::{ImportOptions, from_bytes};
 use geolip::network::Network;
+use geolip::proof::{CertificateFile, check_file};
 use geolip::{Matrix, Options, Silent};
 use proptest::prelude::*;
 use prost::Message;
@@ -15,8 +15,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::path::Path;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use support::onnx::proto::{AttributeProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 use support::onnx::{self, floats, integers, ints, node};
-use tract_onnx::pb::{AttributeProto, ModelProto, NodeProto, StringStringEntryProto, TensorProto};
 
 /// The most that the tests of this file, which run side by side, may hold at once. A file of a few hundred bytes may ask for
 /// constants of 2²⁶ numbers, 512 MiB, and the operation that makes one holds up to three of them.

@@ -8,8 +8,8 @@ use geolip::import::{ImportError, ImportOptions, Imported, from_bytes};
 use prost::Message;
 use std::io::{Cursor, Write};
 use std::path::Path;
+use support::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use support::onnx::{floats, integers, ints, model, node};
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 /// Imports, and looks at the error if there is one.
 fn import(bytes: &[u8], name: &str) -> Result<Imported, ImportError> {

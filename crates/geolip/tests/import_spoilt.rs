@@ -8,7 +8,7 @@
 mod support;
 
 use geolip::import::{ImportOptions, from_bytes};
-use geolip::region::load_samples;
+use geolip::samples::load_samples;
 use std::io::{Cursor, Write};
 use std::path::Path;
 use support::files::{root, shared};

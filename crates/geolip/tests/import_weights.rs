@@ -31,7 +31,7 @@ fn import(bytes: &[u8], name: &str, transposed: Option<bool>) -> Result<Imported
 fn layers(network: &Network) -> Vec<(Matrix, Vec<f64>)> {
     let affine = |id: NodeId| match &network.node(id).op {
         Op::Affine { terms, bias } => {
-            let LinearMap::Dense(matrix) = &terms[0].map else { panic!("a dense layer") };
+            let LinearMap::Dense(matrix) = terms[0].map.as_ref() else { panic!("a dense layer") };
             Some((matrix.clone(), bias.clone().unwrap()))
         }
         _ => None,

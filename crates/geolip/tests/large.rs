@@ -3,11 +3,12 @@
 
 mod support;
 
-use geolip::certificate::{
-    Affordable, Certificate, CertificateFile, CheckOptions, Claim, Draws, FormProof, MatrixFreeForm, Proof,
-    QuadraticForm, RandomTest, Randomness, Rejection, Tester, check, check_file, check_file_with, check_probabilistic,
-};
+use geolip::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, RandomTest, Randomness, Tester};
 use geolip::network::{Activation, Convolution, ConvolutionShape, LinearMap, Network, NetworkBuilder};
+use geolip::proof::{
+    Certificate, CertificateFile, CheckOptions, Claim, FormProof, Proof, Rejection, check, check_file, check_file_with,
+    check_probabilistic,
+};
 use geolip::{Bound, Functional, InputNorm, Matrix, Options, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::time::{Duration, Instant};
@@ -89,7 +90,8 @@ fn assert_agrees(network: &Network, norm: InputNorm) -> Report {
     assert!((found.upper() - exact.upper()).abs() <= GAP * exact.upper(), "{} and {}", found.upper(), exact.upper());
     // what passed the random test is provably true
     let claim = without_test(found.certificate.claim());
-    check(&QuadraticForm::new(network), norm, &claim).expect("the elimination agrees with the test");
+    check(&QuadraticForm::new(&support::everywhere(network)), norm, &claim)
+        .expect("the elimination agrees with the test");
     tested
 }
 
@@ -256,7 +258,7 @@ proptest! {
             return Ok(());
         }
         form(&mut claim);
-        let proved = check(&QuadraticForm::new(&network), norm, &without_test(claim));
+        let proved = check(&QuadraticForm::new(&support::everywhere(&network)), norm, &without_test(claim));
         prop_assert!(proved.is_ok(), "{:?}", proved.err());
     }
 
@@ -276,7 +278,8 @@ proptest! {
         let smaller = part * fgl / claim.upper;
         form(&mut claim).zeta[0] *= smaller * smaller;
         claim.upper *= smaller * (1.0 + 1e-9);
-        let operator = MatrixFreeForm::new(&network);
+        let everywhere = support::everywhere(&network);
+        let operator = MatrixFreeForm::new(&everywhere);
         let scaled = RandomTest { margin: test.margin * 10_f64.powf(hints.0), top: test.top * 10_f64.powf(hints.1), ..test };
         for test in [test, scaled] {
             form(&mut claim).random_test = Some(test);

@@ -2,8 +2,9 @@
 
 mod support;
 
-use geolip::certificate::{Affordable, CertificateFile, CheckOptions, InputProof, Proof, check_file, check_file_with};
+use geolip::form::Affordable;
 use geolip::network::{LinearMap, Network, NetworkBuilder};
+use geolip::proof::{CertificateFile, CheckOptions, InputProof, Proof, check_file, check_file_with};
 use geolip::{Bound, Functional, InputNorm, Matrix, Method, Options, OutputNorm, Outputs, Silent, Weights, bound};
 use proptest::prelude::*;
 use support::{BRUTE_FORCE_NEURONS, activations, any_norm, any_outputs, brute_force, config, network, random};
@@ -247,7 +248,7 @@ fn a_proof_input_by_input_needs_every_input() {
     rejected("the next input", &|inputs| inputs.last_mut().expect("one").input += 1);
     rejected("no multipliers", &|inputs| inputs[0].multipliers.lambda.clear());
     rejected("a random test", &|inputs| {
-        let test = geolip::certificate::RandomTest { failure_probability: 1e-12, margin: 1e-3, top: 10.0 };
+        let test = geolip::form::RandomTest { failure_probability: 1e-12, margin: 1e-3, top: 10.0 };
         inputs[0].multipliers.random_test = Some(test);
     });
     let other = |norm: &str| CertificateFile { norm: norm.parse().expect("a norm"), ..file.clone() };
@@ -265,7 +266,7 @@ fn a_proof_of_the_largest_output_needs_every_output() {
         assert_ne!(changed, file);
         println!("{}", check_file(&network, &changed).expect_err("changed for the worse"));
     };
-    let claims = |file: &mut CertificateFile, change: fn(&mut Vec<geolip::certificate::Claim>)| {
+    let claims = |file: &mut CertificateFile, change: fn(&mut Vec<geolip::proof::Claim>)| {
         let Proof::Outputs(claims) = &mut file.bounds[0].proof else { panic!("output by output") };
         change(claims);
     };

@@ -2,11 +2,12 @@
 
 mod support;
 
-use geolip::certificate::rounding::UNIT;
 use geolip::import::load;
 use geolip::matrix::Matrix;
 use geolip::network::{Network, NodeId};
-use geolip::region::{RegionNorm, load_rows};
+use geolip::place::RegionNorm;
+use geolip::rounding::UNIT;
+use geolip::samples::load_rows;
 use geolip::{RadiusOptions, certified_radius};
 use proptest::prelude::*;
 use std::time::Instant;
@@ -56,7 +57,7 @@ fn attack(
                 Matrix::from_fn(h.rows(), restarts, |i, j| activation.derivative(i, h.at(i, j)))
             })
             .collect();
-        let gradients = network.adjoint(&slopes, &seed);
+        let gradients = support::everywhere(network).adjoint(&slopes, &seed);
         let gradient = gradients.of(NodeId::INPUT);
         let length = radius * 0.2 * (1.0 - step as f64 / (steps + 1) as f64);
         for j in 0..restarts {
@@ -83,7 +84,7 @@ proptest! {
         let found = certified_radius(&network, &x, &RadiusOptions { norm, ..RadiusOptions::default() }).expect("a radius");
         if found.radius > 0.0 {
             prop_assert!(found.margin > 0.0 && found.label == found.predicted);
-            let size: f64 = network.abs_forward(&Matrix::from_fn(x.len(), 1, |i, _| x[i].abs() + found.radius))
+            let size: f64 = support::everywhere(&network).abs_forward(&Matrix::from_fn(x.len(), 1, |i, _| x[i].abs() + found.radius))
                 .of(network.output()).data().iter().sum();
             let least = attack(&network, &x, found.label, (found.radius, norm, (-1e300, 1e300)), (20, 8));
             prop_assert!(least > -1e3 * UNIT * (1.0 + size), "{least:e} within {:e}", found.radius);

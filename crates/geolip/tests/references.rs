@@ -3,10 +3,10 @@
 
 mod support;
 
-use geolip::certificate::check_file;
 use geolip::matrix::Matrix;
 use geolip::network::NodeId;
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::check_file;
 use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
 use support::files::{import, shared, table};
 
@@ -157,10 +157,10 @@ fn affine_networks_have_the_exact_spectral_norm() {
         let mut x = Matrix::from_fn(network.inputs(), 1, |i, _| 1.0 + (i as f64).sin());
         let mut found = 0.0;
         for _ in 0..2000 {
-            let y = network.forward(&[], &x);
+            let y = support::everywhere(&network).forward(&[], &x);
             let length = |m: &Matrix| m.data().iter().map(|v| v * v).sum::<f64>().sqrt();
             found = length(y.of(network.output())) / length(&x);
-            let back = network.adjoint(&[], y.of(network.output())).of(NodeId::INPUT).clone();
+            let back = support::everywhere(&network).adjoint(&[], y.of(network.output())).of(NodeId::INPUT).clone();
             let scale = length(&back);
             x = Matrix::from_fn(network.inputs(), 1, |i, _| back.at(i, 0) / scale);
         }
@@ -227,7 +227,7 @@ fn local_bounds_meet_the_references() {
         let number = |column: usize| row[column].parse::<f64>().expect("a number");
         let (radius, output) = (number(3), row[5].parse().expect("an output"));
         let network = networks.entry(file.clone()).or_insert_with(|| import(&shared.join("nets").join(&file)));
-        let centre = geolip::region::load_rows(&shared.join("nets").join(&row[2])).expect("a centre").concat();
+        let centre = geolip::samples::load_rows(&shared.join("nets").join(&row[2])).expect("a centre").concat();
         let region = Region::around(&centre, radius, RegionNorm::Linf, None).expect("a region");
         let options = Options { norm, outputs: Outputs::One(output), region: Some(region), ..Options::default() };
         let report = bound(network, &options, &Silent).expect("a reference network has a bound");

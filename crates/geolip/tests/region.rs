@@ -3,14 +3,16 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, Claim, Cut, Proof, certify_by_intervals, check_file};
 use geolip::lower::GradientBound;
 use geolip::matrix::Matrix;
 use geolip::network::{Network, NodeId};
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Region, RegionNorm};
+use geolip::proof::{Branch, CertificateFile, Claim, Proof, certify_by_intervals, check_file};
+use geolip::slopes::SlopeNetwork;
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
-use support::{any_norm, any_outputs, brute_force, config, network, random};
+use std::collections::BTreeSet;
+use support::{any_norm, any_outputs, config, network, random};
 
 /// A region as it can be asked for: a ball or box of some size at a random place, possibly clipped.
 #[derive(Clone, Debug)]
@@ -91,8 +93,9 @@ proptest! {
     ) {
         let region = plan.of(&network);
         let report = solved(&network, &region, norm, outputs.of(&network));
-        let local = network.on(region.clone()).expect("a region");
-        let exact = GradientBound::new(&network, norm);
+        let local = SlopeNetwork::new(&network, region.clone()).expect("a region");
+        let everywhere = support::everywhere(&network);
+        let exact = GradientBound::new(&everywhere, norm);
         for bound in &report.bounds {
             let weights = match bound.functional.entries() {
                 Some(entries) => (0..network.outputs())
@@ -102,7 +105,7 @@ proptest! {
             for x in points(&region, 12, seed) {
                 let slopes = derivatives(&network, &x);
                 for (slopes, intervals) in slopes.iter().zip(local.slopes()) {
-                    for (slope, interval) in slopes.iter().zip(&intervals) {
+                    for (slope, interval) in slopes.iter().zip(intervals) {
                         prop_assert!(
                             interval.lower <= *slope && *slope <= interval.upper,
                             "slope {slope:e} at {x:?} is outside {interval:?}"
@@ -113,7 +116,7 @@ proptest! {
                 prop_assert!(steep <= bound.upper(), "gradient {steep:e} at {x:?} exceeds {:e}", bound.upper());
             }
             // intervals are proved with narrower slopes than forms
-            let fgl = brute_force(&local, norm, &bound.functional);
+            let fgl = support::brute_force_in(&local, norm, &bound.functional);
             let by_form = matches!(bound.certificate.proof(), Proof::Multipliers(_));
             prop_assert!(!by_form || fgl.below <= bound.upper(), "brute force {:e} exceeds {:e}", fgl.below, bound.upper());
             prop_assert!(bound.pattern_lower <= fgl.above && bound.pattern_lower <= bound.upper());
@@ -157,10 +160,11 @@ proptest! {
         let region = plan.of(&network);
         let report = solved(&network, &region, norm, Outputs::Each);
         let x = region.centre();
-        let local = network.on(region.clone()).expect("a region");
+        let local = SlopeNetwork::new(&network, region.clone()).expect("a region");
         prop_assume!(local.slopes().iter().flatten().all(|slope| slope.upper - slope.lower < 2e-7)); // no kink
-        let exact = GradientBound::new(&network, norm);
-        let size = network.abs_adjoint(&Matrix::from_fn(network.outputs(), 1, |_, _| 1.0));
+        let everywhere = support::everywhere(&network);
+        let exact = GradientBound::new(&everywhere, norm);
+        let size = support::everywhere(&network).abs_adjoint(&Matrix::from_fn(network.outputs(), 1, |_, _| 1.0));
         let size: f64 = size.of(NodeId::INPUT).data().iter().sum();
         for (i, bound) in report.bounds.iter().enumerate() {
             let weights: Vec<f64> = (0..network.outputs()).map(|j| if i == j { 1.0 } else { 0.0 }).collect();
@@ -275,6 +279,8 @@ fn splitting_converges_and_is_checked() {
 /// What a tree of cuts is made of, in the order of its walk.
 #[derive(Clone, Debug)]
 enum CutPlan {
+    /// The slope of a neuron.
+    Slope(usize),
     /// The middle of an input.
     Input(usize),
     /// A neuron: at zero, or at its pre-activation at a point of the region.
@@ -286,19 +292,28 @@ fn any_tree() -> impl Strategy<Value = Vec<CutPlan>> {
     let cut = prop_oneof![
         1 => any::<usize>().prop_map(CutPlan::Input),
         2 => (any::<usize>(), prop::option::of(any::<u64>())).prop_map(|(neuron, at)| CutPlan::Neuron(neuron, at)),
+        1 => any::<usize>().prop_map(CutPlan::Slope),
         1 => any::<bool>().prop_map(CutPlan::Leaf),
     ];
     prop::collection::vec(cut, 1..40)
 }
 
 /// The tree for a network on a box, all leaves proved by intervals or by patterns.
-fn tree(network: &Network, region: &Region, plan: &[CutPlan]) -> Vec<Cut> {
+fn tree(network: &Network, region: &Region, plan: &[CutPlan]) -> Vec<Branch> {
     let sizes: Vec<usize> = network.activations().map(|(node, _, _)| network.node(node).len).collect();
     let neurons: usize = sizes.iter().sum();
-    let mut waiting = vec![region.clone()];
+    let mut waiting = vec![(region.clone(), BTreeSet::new())];
     let mut tree = Vec::new();
     let mut plan = plan.iter();
-    while let Some(part) = waiting.pop() {
+    let place = |mut neuron: usize| {
+        let mut layer = 0;
+        while neuron >= sizes[layer] {
+            neuron -= sizes[layer];
+            layer += 1;
+        }
+        (layer, neuron)
+    };
+    while let Some((part, mut fixed)) = waiting.pop() {
         let leaf = CutPlan::Leaf(false);
         match plan.next().unwrap_or(&leaf) {
             CutPlan::Input(input) => {
@@ -306,31 +321,31 @@ fn tree(network: &Network, region: &Region, plan: &[CutPlan]) -> Vec<Cut> {
                 let middle = 0.5 * part.lower()[input] + 0.5 * part.upper()[input];
                 let (mut below, mut above) = (part.upper().to_vec(), part.lower().to_vec());
                 (below[input], above[input]) = (middle, middle);
-                waiting.push(Region::new_box(above, part.upper().to_vec()).expect("a half"));
-                waiting.push(Region::new_box(part.lower().to_vec(), below).expect("a half"));
-                tree.push(Cut::Cut(input, middle));
+                waiting.push((Region::new_box(above, part.upper().to_vec()).expect("a half"), fixed.clone()));
+                waiting.push((Region::new_box(part.lower().to_vec(), below).expect("a half"), fixed));
+                tree.push(Branch::Input(input, middle));
             }
             CutPlan::Neuron(neuron, seed) if neurons > 0 => {
-                let mut neuron = neuron % neurons;
-                let mut layer = 0;
-                while neuron >= sizes[layer] {
-                    neuron -= sizes[layer];
-                    layer += 1;
-                }
+                let (layer, neuron) = place(neuron % neurons);
                 let at = seed.map_or(0.0, |seed| {
                     let x = points(region, 2, seed).pop().expect("a point");
                     let values = network.evaluate_batch(Matrix::from_vec(x.len(), 1, x));
                     let (_, parent, _) = network.activations().nth(layer).expect("a layer");
                     values.of(parent).at(neuron, 0)
                 });
-                waiting.extend([part.clone(), part]);
-                tree.push(Cut::Side(layer, neuron, at));
+                waiting.extend([(part.clone(), fixed.clone()), (part, fixed)]);
+                tree.push(Branch::Side(layer, neuron, at));
             }
-            CutPlan::Neuron(..) => {
-                waiting.push(part);
+            CutPlan::Slope(neuron) if neurons > 0 && fixed.insert(neuron % neurons) => {
+                let (layer, neuron) = place(neuron % neurons);
+                waiting.extend([(part.clone(), fixed.clone()), (part, fixed)]);
+                tree.push(Branch::Slope(layer, neuron));
+            }
+            CutPlan::Neuron(..) | CutPlan::Slope(_) => {
+                waiting.push((part, fixed));
             }
             CutPlan::Leaf(patterns) => {
-                tree.push(Cut::Leaf(Box::new(if *patterns { Proof::Patterns } else { Proof::Intervals })));
+                tree.push(Branch::Leaf(Box::new(if *patterns { Proof::Patterns } else { Proof::Intervals })));
             }
         }
     }
@@ -349,7 +364,8 @@ proptest! {
         let region = RegionPlan { norm: RegionNorm::Linf, ..plan }.of(&network);
         let tree = tree(&network, &region, &cuts);
         let functional = Functional::Output(0);
-        let exact = GradientBound::new(&network, norm);
+        let everywhere = support::everywhere(&network);
+        let exact = GradientBound::new(&everywhere, norm);
         let mut weights = vec![0.0; network.outputs()];
         weights[0] = 1.0;
         let steep = |x: Vec<f64>| exact.lower(&functional, &weights, &derivatives(&network, &x));
@@ -360,14 +376,14 @@ proptest! {
             network: network.hash(),
             norm,
             region: Some(region.clone()),
-            bounds: vec![Claim { output: functional.clone(), upper, proof: Proof::Parts(tree.clone()) }],
+            bounds: vec![Claim { output: functional.clone(), upper, proof: Proof::Tree(tree.clone()) }],
             notes: vec![],
         };
         if steepest > 0.0 {
             prop_assert!(check_file(&network, &claim(steepest.next_down())).is_err(), "a gradient reaches {steepest:e}");
         }
-        let whole = certify_by_intervals(&network.on(region.clone()).expect("a region"), norm, &functional);
-        let patterns = tree.iter().any(|cut| matches!(cut, Cut::Leaf(proof) if **proof == Proof::Patterns));
+        let whole = certify_by_intervals(&SlopeNetwork::new(&network, region.clone()).expect("a region"), norm, &functional);
+        let patterns = tree.iter().any(|cut| matches!(cut, Branch::Leaf(proof) if **proof == Proof::Patterns));
         if let Some(whole) = whole.filter(|_| !patterns) {
             // lines of parts may be chosen worse than those of the whole
             let checked = check_file(&network, &claim(2.0 * whole.upper() + 1e-9));

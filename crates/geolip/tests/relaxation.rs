@@ -43,7 +43,8 @@ proptest! {
     fn the_ascent_never_lowers_the_value(
         network in network(), norm in norm(), outputs in any_outputs(), seed in any::<u64>(),
     ) {
-        let vector_network = VectorNetwork::new(&network, norm);
+        let everywhere = support::everywhere(&network);
+        let vector_network = VectorNetwork::new(&everywhere, norm);
         let functionals = outputs.of(&network).functionals(&network).expect("outputs")[..1].to_vec();
         let mut at = Point::random(&vector_network, 4, seed, 0);
         let mut ascent = Ascent::new(&vector_network, functionals.clone(), at.clone());
@@ -66,15 +67,17 @@ proptest! {
     fn patterns_are_between_zero_and_the_brute_force_fgl(
         network in network(), norm in any_norm(), outputs in any_outputs(), seed in any::<u64>(),
     ) {
-        let vector_network = VectorNetwork::new(&network, norm);
+        let everywhere = support::everywhere(&network);
+        let vector_network = VectorNetwork::new(&everywhere, norm);
         let point = Point::random(&vector_network, 4, seed, 0);
         let functional = outputs.of(&network).functionals(&network).expect("outputs").remove(0);
         let rules = PatternRules { tries: 5, sweeps: 20, work: 1e6, seed };
         let pattern = search_patterns(&vector_network, std::slice::from_ref(&functional), &[&point], &[f64::INFINITY], rules).remove(0);
-        for (slopes, intervals) in pattern.slopes.iter().zip(network.slopes()) {
+        for (slopes, intervals) in pattern.slopes.iter().zip(support::everywhere(&network).slopes()) {
             prop_assert!(slopes.iter().zip(intervals).all(|(v, s)| *v == s.lower || *v == s.upper));
         }
-        let found = GradientBound::new(&network, norm).lower(&functional, &pattern.weights, &pattern.slopes);
+        let everywhere = support::everywhere(&network);
+        let found = GradientBound::new(&everywhere, norm).lower(&functional, &pattern.weights, &pattern.slopes);
         let exact = brute_force(&network, norm, &functional);
         prop_assert!(found <= exact.above, "{found:e} against {exact:?}");
         // (for a norm of the output, the evaluation goes on looking for the best u)
@@ -135,7 +138,7 @@ proptest! {
 
     #[test]
     fn the_product_of_operator_norms_is_never_below_the_bound(network in network()) {
-        let size = network.abs_forward(&Matrix::from_fn(network.inputs(), 1, |_, _| 1.0));
+        let size = support::everywhere(&network).abs_forward(&Matrix::from_fn(network.inputs(), 1, |_, _| 1.0));
         let product = size.of(network.output()).at(0, 0);
         prop_assert!(upper(&network, InputNorm::Linf) <= product * (1.0 + 1e-6));
     }

@@ -11,10 +11,12 @@
 
 mod support;
 
-use geolip::certificate::{CertificateFile, check_file};
+use geolip::function::Combination;
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, LinearMap, NetworkBuilder, NodeId, Op};
-use geolip::region::{Region, RegionNorm};
+use geolip::place::{Place, Region, RegionNorm};
+use geolip::proof::{Certificate, CertificateFile, certify_by_intervals, certify_by_patterns, check_file};
+use geolip::slopes::SlopeNetwork;
 use geolip::{Functional, InputNorm, Matrix, Network, Options, OutputNorm, Outputs, Silent, bound};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -90,6 +92,9 @@ fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {
                 let activation = if linear { dice.one_of(&pieces) } else { activation.clone() };
                 b.activate("activation", at(*parent), activation).unwrap();
             }
+            Op::Combine { parents, combination } => {
+                b.combine("combination", parents.map(at), *combination).unwrap();
+            }
         }
     }
     b.finish(at(network.output()))
@@ -112,6 +117,82 @@ fn larger(dice: &mut Dice) -> Network {
     let weights = LinearMap::Dense(random(2, b.len_of(last), dice.next()));
     let y = b.affine("output", vec![(last, weights)], None).unwrap();
     b.finish(y)
+}
+
+/// A network with products: of two layers, of a layer with itself, or both, and with ReLUs before or behind them.
+fn multiplied(dice: &mut Dice) -> Network {
+    let (inputs, n) = (1 + dice.below(3), 2 + dice.below(3));
+    let mut b = NetworkBuilder::new(inputs).unwrap();
+    let scale = 2f64.powi(dice.one_of(&[0, 0, 20, -20]));
+    let affine = |b: &mut NetworkBuilder, from: NodeId, rows: usize, dice: &mut Dice| {
+        let weights = random(rows, b.len_of(from), dice.next());
+        let weights = Matrix::from_fn(rows, weights.cols(), |i, j| scale * weights.at(i, j));
+        let bias = random(rows, 1, dice.next()).data().to_vec();
+        b.affine("affine", vec![(from, LinearMap::Dense(weights))], Some(bias)).unwrap()
+    };
+    let input = b.input();
+    let (h, g) = (affine(&mut b, input, n, dice), affine(&mut b, input, n, dice));
+    let z = b.activate("relu", h, Activation::Relu).unwrap();
+    let pairs = [[h, g], [z, g], [g, z], [h, h], [z, z], [h, z]];
+    let mut last = b.combine("product", dice.one_of(&pairs), Combination::Product).unwrap();
+    if dice.below(2) == 0 {
+        let h = affine(&mut b, last, n, dice);
+        let z = b.activate("relu", h, Activation::Relu).unwrap();
+        last = b.combine("product", dice.one_of(&[[z, last], [z, z], [h, g]]), Combination::Product).unwrap();
+    }
+    let y = affine(&mut b, last, 2, dice);
+    b.finish(y)
+}
+
+/// Trees of all three branchings over a place, whose leaves have one proof each.
+struct Forge<'a> {
+    dice: &'a mut Dice,
+    /// Neurons by layer.
+    layers: Vec<usize>,
+    /// The proof of every leaf.
+    leaf: Value,
+    /// Whether inputs and sides are cut.
+    cuts: bool,
+}
+
+impl Forge<'_> {
+    /// The branchings below a place: its box, and the neurons that are split already. (A form that is not negative stays so where
+    /// a slope is one end of its interval; now and then a branching is wrong.)
+    fn tree(&mut self, ends: &[(f64, f64)], split: &[(usize, usize)], depth: usize) -> Vec<Value> {
+        let below = |forge: &mut Self, ends: &[(f64, f64)], split: &[(usize, usize)]| match forge.dice.below(6) {
+            0 if depth > 0 => vec![json!({ "leaf": { "tree": forge.tree(ends, split, depth - 1) } })],
+            1 => vec![json!({ "leaf": forge.leaf })],
+            _ => forge.tree(ends, split, depth.saturating_sub(1)),
+        };
+        if depth == 0 {
+            return vec![json!({ "leaf": self.leaf })];
+        }
+        let wrong = self.dice.below(60) == 0;
+        let layer = self.dice.below(self.layers.len());
+        let neuron = self.dice.below(self.layers[layer]);
+        let (mut first, mut second) = (ends.to_vec(), ends.to_vec());
+        let mut split = split.to_vec();
+        let branching = match self.dice.below(3) {
+            0 if self.cuts || wrong => {
+                let input = self.dice.below(ends.len());
+                let (lower, upper) = ends[input];
+                let part = if wrong { 2.0 } else { self.dice.one_of(&[0.0, 0.25, 0.5, 0.5, 1.0]) };
+                let cut = if wrong { upper + part } else { (lower + part * (upper - lower)).max(lower).min(upper) };
+                (first[input].1, second[input].0) = (cut, cut);
+                json!({ "input": [input, cut] })
+            }
+            1 if self.cuts => json!({ "side": [layer, neuron, self.dice.one_of(&[0.0, 0.0, 0.1, -1.0, 1e-3])] }),
+            _ if wrong || !split.contains(&(layer, neuron)) => {
+                split.push((layer, neuron));
+                json!({ "slope": [layer, neuron] })
+            }
+            _ => return vec![json!({ "leaf": self.leaf })],
+        };
+        let mut tree = vec![branching];
+        tree.extend(below(self, &first, &split));
+        tree.extend(below(self, &second, &split));
+        tree
+    }
 }
 
 /// The builder counts as the network does.
@@ -256,7 +337,6 @@ struct Desk {
 
 impl Desk {
     fn put(&mut self, network: &Network, dice: &mut Dice, options: &Options, forgeries: usize) {
-        let network = &options.region.as_ref().map_or_else(|| network.clone(), |_| network.everywhere());
         let Ok(report) = bound(network, options, &Silent) else { return };
         let file: Value = serde_json::from_str(&report.certificate_file(network).to_json()).unwrap();
         let name = format!("{:05}", self.cases.len());
@@ -282,6 +362,47 @@ impl Desk {
         let own = verdict(&text);
         let nearly = matches!(own, Some(Err(_))) && verdict(&with_room(file).to_string()).is_some_and(|v| v.is_ok());
         self.cases.push(Case { name: format!("{name}.{k}"), change: change.to_owned(), verdict: own, nearly });
+    }
+
+    /// Trees over a place, made by hand, with the claims of the leaves' proofs as they are in the whole place.
+    fn put_trees(&mut self, network: &Network, dice: &mut Dice, region: Option<&Region>, norm: InputNorm) {
+        let place = region.cloned().map_or_else(Place::everywhere, Place::from);
+        let Ok(whole) = SlopeNetwork::new(network, place) else { return };
+        let output = Functional::Output(0);
+        let (time_limit, outputs) = (Some(Duration::from_millis(300)), Outputs::One(0));
+        let options =
+            Options { norm, outputs, region: region.cloned(), time_limit, effort: 0.01, ..Options::default() };
+        let Ok(report) = bound(network, &options, &Silent) else { return };
+        let mut file: Value = serde_json::from_str(&report.certificate_file(network).to_json()).unwrap();
+        let closed = |c: Option<Certificate>| c.map(|c| serde_json::to_value(c.claim()).unwrap());
+        let claims = [
+            Some(file["bounds"][0].clone()),
+            closed(certify_by_intervals(&whole, norm, &output)),
+            closed(certify_by_patterns(&whole, norm, &output)),
+        ];
+        let name = format!("{:05}", self.cases.len());
+        let mut written = Vec::new();
+        network.export(&mut written).unwrap();
+        std::fs::write(self.folder.join(format!("{name}.net.json")), written).unwrap();
+        let ends = |r: &Region| r.lower().iter().copied().zip(r.upper().iter().copied()).collect();
+        let ends: Vec<(f64, f64)> = region.map_or_else(|| vec![(0.0, 0.0); network.inputs()], ends);
+        let mut count = 0;
+        for claim in claims.into_iter().flatten() {
+            let layers = whole.slopes().iter().map(Vec::len).collect();
+            let leaf = claim["proof"].clone();
+            let mut forge = Forge { dice, layers, leaf, cuts: region.is_some_and(|r| r.ball().is_none()) };
+            let tree = forge.tree(&ends, &[], 4);
+            let words = tree.iter().filter_map(|node| node.as_object().unwrap().keys().find(|word| *word != "leaf"));
+            words.for_each(|word| *self.kinds.entry(format!("trees with {word}")).or_default() += 1);
+            file["bounds"] = json!([{ "output": "0", "upper": claim["upper"], "proof": { "tree": tree } }]);
+            self.look(network, &name, count, &file, "true tree");
+            count += 1;
+            for _ in 0..2 {
+                let (forged, change) = forged(&file, dice);
+                self.look(network, &name, count, &forged, &change);
+                count += 1;
+            }
+        }
     }
 
     /// What the second checker says, in the order of the cases.
@@ -413,8 +534,32 @@ fn both_checkers_agree_on_random_networks() {
         desk.put(&network, &mut dice, &options, FORGERIES);
     }
     compare(&desk, &desk.second_opinion(python));
-    for kind in ["multipliers everywhere", "signs everywhere", "cases everywhere", "patterns on a region"] {
+    for kind in ["multipliers everywhere", "signs everywhere", "tree everywhere", "patterns on a region"] {
         assert!(desk.kinds.contains_key(kind), "no proof by {kind}: {:?}", desk.kinds);
+    }
+}
+
+#[test]
+fn both_checkers_agree_on_trees_of_every_branching_and_on_products() {
+    let Some(python) = python() else { return };
+    let count =
+        std::env::var("GEOLIP_SECOND_CHECKER").map_or(NETWORKS / 2, |n| n.parse().expect("a number of networks"));
+    let mut desk = desk("second_checker_trees");
+    let seed = std::env::var("PROPTEST_RNG_SEED").map_or(5, |s| s.parse().expect("a seed"));
+    let mut dice = Dice(seed);
+    for turn in 0..count {
+        let products = turn % 3 == 0;
+        let network = if products { multiplied(&mut dice) } else { larger(&mut dice) };
+        let norm = dice.one_of(&[InputNorm::Linf, InputNorm::L2, InputNorm::L1]);
+        let centre: Vec<f64> = (0..network.inputs()).map(|_| dice.below(9) as f64 / 4.0 - 1.0).collect();
+        let shape = if dice.below(12) == 0 { RegionNorm::L2 } else { RegionNorm::Linf };
+        let region = Region::around(&centre, dice.one_of(&[0.1, 0.5, 2.0]), shape, None).unwrap();
+        let region = (products || dice.below(4) > 0).then_some(region);
+        desk.put_trees(&network, &mut dice, region.as_ref(), norm);
+    }
+    compare(&desk, &desk.second_opinion(python));
+    for kind in ["slope", "input", "side"] {
+        assert!(desk.kinds.contains_key(&format!("trees with {kind}")), "none: {:?}", desk.kinds);
     }
 }
 

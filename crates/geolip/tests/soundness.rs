@@ -2,8 +2,8 @@
 
 mod support;
 
-use geolip::certificate::{Branch, CaseProof, CertificateFile, FormProof, Proof, check_file};
 use geolip::network::Network;
+use geolip::proof::{Branch, CertificateFile, FormProof, Proof, check_file};
 use geolip::{Functional, InputNorm, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::{OutputPlan, any_norm, any_outputs, brute_force, config, network};
@@ -24,13 +24,13 @@ fn forms(file: &mut CertificateFile) -> Vec<&mut FormProof> {
             Proof::Multipliers(form) => vec![form],
             Proof::Outputs(claims) => claims.iter_mut().flat_map(|claim| of(&mut claim.proof)).collect(),
             Proof::Inputs(inputs) => inputs.iter_mut().map(|input| &mut input.multipliers).collect(),
-            Proof::Signs(_) | Proof::Intervals | Proof::Patterns | Proof::Parts(_) => Vec::new(),
-            Proof::Cases(tree) => {
+            Proof::Signs(_) | Proof::Intervals | Proof::Patterns => Vec::new(),
+            Proof::Tree(tree) => {
                 let leaves = tree.iter_mut().filter_map(|branch| match branch {
-                    Branch::Leaf(CaseProof::Multipliers(form)) => Some(form),
-                    Branch::Split(..) | Branch::Leaf(CaseProof::Signs(_)) => None,
+                    Branch::Leaf(proof) => Some(of(proof)),
+                    Branch::Slope(..) | Branch::Input(..) | Branch::Side(..) => None,
                 });
-                leaves.collect()
+                leaves.flatten().collect()
             }
         }
     }

@@ -4,7 +4,8 @@ mod support;
 
 use geolip::import::load;
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
-use geolip::region::{Region, RegionNorm, load_box};
+use geolip::place::{Region, RegionNorm};
+use geolip::samples::load_box;
 use geolip::{BoundError, InputNorm, Matrix, Options, Outputs, Report, Silent, bound};
 use proptest::prelude::*;
 use support::config;

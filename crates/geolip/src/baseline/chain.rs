@@ -3,8 +3,9 @@
 //! In ordinary floating point: what is found with these matrices is proved elsewhere.
 
 use super::{NotApplicable, Question};
+use crate::function::Slope;
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, NodeId, Op, Slope};
+use crate::network::{LinearMap, NodeId, Op};
 
 /// Numbers of one matrix.
 const LARGEST: usize = 1 << 24;
@@ -20,7 +21,7 @@ pub(super) struct Chain {
 impl Chain {
     /// Consecutive affine maps, and layers of one fixed slope, are multiplied together.
     pub(super) fn of(question: &Question<'_>) -> Result<Self, NotApplicable> {
-        let network = question.network;
+        let network = question.network.network();
         let mut layers = Vec::new();
         let mut own: Option<Matrix> = None;
         let mut before = NodeId::INPUT;
@@ -39,6 +40,7 @@ impl Chain {
                     _ => return Err(branches()),
                 },
                 Op::Activate { parent, .. } if *parent != before => return Err(branches()),
+                Op::Combine { .. } => return Err(branches()),
                 Op::Activate { activation, .. } => {
                     let slopes = activation.slopes(node.len);
                     if slopes.iter().any(|slope| *slope != slopes[0]) {

@@ -6,6 +6,7 @@ use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
+use crate::slopes::SlopeNetwork;
 use std::time::{Duration, Instant};
 
 /// One method's answer.
@@ -61,7 +62,8 @@ impl Comparison {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn compare(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Comparison, BoundError> {
-    let question = Question::new(network, options, observer)?;
+    let everywhere = SlopeNetwork::everywhere(network)?;
+    let question = Question::new(&everywhere, options, observer)?;
     let started = Instant::now();
     observer.event(Event::Started { bounds: Method::ALL.len() });
     let mut rows = on_threads(options.threads, || {

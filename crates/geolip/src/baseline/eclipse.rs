@@ -1,6 +1,6 @@
 //! ECLipsE-Fast: one multiplier per layer, chosen layer by layer in closed form.
 //!
-//! Take the form q of [`crate::certificate::form`] for a chain, ‖·‖₂, γ = 1, λ constant in every layer, and eliminate from
+//! Take the form q of [`crate::form::quadratic`] for a chain, ‖·‖₂, γ = 1, λ constant in every layer, and eliminate from
 //! the input. What is left on z_a once everything before is gone is X_a, with X_0 = γI and Y_a = W_a X_{a−1}⁻¹ W_aᵀ. With
 //! c = (α+β)/2, r = (β−α)/2 and αβ = c² − r², Woodbury's identity gives
 //!
@@ -23,8 +23,8 @@
 
 use super::chain::Chain;
 use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::certificate::Multipliers;
-use crate::certificate::cholesky::{factor, solve_right};
+use crate::form::Multipliers;
+use crate::form::elimination::{factor, solve_right};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::LinearMap;
 use crate::problem::InputNorm;

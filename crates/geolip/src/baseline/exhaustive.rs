@@ -13,13 +13,15 @@
 
 use super::question::Clock;
 use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::certificate::one_hidden::roundings;
-use crate::certificate::rounding::gamma_up;
+use crate::function::Slope;
 use crate::lower::GradientBound;
 use crate::matrix::{Matrix, power_of_two_near};
-use crate::network::{LinearMap, Network, NodeId, Slope};
+use crate::network::{LinearMap, NodeId};
 use crate::observer::{Observer, Silent};
 use crate::problem::{Functional, InputNorm};
+use crate::proof::one_hidden::roundings;
+use crate::rounding::gamma_up;
+use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
 
 /// Neurons with more than one slope for which it is done.
@@ -47,7 +49,11 @@ pub struct Exhaustive {
 /// The FGL of a functional by trying every slope pattern; refused above 24 neurons with more than one slope.
 ///
 /// **Claim.** below ≤ FGL ≤ above; the two differ by rounding only.
-pub fn exhaustive(network: &Network, norm: InputNorm, functional: &Functional) -> Result<Exhaustive, NotApplicable> {
+pub fn exhaustive(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    functional: &Functional,
+) -> Result<Exhaustive, NotApplicable> {
     let clock = Clock { observer: &Silent as &dyn Observer, deadline: None };
     Patterns::of(network, norm)?.search(functional, clock)
 }
@@ -70,9 +76,9 @@ pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate,
 type Place = (usize, usize);
 
 struct Patterns<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     norm: InputNorm,
-    intervals: Vec<Vec<Slope>>,
+    intervals: &'a [Vec<Slope>],
     /// The neurons of the first layer, and all others.
     first: Vec<Place>,
     later: Vec<Place>,
@@ -81,7 +87,7 @@ struct Patterns<'a> {
 }
 
 impl<'a> Patterns<'a> {
-    fn of(network: &'a Network, norm: InputNorm) -> Result<Self, NotApplicable> {
+    fn of(network: &'a SlopeNetwork, norm: InputNorm) -> Result<Self, NotApplicable> {
         let intervals = network.slopes();
         let layers = intervals.iter().enumerate();
         let free = layers.flat_map(|(a, layer)| {
@@ -93,7 +99,7 @@ impl<'a> Patterns<'a> {
             return Err(NotApplicable::Patterns { neurons, limit: MOST_NEURONS });
         }
         let mut jacobian = Matrix::zeros(first.len(), network.inputs());
-        if let (Some((_, parent, _)), false) = (network.activations().next(), first.is_empty()) {
+        if let (Some((_, parent)), false) = (network.layers().next(), first.is_empty()) {
             let (all, places) = (jacobian_of(network, parent), first.iter().enumerate());
             places.for_each(|(row, (_, j))| jacobian.row_mut(row).copy_from_slice(all.row(*j)));
         }
@@ -141,7 +147,7 @@ impl<'a> Patterns<'a> {
     fn affine(&self, gradients: &crate::network::Values, column: usize) -> (Vec<f64>, Matrix) {
         let constant = gradients.of(NodeId::INPUT).column(column);
         let mut rows = self.jacobian.clone();
-        if let Some((node, _, _)) = self.network.activations().next() {
+        if let Some((node, _)) = self.network.layers().next() {
             let g = gradients.of(node);
             for (row, (_, j)) in self.first.iter().enumerate() {
                 let factor = g.at(*j, column) * (self.intervals[0][*j].upper - self.intervals[0][*j].lower);
@@ -226,7 +232,7 @@ impl<'a> Patterns<'a> {
 }
 
 /// ∂h/∂x of a node that depends on the input alone.
-fn jacobian_of(network: &Network, node: NodeId) -> Matrix {
+fn jacobian_of(network: &SlopeNetwork, node: NodeId) -> Matrix {
     let blank = |_: usize, h: &Matrix| Matrix::zeros(h.rows(), h.cols());
     network.push_forward(&Matrix::identity(network.inputs()), LinearMap::forward, blank).of(node).clone()
 }

@@ -16,12 +16,15 @@
 
 use super::question::{Ball, Clock};
 use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::certificate::{Multipliers, check};
 use crate::dual::Repair;
+use crate::form::Multipliers;
+use crate::function::Slope;
 use crate::matrix::Matrix;
-use crate::network::{LinearMap, Network, NodeId, Slope};
+use crate::network::{LinearMap, NodeId};
 use crate::problem::{Functional, InputNorm};
+use crate::proof::check;
 use crate::random::gaussian;
+use crate::slopes::SlopeNetwork;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -41,9 +44,9 @@ pub(super) fn run(question: &Question<'_>, clock: Clock<'_>) -> Result<Estimate,
 }
 
 struct Layers<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     ball: Ball,
-    slopes: Vec<Vec<Slope>>,
+    slopes: &'a [Vec<Slope>],
     /// Whether a neuron has more than one slope and anything to multiply with it.
     free: Vec<Vec<bool>>,
 }
@@ -64,8 +67,8 @@ impl<'a> Layers<'a> {
         let network = question.network;
         let sizes = network.abs_forward(&Matrix::from_fn(network.inputs(), 1, |_, _| 1.0));
         let slopes = network.slopes();
-        let layers = network.activations().zip(&slopes);
-        let free = layers.map(|((_, parent, _), slopes)| {
+        let layers = network.layers().zip(slopes);
+        let free = layers.map(|((_, parent), slopes)| {
             let reached = sizes.of(parent).data().iter().map(|size| *size > 0.0);
             slopes.iter().zip(reached).map(|(slope, reached)| reached && !slope.is_fixed()).collect()
         });
@@ -155,7 +158,7 @@ impl<'a> Layers<'a> {
             let s = &at.0[a + 1];
             Matrix::from_fn(h.rows(), k, |j, l| slopes[j].centre() * h.at(j, l) + length * s.at(j, l))
         });
-        let pre: Vec<&Matrix> = self.network.activations().map(|(_, parent, _)| values.of(parent)).collect();
+        let pre: Vec<&Matrix> = self.network.layers().map(|(_, parent)| values.of(parent)).collect();
         let mut seed = Matrix::zeros(self.network.outputs(), k);
         u.iter().for_each(|(i, u)| *seed.at_mut(*i, 0) = *u);
         let gradients = self.network.pull_back(&seed, LinearMap::adjoint, |a, g| {
@@ -180,7 +183,7 @@ impl<'a> Layers<'a> {
             Ball::Round if value > 0.0 => g.clone(),
             Ball::Round => at.0[0].clone(),
         }];
-        for (a, (node, _, _)) in self.network.activations().enumerate() {
+        for (a, (node, _)) in self.network.layers().enumerate() {
             let (g, h) = (gradients.of(node), pre[a]);
             let multiplier = self.free_length(a, g) / self.weighted_length(a, h);
             let multiplier = if multiplier.is_finite() { multiplier } else { 0.0 };

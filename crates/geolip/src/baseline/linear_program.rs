@@ -24,9 +24,9 @@
 
 use super::question::Clock;
 use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
-use crate::certificate::rounding::{add_up, gamma_up, sum_up};
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
+use crate::rounding::{add_up, gamma_up, sum_up};
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
 use std::sync::Arc;

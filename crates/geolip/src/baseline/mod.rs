@@ -31,8 +31,8 @@ pub use compare::{Comparison, Row, compare};
 pub use exhaustive::{Exhaustive, exhaustive};
 pub use question::Question;
 
-use crate::certificate::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use crate::problem::Functional;
+use crate::proof::one_hidden::{LARGEST, OneHidden, Unsuitable};
 use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
@@ -183,7 +183,7 @@ pub enum NotApplicable {
         norm: String,
     },
     /// Too many patterns.
-    #[error("2^{neurons} patterns are too many; it is done up to {limit} hidden neurons")]
+    #[error("2^{neurons} patterns are too many to try; at most {limit} hidden neurons are practical")]
     Patterns {
         /// Neurons whose slope is not fixed.
         neurons: usize,
@@ -235,7 +235,7 @@ fn entries(functional: &Functional) -> Result<Vec<(usize, f64)>, NotApplicable> 
 }
 
 /// The program of one hidden layer.
-fn one_hidden<'a>(question: &Question<'a>) -> Result<OneHidden<'a>, NotApplicable> {
+fn one_hidden(question: &Question<'_>) -> Result<OneHidden, NotApplicable> {
     OneHidden::new(question.network).map_err(|reason| match reason {
         Unsuitable::Layers(layers) => NotApplicable::Layers { layers },
         Unsuitable::Numbers(size) => {

@@ -18,11 +18,11 @@
 
 use super::question::{Ball, Clock};
 use super::{Estimate, Guarantee, NotApplicable, Question, entries, one_hidden};
-use crate::certificate::one_hidden::Program;
-use crate::certificate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::LinearMap;
+use crate::proof::one_hidden::Program;
 use crate::random::gaussian;
+use crate::rounding::{UNIT, add_up, mul_up, sqrt_up, sum_up};
 use crate::spectral;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

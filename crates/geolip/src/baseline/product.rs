@@ -11,10 +11,11 @@
 //! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
 
 use super::{Estimate, Guarantee, NotApplicable, Question, entries};
-use crate::certificate::rounding::{add_up, gamma_up, mul_up, pow_up};
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, Network, NodeId, Op, Slope};
+use crate::network::{LinearMap, NodeId};
 use crate::problem::{Functional, InputNorm};
+use crate::rounding::{add_up, gamma_up, mul_up, pow_up};
+use crate::slopes::{SlopeNetwork, SlopeOp};
 use crate::spectral;
 
 pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
@@ -28,26 +29,27 @@ pub(super) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
 }
 
 struct Product<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     norm: InputNorm,
     /// L per node. That of the output is not used.
     constants: Vec<f64>,
 }
 
 impl<'a> Product<'a> {
-    fn new(network: &'a Network, norm: InputNorm) -> Self {
+    fn new(network: &'a SlopeNetwork, norm: InputNorm) -> Self {
         let mut constants: Vec<f64> = Vec::with_capacity(network.nodes().len());
+        let mut slopes = network.slopes().iter();
         for (index, node) in network.nodes().iter().enumerate() {
             constants.push(match &node.op {
-                Op::Input => 1.0,
-                Op::Affine { .. } if index == network.output().index() => 0.0,
-                Op::Affine { terms, .. } => terms
+                SlopeOp::Input => 1.0,
+                SlopeOp::Affine { .. } if index == network.output().index() => 0.0,
+                SlopeOp::Affine { terms } => terms
                     .iter()
                     .map(|t| mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]))
                     .fold(0.0, add_up_or_keep),
-                Op::Activate { parent, activation } => {
-                    let steepest = activation.slopes(node.len).into_iter().map(Slope::magnitude).fold(0.0, f64::max);
-                    times(steepest, constants[parent.index()])
+                SlopeOp::Neurons { parent } => {
+                    let own = slopes.next().into_iter().flatten();
+                    times(own.map(|slope| slope.magnitude()).fold(0.0, f64::max), constants[parent.index()])
                 }
             });
         }
@@ -61,18 +63,19 @@ impl<'a> Product<'a> {
     /// At least the dual norm of the gradient of Σ uᵢ·(entry i of the node).
     fn at(&self, node: NodeId, entries: &[(usize, f64)]) -> f64 {
         match &self.network.node(node).op {
-            Op::Input => dual_up(self.norm, entries.iter().map(|(_, u)| u.abs()), entries.len()),
-            Op::Affine { terms, .. } => terms
+            SlopeOp::Input => dual_up(self.norm, entries.iter().map(|(_, u)| u.abs()), entries.len()),
+            SlopeOp::Affine { terms } => terms
                 .iter()
                 .map(|t| mul_up(row_norm(&t.map, entries, self.norm), self.constants[t.parent.index()]))
                 .fold(0.0, add_up_or_keep),
-            Op::Activate { parent, activation } => entries
-                .iter()
-                .map(|(i, u)| {
-                    let slope = activation.slope(*i).magnitude();
-                    times(times(slope, u.abs()), self.at(*parent, &[(*i, 1.0)]))
-                })
-                .fold(0.0, add_up_or_keep),
+            SlopeOp::Neurons { parent } => {
+                let layer = self.network.layers().zip(self.network.slopes()).find(|((id, _), _)| *id == node);
+                let slopes = layer.map_or(&[][..], |(_, slopes)| slopes.as_slice());
+                let of = |(i, u): &(usize, f64)| {
+                    times(times(slopes[*i].magnitude(), u.abs()), self.at(*parent, &[(*i, 1.0)]))
+                };
+                entries.iter().map(of).fold(0.0, add_up_or_keep)
+            }
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From multipliers that a baseline found to a bound that the checker accepts.
 
 use super::{NotApplicable, Question};
-use crate::certificate::{Certificate, Multipliers, check};
 use crate::dual::Repair;
+use crate::form::Multipliers;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::{Certificate, check};
 
 impl Question<'_> {
     /// The least bound proved with these multipliers, those of a layer scaled by one common factor (see `dual/tilt.rs`).

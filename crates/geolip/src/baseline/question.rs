@@ -3,14 +3,14 @@
 use super::{Estimate, Guarantee, Method, NotApplicable};
 use super::{eclipse, exhaustive, layerwise, linear_program, natural, product};
 use crate::bound::{BoundError, bound};
-use crate::certificate::QuadraticForm;
 use crate::dual::Form;
+use crate::form::QuadraticForm;
 use crate::lower::{GradientBound, sample_inputs};
-use crate::network::Network;
 use crate::observer::Observer;
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
 use crate::report::{Bound, Report};
+use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -22,7 +22,7 @@ const SAMPLING_WORK: usize = 100_000_000_000;
 
 /// A network, what is asked of it, and what several methods need: made when first needed.
 pub struct Question<'a> {
-    pub(super) network: &'a Network,
+    pub(super) network: &'a SlopeNetwork,
     pub(super) options: &'a Options,
     pub(super) functionals: Vec<Functional>,
     observer: &'a dyn Observer,
@@ -83,9 +83,13 @@ impl Observer for Quiet<'_> {
 impl<'a> Question<'a> {
     /// Of the options, `norm`, `outputs`, `tol`, `time_limit` (for each method by itself), `memory_limit` and `seed` count;
     /// threads are those of the caller. The observer is asked whether to stop.
-    pub fn new(network: &'a Network, options: &'a Options, observer: &'a dyn Observer) -> Result<Self, BoundError> {
+    pub fn new(
+        network: &'a SlopeNetwork,
+        options: &'a Options,
+        observer: &'a dyn Observer,
+    ) -> Result<Self, BoundError> {
         options.validate()?;
-        let functionals = options.outputs.functionals(network)?;
+        let functionals = options.outputs.functionals(network.network())?;
         Ok(Self { network, options, functionals, observer, form: OnceLock::new(), report: OnceLock::new() })
     }
 
@@ -158,9 +162,9 @@ impl<'a> Question<'a> {
     /// A part of geolip's own report.
     fn own(&self, guarantee: Guarantee, part: impl Fn(&Bound) -> f64) -> Result<Estimate, NotApplicable> {
         let options = Options { threads: None, ..self.options.clone() };
-        let report = self
-            .report
-            .get_or_init(|| bound(self.network, &options, &Quiet(self.observer)).map_err(|error| error.to_string()));
+        let report = self.report.get_or_init(|| {
+            bound(self.network.network(), &options, &Quiet(self.observer)).map_err(|error| error.to_string())
+        });
         let report = report.as_ref().map_err(|reason| NotApplicable::Bound { reason: reason.clone() })?;
         let values = report.bounds.iter().map(part).collect();
         let chance = report.bounds.iter().map(|b| b.certificate.failure_probability()).fold(0.0, f64::max);

@@ -1,9 +1,11 @@
 //! Which proof a network gets: an elimination where it fits, a random test where it does not.
 
-use crate::certificate::{Affordable, Certificate, Claim, Draws, MatrixFreeForm, QuadraticForm};
-use crate::certificate::{check, check_probabilistic, written_out};
-use crate::network::Network;
+use crate::form::written_out;
+use crate::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm};
 use crate::problem::InputNorm;
+use crate::proof::{Certificate, Claim};
+use crate::proof::{check, check_probabilistic};
+use crate::slopes::SlopeNetwork;
 
 /// A network's quadratic form in the representation that its certificates are checked in.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ impl<'a> Form<'a> {
     /// takes nothing else; else the one by random test.
     ///
     /// `rows` is the largest number of rows of the functionals to come.
-    pub fn choose(network: &'a Network, (memory, affordable): (usize, Affordable), rows: usize) -> Self {
+    pub fn choose(network: &'a SlopeNetwork, (memory, affordable): (usize, Affordable), rows: usize) -> Self {
         let allowed = Affordable { work: Affordable::MOST_WORK, bytes: memory as f64 };
         // one form for both questions: to make it is most of the work
         let larger = if allowed.bytes >= affordable.bytes { [allowed, affordable] } else { [affordable, allowed] };
@@ -41,7 +43,7 @@ impl<'a> Form<'a> {
     }
 
     /// The network.
-    pub fn network(&self) -> &'a Network {
+    pub fn network(&self) -> &'a SlopeNetwork {
         match self {
             Self::Eliminated(form) => form.network(),
             Self::MatrixFree(form) => form.network(),
@@ -77,7 +79,7 @@ const RANKS: [usize; 4] = [32, 24, 16, 8];
 
 impl Budget {
     /// The budget of a network.
-    pub fn of(network: &Network) -> Self {
+    pub fn of(network: &SlopeNetwork) -> Self {
         let work = 2.0 * network.multiply_adds() as f64;
         let depth = network.depths().into_iter().max().unwrap_or(0) as f64;
         // √(top/margin)·ln(…)/2 of `certificate::randomised`, with the margin that a gap leaves (`dual::tilt`)

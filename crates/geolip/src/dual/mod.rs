@@ -4,7 +4,7 @@
 //! feasible only up to the ascent's error (how far from that, `modes.rs` estimates), and a graded shrinking repairs them
 //! (`tilt.rs`, for random tests `random.rs`). How they are then
 //! proved depends on the network's size (`form.rs`). What results is a proposal:
-//! only [`crate::certificate::check()`] turns it into a bound.
+//! only [`crate::proof::check()`] turns it into a bound.
 
 mod form;
 mod modes;

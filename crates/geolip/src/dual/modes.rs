@@ -5,7 +5,7 @@
 //! from feasible as well as hundreds of Lanczos steps would. Modes *outside* their span are what more features would add; a
 //! Lanczos run from a random start ([`Modes::search`]) finds them.
 
-use crate::certificate::{Scaled, Vector};
+use crate::form::{Scaled, Vector};
 use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
 use faer::linalg::solvers::SelfAdjointEigen;

@@ -5,7 +5,7 @@
 //! V (‖(G_x)_i‖/V)^{(p−2)/(p−1)} for ℓp; and ζ = V for a functional, ‖Y‖_F for the ℓ2 norm of the output, ‖Y_i‖ for ℓ1: all
 //! up to one common factor, which the bound does not see once ζ is scaled to be as small as the rest allows.
 
-use crate::certificate::Multipliers;
+use crate::form::Multipliers;
 use crate::matrix::Matrix;
 use crate::network::Slope;
 use crate::problem::{Functional, InputNorm, OutputNorm};
@@ -43,7 +43,7 @@ impl<'a> Recovery<'a> {
         }
         let sizes = inner.abs_forward(&Matrix::from_fn(inner.inputs(), 1, |_, _| 1.0));
         let grads = inner.abs_adjoint(&outputs);
-        let limits = inner.activations().map(|(z, h, _)| (sizes.of(h).clone(), grads.of(z).clone()));
+        let limits = inner.layers().map(|(z, h)| (sizes.of(h).clone(), grads.of(z).clone()));
         let (h_limits, g_limits) = limits.unzip();
         Self { network, h_limits, g_limits }
     }

@@ -10,7 +10,7 @@
 
 use super::modes::{Modes, Remembered, columns};
 use super::tilt::{Repaired, depths, tilted};
-use crate::certificate::{MatrixFreeForm, Multipliers, RandomTest, Scaled, proved_bound};
+use crate::form::{MatrixFreeForm, Multipliers, RandomTest, Scaled, proved_bound};
 use crate::problem::Functional;
 use crate::relaxation::{Point, Sweep, VectorNetwork};
 

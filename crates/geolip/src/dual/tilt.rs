@@ -4,9 +4,10 @@
 //! output by θ^{−depth/2}: the form gains definiteness in proportion to δ in every direction at once, whatever the scale
 //! of the layers, and the bound loses about depth·δ/2. So the smallest δ that works is looked for, on a logarithmic grid.
 
-use crate::certificate::{Claim, FormProof, Multipliers, Proof, QuadraticForm, RandomTest, proved_bound};
-use crate::network::Network;
+use crate::form::{Multipliers, QuadraticForm, RandomTest, proved_bound};
 use crate::problem::{Functional, InputNorm};
+use crate::proof::{Claim, FormProof, Proof};
+use crate::slopes::SlopeNetwork;
 
 /// One problem's multipliers, to be repaired for a proof by elimination (for random tests, see `random.rs`).
 #[derive(Clone, Debug)]
@@ -107,9 +108,9 @@ impl<'a> Repair<'a> {
 }
 
 /// The depth of every activation layer.
-pub(super) fn depths(network: &Network) -> Vec<usize> {
+pub(super) fn depths(network: &SlopeNetwork) -> Vec<usize> {
     let all = network.depths();
-    network.activations().map(|(node, _, _)| all[node.index()]).collect()
+    network.layers().map(|(node, _)| all[node.index()]).collect()
 }
 
 /// λ_a·θ^depth(a) with θ = 1/(1+δ).
@@ -121,4 +122,58 @@ pub(super) fn tilted(multipliers: &Multipliers, depths: &[usize], delta: f64) ->
         lambda.iter_mut().for_each(|l| *l *= factor);
     }
     multipliers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::proof::check;
+
+    /// y = relu(x), whose bound is 1: with λ = c the form needs γ ≥ c/2·… and ζ as small as the rest allows.
+    fn relu() -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let z = b.activate("z", b.input(), Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z, LinearMap::Dense(Matrix::from_vec(1, 1, vec![1.0])))], None).expect("shapes");
+        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded")
+    }
+
+    fn multipliers(lambda: f64) -> Multipliers {
+        Multipliers { zeta: vec![1.0], gamma: vec![1.0], lambda: vec![vec![lambda]] }
+    }
+
+    fn repair<'a>(form: &'a QuadraticForm<'a>, lambda: f64) -> Repair<'a> {
+        Repair::new(form, InputNorm::Linf, Functional::output(0), multipliers(lambda))
+    }
+
+    #[test]
+    fn repaired_multipliers_are_accepted_and_lose_what_they_may() {
+        let network = relu();
+        let form = QuadraticForm::new(&network);
+        for gap in [1e-8, 1e-4, 1e-1] {
+            let found = repair(&form, 2.0).within(gap, 1.0);
+            let Some(found) = found else { continue };
+            assert!(found.upper <= 1.0 + gap);
+            assert!(check(&form, InputNorm::Linf, &found.claim(&Functional::output(0))).is_ok());
+        }
+        let best = repair(&form, 2.0).best().expect("some tilt works");
+        assert!(best.upper >= 1.0 && best.upper < 1.1, "{}", best.upper);
+        assert!(check(&form, InputNorm::Linf, &best.claim(&Functional::output(0))).is_ok());
+    }
+
+    #[test]
+    fn a_bound_that_is_not_within_reach_is_not_claimed() {
+        let network = relu();
+        let form = QuadraticForm::new(&network);
+        assert!(repair(&form, 2.0).within(1e-3, 0.5).is_none(), "the constant is 1");
+        assert!(repair(&form, 1e-9).within(1e-3, 1.0).is_none(), "a λ that is far too small");
+    }
+
+    #[test]
+    fn tilting_shrinks_deeper_layers_more() {
+        let m = Multipliers { zeta: vec![1.0], gamma: vec![1.0], lambda: vec![vec![1.0], vec![1.0]] };
+        let tilted = tilted(&m, &[1, 2], 1.0);
+        assert_eq!(tilted.lambda, [[0.5], [0.25]]);
+    }
 }

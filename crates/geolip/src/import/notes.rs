@@ -18,8 +18,7 @@ impl Imported {
         if !self.fixed.is_empty() {
             let fixed = listed(self.fixed.iter().map(|port| &port.name));
             notes.push(format!(
-                "input {} moves; {fixed} fixed at 0: lower bounds and local bounds hold there alone, global upper bounds \
-                 whatever the fixed values are",
+                "input {} moves; {fixed} fixed at 0: lower bounds and local bounds hold only there, global upper bounds whatever the fixed values are",
                 inputs()
             ));
         }
@@ -33,7 +32,7 @@ impl Imported {
                 notes.push(format!("not compared with another implementation: {}", Plain(reason)));
             }
             SelfCheck::Agrees { with: with @ Reference::Interpreter { because }, .. } => {
-                notes.push(format!("compared with {with} alone: {}", Plain(because)));
+                notes.push(format!("compared only with {with}: {}", Plain(because)));
             }
             SelfCheck::NotRun { .. } | SelfCheck::Agrees { .. } => {}
         }
@@ -52,7 +51,7 @@ impl Imported {
         let rest = (!rest.is_empty()).then(|| {
             let what = match self.format {
                 Format::Onnx { .. } => "which cannot reach the output",
-                _ => "which are no part of the network that is bounded",
+                _ => "which are not part of the network that is bounded",
             };
             format!("left out: {}, {what}", listed(rest.into_iter()))
         });

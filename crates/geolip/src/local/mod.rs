@@ -1,29 +1,26 @@
 //! Bounds on a region: what is known without an ascent, the ascent for the rest, and the better of both.
 //!
 //! On a small region most slopes are fixed or nearly so, and intervals for the gradient's entries
-//! ([`crate::certificate::intervals::entrywise_bound`]) meet the gradient at the centre: then nothing else is needed. Where they
+//! ([`crate::proof::intervals::entrywise_bound`]) meet the gradient at the centre: then nothing else is needed. Where they
 //! do not, the usual pipeline runs on the restricted network.
 
 pub(crate) mod radius;
-mod split;
-
-pub(crate) use split::split;
 
 use crate::bound::{self, BoundError};
-use crate::certificate::intervals::MOST_UNDECIDED;
-use crate::certificate::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::lower::{GradientBound, Witness, witness_at};
-use crate::network::Network;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
+use crate::proof::intervals::MOST_UNDECIDED;
+use crate::proof::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
 use std::time::Instant;
 
 /// Bounds every functional on the network's region.
 pub(crate) fn solve(
-    network: &Network,
+    network: &SlopeNetwork,
     options: &Options,
     functionals: &[Functional],
     observer: &dyn Observer,
@@ -59,7 +56,12 @@ pub(crate) fn solve(
 }
 
 /// The bound by intervals, and the gradient at the centre.
-pub(crate) fn quick(network: &Network, options: &Options, functional: &Functional, started: Instant) -> Option<Bound> {
+pub(crate) fn quick(
+    network: &SlopeNetwork,
+    options: &Options,
+    functional: &Functional,
+    started: Instant,
+) -> Option<Bound> {
     let certificate = certify_by_intervals(network, options.norm, functional)?;
     let exact = GradientBound::new(network, options.norm);
     let (witness, pattern) = witness_at(network, options.norm, &exact, functional, &network.region()?.centre());
@@ -74,7 +76,12 @@ pub(crate) fn quick(network: &Network, options: &Options, functional: &Functiona
 const MOST_WORK: usize = 200_000_000;
 
 /// The bound by patterns where there are few, if it is better.
-fn by_patterns(network: &Network, norm: InputNorm, functional: &Functional, known: Certificate) -> Certificate {
+pub(crate) fn by_patterns(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    functional: &Functional,
+    known: Certificate,
+) -> Certificate {
     let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
     let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
     if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {
@@ -123,4 +130,56 @@ fn better(quick: Option<Bound>, mut found: Bound) -> Bound {
     }
     found.pattern_lower = found.pattern_lower.max(quick.pattern_lower);
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::place::Region;
+
+    /// relu(x + 1) − relu(x − 1) on an interval.
+    fn ramp(lower: f64, upper: f64) -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let ones = LinearMap::Dense(Matrix::from_vec(2, 1, vec![1.0, 1.0]));
+        let h = b.affine("h", vec![(b.input(), ones)], Some(vec![1.0, -1.0])).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let difference = LinearMap::Dense(Matrix::from_vec(1, 2, vec![1.0, -1.0]));
+        let y = b.affine("y", vec![(z, difference)], None).expect("shapes");
+        let region = Region::new_box(vec![lower], vec![upper]).expect("a box");
+        SlopeNetwork::new(&b.finish(y), region).expect("a region")
+    }
+
+    fn solved(network: &SlopeNetwork) -> Bound {
+        let functionals = [Functional::output(0)];
+        let bounds = solve(network, &Options::default(), &functionals, &crate::Silent, Instant::now());
+        bounds.expect("bounded").remove(0)
+    }
+
+    #[test]
+    fn where_all_slopes_are_known_the_gradient_is_the_bound() {
+        for (ends, slope) in [((-0.5, 0.5), 1.0), ((2.0, 3.0), 0.0), ((-3.0, -2.0), 0.0)] {
+            let bound = solved(&ramp(ends.0, ends.1));
+            assert!(bound.upper() <= slope + 1e-12 && bound.witness.lower >= slope * (1.0 - 1e-12));
+        }
+    }
+
+    #[test]
+    fn few_undecided_neurons_are_looked_at_pattern_by_pattern() {
+        let bound = solved(&ramp(-0.5, 1.5));
+        assert!((bound.upper() - 1.0).abs() < 1e-12, "intervals alone give 1, too, and patterns no less");
+        let network = ramp(-2.0, 2.0);
+        let intervals = certify_by_intervals(&network, InputNorm::Linf, &Functional::output(0)).expect("finite");
+        let patterns = by_patterns(&network, InputNorm::Linf, &Functional::output(0), intervals.clone());
+        assert!(patterns.upper() <= intervals.upper());
+    }
+
+    #[test]
+    fn the_better_of_two_bounds_keeps_what_is_known_from_below() {
+        let (mut quick, found) = (solved(&ramp(-0.5, 0.5)), solved(&ramp(-0.5, 0.5)));
+        quick.pattern_lower = 7.0;
+        assert_eq!(better(Some(quick), found.clone()).pattern_lower, 7.0);
+        assert_eq!(better(None, found.clone()).upper(), found.upper());
+    }
 }

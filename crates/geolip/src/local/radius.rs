@@ -2,15 +2,17 @@
 
 use super::quick;
 use crate::bound;
-use crate::certificate::rounding::mul_up;
 use crate::dual::Form;
 use crate::network::Network;
 use crate::observer::{Event, Observer, Silent};
 use crate::options::Options;
+use crate::place::enclosure::{Detail, Enclosure};
+use crate::place::{Region, RegionError, RegionNorm};
 use crate::problem::{Functional, InputNorm};
-use crate::region::enclosure::{Effort, Enclosure};
-use crate::region::{Region, RegionError, RegionNorm, Sample};
 use crate::report::Bound;
+use crate::rounding::mul_up;
+use crate::samples::Sample;
+use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -56,7 +58,7 @@ pub enum RadiusError {
     #[error("the network has one output; a classification has at least two")]
     OneOutput,
     /// A label that is no output.
-    #[error("the label {label} is no output; the network has {outputs}, counted from 0 to {}", outputs - 1)]
+    #[error("the label {label} is not an output; the network has {outputs}, counted from 0 to {}", outputs - 1)]
     Label {
         /// The label.
         label: usize,
@@ -71,7 +73,7 @@ pub enum RadiusError {
     },
     /// What was found contradicts itself, so something that is trusted is wrong; no radius is given out.
     #[error(
-        "internal error: the radius is {radius} with a margin of {margin}; no result is given out; \
+        "internal error: the radius is {radius} with a margin of {margin}; the result is withheld; \
              please report it with the network file, the input and the command"
     )]
     Broken {
@@ -228,15 +230,14 @@ pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -
     if let Some(label) = options.label.filter(|label| *label >= outputs) {
         return Err(RadiusError::Label { label, outputs });
     }
-    let network = network.everywhere();
     let point = Region::around(x, 0.0, options.norm, options.clip)?;
-    point.fits(&network)?;
+    point.fits(network)?;
     let y = network.evaluate(x);
     let predicted = (0..outputs).max_by(|a, b| y[*a].total_cmp(&y[*b]).then(b.cmp(a))).unwrap_or(0);
     let label = options.label.unwrap_or(predicted);
     let rivals: Vec<usize> = (0..outputs).filter(|j| *j != label).collect();
     let rows: Vec<Vec<(usize, f64)>> = rivals.iter().map(|j| vec![(label, 1.0), (*j, -1.0)]).collect();
-    let margins = Enclosure::new(&network, &point.clone().into(), Effort::Plain).least(&network, &point, &rows);
+    let margins = Enclosure::new(network, &point.clone().into(), Detail::Plain).least(network, &point, &rows);
     // of a margin that is no number nothing is known
     let margins: Vec<f64> = margins.into_iter().map(|m| if m.is_nan() { f64::NEG_INFINITY } else { m }).collect();
     let margin = margins.iter().copied().fold(f64::INFINITY, f64::min);
@@ -245,7 +246,7 @@ pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -
     if margin > 0.0 {
         let relaxation_is_proved = OnceCell::new();
         let (rivals, rows, margins) = (&rivals[..], &rows[..], &margins[..]);
-        let search = Search { network: &network, x, options, rivals, rows, margins, label, relaxation_is_proved };
+        let search = Search { network, x, options, rivals, rows, margins, label, relaxation_is_proved };
         search.bracket(&mut found, &point);
     }
     found.checked()
@@ -309,7 +310,7 @@ impl Search<'_> {
 
     /// Where the smallest margin would end if the network were linear.
     fn guess(&self, point: &Region) -> f64 {
-        let Ok(local) = self.network.on_roughly(point.clone()) else { return 1.0 };
+        let Ok(local) = SlopeNetwork::roughly(self.network, point.clone()) else { return 1.0 };
         let options = self.bound_options();
         let ratio = |(j, margin): (&usize, &f64)| {
             let slope = quick(&local, &options, &Functional::margin(self.label, *j), Instant::now());
@@ -324,7 +325,7 @@ impl Search<'_> {
         let all = (0..self.rivals.len()).collect();
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
         let least =
-            Enclosure::new(self.network, &region.clone().into(), Effort::Plain).least(self.network, &region, self.rows);
+            Enclosure::new(self.network, &region.clone().into(), Detail::Plain).least(self.network, &region, self.rows);
         // what is no number excludes nothing
         let mut open: Vec<usize> = all.into_iter().filter(|j| !matches!(least[*j], least if least > 0.0)).collect();
         open.sort_by(|a, b| least[*a].total_cmp(&least[*b]));
@@ -339,12 +340,12 @@ impl Search<'_> {
             return None;
         }
         let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
-        let Ok(local) = self.network.on_roughly(region) else { return first };
+        let Ok(local) = SlopeNetwork::roughly(self.network, region) else { return first };
         open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 
     /// Whether margin j exceeds radius·L, L its certified constant on the ball: a proved one, for a radius is a proof.
-    fn is_held_by_lipschitz(&self, local: &Network, j: usize, radius: f64) -> bool {
+    fn is_held_by_lipschitz(&self, local: &SlopeNetwork, j: usize, radius: f64) -> bool {
         let (functional, options) = (Functional::margin(self.label, self.rivals[j]), self.bound_options());
         let holds = |bound: &Bound| {
             bound.certificate.failure_probability() == 0.0 && mul_up(radius, bound.upper()) < self.margins[j]

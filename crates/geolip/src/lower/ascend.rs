@@ -11,8 +11,8 @@ use super::tuning::ascend::{
 };
 use crate::matrix::Matrix;
 use crate::network::{Network, NodeId};
+use crate::place::Region;
 use crate::random::gaussian;
-use crate::region::Region;
 use crate::relaxation::Pattern;
 use rand::RngExt;
 
@@ -29,11 +29,11 @@ pub(super) fn run(search: &mut Search<'_>, passes: f64) {
     let guided = |j: usize| (j % climbers).is_multiple_of(2);
     let guides = own.iter().enumerate().map(|(j, p)| guided(j).then_some(&patterns[*p])).collect();
     let (network, norm, seeds) = (search.asked.network, search.asked.norm, search.best.seeds(&own));
-    let first = search.take_first();
-    Ascender { network, norm, seeds, guides, first: first.as_ref() }.run(x, steps, |x, values| {
-        search.best.offer(x, values, &slopes_at(network, values), &own);
+    let Search { best, first, .. } = search;
+    let first = first.as_ref().and_then(Option::as_ref);
+    Ascender { network, norm, seeds, guides, first }.run(x, steps, |x, values| {
+        best.offer(x, values, &slopes_at(network, values), &own);
     });
-    search.put_first(first);
 }
 
 /// How many inputs per functional ascend side by side, and how many steps each takes.
@@ -54,7 +54,7 @@ fn plan(search: &Search<'_>, passes: f64) -> (usize, usize) {
 }
 
 fn starts_anywhere(search: &mut Search<'_>, climbers: usize) -> Matrix {
-    let (network, patterns) = (search.asked.network, search.asked.patterns);
+    let (network, patterns) = (search.asked.network.network(), search.asked.patterns);
     let mut x = Matrix::zeros(network.inputs(), patterns.len() * climbers);
     for j in 0..x.cols() {
         let p = j / climbers;

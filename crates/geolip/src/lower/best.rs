@@ -6,13 +6,14 @@ use super::proved::ProvedSlopes;
 use super::slopes::slopes_at;
 use super::witness::Witness;
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId, Values};
+use crate::network::{NodeId, Values};
 use crate::problem::{Functional, InputNorm};
+use crate::slopes::SlopeNetwork;
 
 /// The best input per functional. One input replaces another for what its gradient norm is proved to be at least; plain
 /// floating point chooses which are looked at that closely.
 pub(super) struct Best<'a> {
-    pub network: &'a Network,
+    pub network: &'a SlopeNetwork,
     pub norm: InputNorm,
     exact: &'a GradientBound<'a>,
     /// u per functional: its own, or that of its pattern.
@@ -47,7 +48,7 @@ impl Known {
 impl<'a> Best<'a> {
     /// For functionals with these weights; `start` is the input where there is no better one.
     pub fn new(
-        network: &'a Network,
+        network: &'a SlopeNetwork,
         norm: InputNorm,
         exact: &'a GradientBound<'a>,
         weights: Vec<Vec<(usize, f64)>>,
@@ -113,7 +114,7 @@ impl<'a> Best<'a> {
 
     /// Offers every column of x to every functional.
     pub fn offer_to_all(&mut self, x: &Matrix) {
-        let values = self.network.evaluate_batch(x.clone());
+        let values = self.network.network().evaluate_batch(x.clone());
         let slopes = slopes_at(self.network, &values);
         for p in 0..self.count() {
             self.offer(x, &values, &slopes, &vec![p; x.cols()]);
@@ -128,7 +129,7 @@ impl<'a> Best<'a> {
 
     /// Offers columns of x to the functional that each is for; returns their slopes.
     pub fn offer_each(&mut self, x: &Matrix, functionals: &[usize]) -> Vec<Matrix> {
-        let values = self.network.evaluate_batch(x.clone());
+        let values = self.network.network().evaluate_batch(x.clone());
         let slopes = slopes_at(self.network, &values);
         self.offer(x, &values, &slopes, functionals);
         slopes
@@ -137,7 +138,7 @@ impl<'a> Best<'a> {
     /// The best inputs with what each is worth.
     pub fn witnesses(self, functionals: &[Functional]) -> Vec<Witness> {
         let columns = Matrix::from_fn(self.network.inputs(), self.count(), |i, p| self.inputs[p].input[i]);
-        let values = self.network.evaluate_batch(columns.clone());
+        let values = self.network.network().evaluate_batch(columns.clone());
         let witness = |(p, known): (usize, &Known)| {
             let mut weights = vec![0.0; self.network.outputs()];
             self.weights[p].iter().for_each(|(i, u)| weights[*i] = *u);

@@ -11,9 +11,10 @@ use super::slopes::slopes_at;
 use super::tuning::climb::{BLOCK, FRESH, GAIN, LENGTHS, MOVES, NEUTRAL, PASSES_OF_VALUE, SPREAD, STILL, TOGETHER};
 use super::tuning::{FEW_INPUTS, MET};
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId};
+use crate::network::NodeId;
 use crate::problem::InputNorm;
 use crate::random::gaussian;
+use crate::slopes::SlopeNetwork;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -41,7 +42,7 @@ pub(super) fn run(search: &mut Search<'_>, passes: f64) {
 /// The variable of a climb, and the function of it.
 #[derive(Clone, Copy)]
 pub(super) struct Space<'a> {
-    pub network: &'a Network,
+    pub network: &'a SlopeNetwork,
     pub norm: InputNorm,
     /// The first layer, where its pre-activation is the variable.
     pub first: Option<&'a FirstLayer>,
@@ -49,7 +50,7 @@ pub(super) struct Space<'a> {
 
 impl<'a> Space<'a> {
     /// The network as a function of the variable.
-    pub fn rest(&self) -> &'a Network {
+    pub fn rest(&self) -> &'a SlopeNetwork {
         self.first.map_or(self.network, FirstLayer::rest)
     }
 
@@ -68,7 +69,7 @@ impl<'a> Space<'a> {
         let rest = self.rest();
         let mut seed = Matrix::zeros(rest.outputs(), y.cols());
         u.iter().for_each(|(i, u)| seed.row_mut(*i).fill(*u));
-        let gradients = rest.adjoint(&slopes_at(rest, &rest.evaluate_batch(y)), &seed);
+        let gradients = rest.adjoint(&slopes_at(rest, &rest.network().evaluate_batch(y)), &seed);
         let own = gradients.of(NodeId::INPUT);
         let gradient = self.first.map_or_else(|| own.clone(), |first| first.pull_back(own)).transposed();
         (0..gradient.rows()).map(|p| self.norm.dual(gradient.row(p).iter().copied())).collect()

@@ -7,14 +7,13 @@
 
 use super::proved::ProvedSlopes;
 use super::tuning::FEW_INPUTS;
+use super::tuning::constant::MOST_WORK;
 use crate::matrix::Matrix;
-use crate::network::{LinearMap, Network, Op};
-
-/// Products that exact arithmetic is worth.
-const MOST_WORK: usize = 1 << 22;
+use crate::network::LinearMap;
+use crate::slopes::{SlopeNetwork, SlopeOp};
 
 /// Closes the open slopes of neurons that are proved to be constant around the input: they become 0.
-pub(super) fn close_constant(network: &Network, slopes: &mut ProvedSlopes) {
+pub(super) fn close_constant(network: &SlopeNetwork, slopes: &mut ProvedSlopes) {
     by_paths(network, slopes);
     let work = network.multiply_adds().saturating_mul(network.inputs());
     if slopes.is_open() && network.inputs() <= FEW_INPUTS && work <= MOST_WORK {
@@ -22,8 +21,8 @@ pub(super) fn close_constant(network: &Network, slopes: &mut ProvedSlopes) {
     }
 }
 
-fn by_paths(network: &Network, slopes: &mut ProvedSlopes) {
-    let parents: Vec<_> = network.activations().map(|(_, parent, _)| parent).collect();
+fn by_paths(network: &SlopeNetwork, slopes: &mut ProvedSlopes) {
+    let parents: Vec<_> = network.layers().map(|(_, parent)| parent).collect();
     // 1 where a path leads: |A|1 is positive wherever a weight is not 0, for sums of positive numbers do not vanish
     let sign = |moves: bool| if moves { 1.0 } else { 0.0 };
     let ones = Matrix::from_fn(network.inputs(), 1, |_, _| 1.0);
@@ -45,15 +44,15 @@ fn by_paths(network: &Network, slopes: &mut ProvedSlopes) {
 /// The derivatives of one entry with respect to every input, exactly; none where they are not known.
 type Row = Option<Vec<f64>>;
 
-fn by_exact_arithmetic(network: &Network, slopes: &mut ProvedSlopes) {
+fn by_exact_arithmetic(network: &SlopeNetwork, slopes: &mut ProvedSlopes) {
     let n = network.inputs();
     let is_zero = |row: &Vec<f64>| row.iter().all(|r| *r == 0.0);
     let mut nodes: Vec<Vec<Row>> = Vec::with_capacity(network.nodes().len());
     let mut layer = 0;
     for node in network.nodes() {
         nodes.push(match &node.op {
-            Op::Input => (0..n).map(|i| Some((0..n).map(|p| if i == p { 1.0 } else { 0.0 }).collect())).collect(),
-            Op::Affine { terms, .. } => {
+            SlopeOp::Input => (0..n).map(|i| Some((0..n).map(|p| if i == p { 1.0 } else { 0.0 }).collect())).collect(),
+            SlopeOp::Affine { terms } => {
                 let maps: Vec<_> = terms.iter().map(|t| (t.map.to_sparse(), &nodes[t.parent.index()])).collect();
                 let row = |i: usize| -> Row {
                     let entries = || maps.iter().flat_map(|(map, rows)| map.row(i).map(move |(j, w)| (w, &rows[j])));
@@ -63,7 +62,7 @@ fn by_exact_arithmetic(network: &Network, slopes: &mut ProvedSlopes) {
                 };
                 (0..node.len).map(row).collect()
             }
-            Op::Activate { parent, .. } => {
+            SlopeOp::Neurons { parent } => {
                 let own = nodes[parent.index()].iter().enumerate().map(|(i, row)| {
                     let (v, open) = (&mut slopes.v[layer][i], &mut slopes.open[layer][i]);
                     let row = row.as_ref()?;

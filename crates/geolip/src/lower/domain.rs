@@ -2,8 +2,8 @@
 
 use super::smoothed::column_lengths;
 use crate::matrix::Matrix;
-use crate::network::Network;
-use crate::region::Region;
+use crate::place::Region;
+use crate::slopes::SlopeNetwork;
 
 /// Where inputs may lie.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ pub(super) enum Domain<'a> {
 
 impl<'a> Domain<'a> {
     /// That of a network.
-    pub fn of(network: &'a Network) -> Self {
+    pub fn of(network: &'a SlopeNetwork) -> Self {
         network.region().map_or(Self::Everywhere, Self::Region)
     }
 

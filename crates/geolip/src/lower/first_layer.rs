@@ -7,7 +7,8 @@
 use super::realise::{cholesky, solve};
 use super::tuning::first_layer::{LEAST_PIVOT, MOST_ROWS, RIDGE};
 use crate::matrix::{Matrix, Store, multiply};
-use crate::network::{Network, NetworkBuilder, NodeId, Op};
+use crate::network::{LinearMap, Network, NetworkBuilder, NodeId, Op};
+use crate::slopes::SlopeNetwork;
 
 /// W₁ with the Cholesky factor of W₁W₁ᵀ + ridge, and the network behind it.
 pub(super) struct FirstLayer {
@@ -18,16 +19,21 @@ pub(super) struct FirstLayer {
     /// P, symmetric; none where it is the identity.
     reach: Option<Matrix>,
     /// The network as a function of h.
-    rest: Network,
+    rest: SlopeNetwork,
 }
 
 impl FirstLayer {
     /// None where several nodes read the input, or W₁ is too large for `work` multiply–adds.
-    pub fn new(network: &Network, work: f64) -> Option<Self> {
+    pub fn new(network: &SlopeNetwork, work: f64) -> Option<Self> {
+        if !network.is_elementwise() {
+            return None;
+        }
+        let network = network.network();
         let reads = |id: &NodeId| match &network.node(*id).op {
             Op::Input => false,
             Op::Affine { terms, .. } => terms.iter().any(|t| t.parent == NodeId::INPUT),
             Op::Activate { parent, .. } => *parent == NodeId::INPUT,
+            Op::Combine { parents, .. } => parents.contains(&NodeId::INPUT),
         };
         let mut readers = network.ids().filter(reads);
         let (Some(node), None) = (readers.next(), readers.next()) else { return None };
@@ -58,7 +64,7 @@ impl FirstLayer {
     }
 
     /// The network as a function of the pre-activation; its activation layers are those of the whole network, in order.
-    pub fn rest(&self) -> &Network {
+    pub fn rest(&self) -> &SlopeNetwork {
         &self.rest
     }
 
@@ -105,7 +111,7 @@ fn solved(factor: &Matrix, y: &Matrix) -> Matrix {
 }
 
 /// The network with a node as its input, through which everything passes.
-fn behind(network: &Network, first: NodeId) -> Option<Network> {
+fn behind(network: &Network, first: NodeId) -> Option<SlopeNetwork> {
     let mut builder = NetworkBuilder::new(network.node(first).len).ok()?;
     let mut place = vec![builder.input(); network.nodes().len()];
     for id in network.ids().filter(|id| *id > first) {
@@ -114,21 +120,22 @@ fn behind(network: &Network, first: NodeId) -> Option<Network> {
         place[id.index()] = match &node.op {
             Op::Input => return None,
             Op::Affine { terms, bias } => {
-                let terms = terms.iter().map(|t| (place[t.parent.index()], t.map.clone())).collect();
+                let terms = terms.iter().map(|t| (place[t.parent.index()], LinearMap::clone(&t.map))).collect();
                 builder.affine(name, terms, bias.clone()).ok()?
             }
             Op::Activate { parent, activation } => {
                 builder.activate(name, place[parent.index()], activation.clone()).ok()?
             }
+            Op::Combine { .. } => return None,
         };
     }
-    Some(builder.finish(place[network.output().index()]))
+    SlopeNetwork::everywhere(&builder.finish(place[network.output().index()])).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::{Activation, LinearMap};
+    use crate::network::Activation;
 
     fn network(rows: usize, cols: usize) -> Network {
         let w = Matrix::from_fn(rows, cols, |i, j| ((i * i * 5 + i * j + j * j) as f64 + 0.3).sin());
@@ -143,11 +150,12 @@ mod tests {
     #[test]
     fn the_rest_of_the_network_is_the_network() {
         let network = network(4, 6);
-        let first = FirstLayer::new(&network, 1e9).expect("a first layer");
+        let first =
+            FirstLayer::new(&SlopeNetwork::everywhere(&network).expect("bounded slopes"), 1e9).expect("a first layer");
         assert!(first.is_onto());
         let x: Vec<f64> = (0..6).map(|i| (i as f64).cos()).collect();
         let h = first.pre_activation(&x);
-        let outputs = first.rest().evaluate(&h).into_iter().zip(network.evaluate(&x));
+        let outputs = first.rest().network().evaluate(&h).into_iter().zip(network.evaluate(&x));
         assert!(outputs.into_iter().all(|(a, b)| (a - b).abs() < 1e-12));
         let again = first.pre_activation(&first.input(&h));
         assert!(again.iter().zip(&h).all(|(a, b)| (a - b).abs() < 1e-6));
@@ -156,7 +164,8 @@ mod tests {
     #[test]
     fn of_a_change_that_cannot_be_had_the_nearest_is() {
         let network = network(6, 3);
-        let first = FirstLayer::new(&network, 1e9).expect("a first layer");
+        let first =
+            FirstLayer::new(&SlopeNetwork::everywhere(&network).expect("bounded slopes"), 1e9).expect("a first layer");
         assert!(!first.is_onto());
         for j in 0..6 {
             let reached = first.reached(j).expect("not onto").to_vec();

@@ -2,11 +2,12 @@
 //! bound that is reported.
 
 use super::proved::SMALLEST;
-use crate::certificate::rounding::{UNIT, add_up, gamma_up, mul_up};
 use crate::matrix::{Matrix, Store};
-use crate::network::{Network, NodeId, Op};
+use crate::network::NodeId;
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::relaxation::Pattern;
+use crate::rounding::{UNIT, add_up, gamma_up, mul_up};
+use crate::slopes::{SlopeNetwork, SlopeOp};
 use crate::spectral;
 use std::sync::OnceLock;
 
@@ -34,7 +35,7 @@ const STEPS: usize = 12;
 /// that may have underflowed. A gradient that overflows, or is not a number, anywhere has the bound 0.
 #[derive(Debug)]
 pub struct GradientBound<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     norm: InputNorm,
     /// Covers the rounding of sums of error bounds, of as many non-negative terms as any node adds up.
     inflate: f64,
@@ -45,13 +46,13 @@ pub struct GradientBound<'a> {
 /// A pattern with its slopes inside the network's intervals (of its region, if it has one: relaxations may have widened these),
 /// worth what `exact`, of the same network, says.
 pub(crate) fn pattern_inside(
-    network: &Network,
+    network: &SlopeNetwork,
     exact: &GradientBound<'_>,
     functional: &Functional,
     mut pattern: Pattern,
 ) -> Pattern {
     let intervals = network.tight_slopes();
-    for (slopes, own) in pattern.slopes.iter_mut().zip(&intervals) {
+    for (slopes, own) in pattern.slopes.iter_mut().zip(intervals) {
         slopes.iter_mut().zip(own).for_each(|(v, own)| *v = v.clamp(own.lower, own.upper));
     }
     pattern.value = exact.lower(functional, &pattern.weights, &pattern.slopes);
@@ -68,7 +69,7 @@ struct Computed {
 
 impl<'a> GradientBound<'a> {
     /// Prepares for a network.
-    pub fn new(network: &'a Network, norm: InputNorm) -> Self {
+    pub fn new(network: &'a SlopeNetwork, norm: InputNorm) -> Self {
         let additions = additions(network).saturating_mul(8) as f64 * UNIT;
         Self { network, norm, inflate: 1.0 + additions.max(1e-9), spectral: OnceLock::new() }
     }
@@ -194,8 +195,8 @@ impl<'a> GradientBound<'a> {
                 return None;
             }
             match &node.op {
-                Op::Input => {}
-                Op::Affine { terms, .. } => {
+                SlopeOp::Input => {}
+                SlopeOp::Affine { terms } => {
                     for (t, term) in terms.iter().enumerate() {
                         let target = &mut before[term.parent.index()];
                         let rounding = gamma_up(term.map.longest_sum() + 4);
@@ -218,7 +219,7 @@ impl<'a> GradientBound<'a> {
                         target.add_rounding(underflow, self.inflate);
                     }
                 }
-                Op::Activate { parent, .. } => {
+                SlopeOp::Neurons { parent } => {
                     layer -= 1;
                     let target = &mut before[parent.index()];
                     let mut fresh = Matrix::zeros(node.len, 1);
@@ -268,15 +269,15 @@ impl Computed {
 }
 
 /// The most numbers that are added up at a node on the way back.
-fn additions(network: &Network) -> usize {
+fn additions(network: &SlopeNetwork) -> usize {
     let mut count = vec![8_usize; network.nodes().len()];
     for node in network.nodes() {
         match &node.op {
-            Op::Input => {}
-            Op::Affine { terms, .. } => {
+            SlopeOp::Input => {}
+            SlopeOp::Affine { terms } => {
                 terms.iter().for_each(|t| count[t.parent.index()] += t.map.longest_sum() + 8);
             }
-            Op::Activate { parent, .. } => count[parent.index()] += 8,
+            SlopeOp::Neurons { parent } => count[parent.index()] += 8,
         }
     }
     let longest = network.nodes().iter().map(|node| node.len).max().unwrap_or(0); // of ‖·‖₂
@@ -288,10 +289,10 @@ fn length(v: &Matrix) -> f64 {
     InputNorm::L2.dual(v.data().iter().copied())
 }
 
-fn spectral_norms(network: &Network) -> Vec<Vec<f64>> {
+fn spectral_norms(network: &SlopeNetwork) -> Vec<Vec<f64>> {
     let norms = network.nodes().iter().map(|node| match &node.op {
-        Op::Input | Op::Activate { .. } => Vec::new(),
-        Op::Affine { terms, .. } => terms.iter().map(|t| spectral::roughly(&t.map)).collect(),
+        SlopeOp::Input | SlopeOp::Neurons { .. } => Vec::new(),
+        SlopeOp::Affine { terms } => terms.iter().map(|t| spectral::roughly(&t.map)).collect(),
     });
     norms.collect()
 }

@@ -12,8 +12,8 @@ use super::tuning::MET;
 use super::tuning::pieces::{MOST_PIECES, MOST_PROVED, MOST_WORK};
 use super::witness::Witness;
 use crate::matrix::Matrix;
-use crate::network::Network;
 use crate::problem::Functional;
+use crate::slopes::SlopeNetwork;
 
 /// Visits all pieces, where that can be done.
 pub(super) fn run(search: &Search<'_>) -> Progress {
@@ -24,12 +24,14 @@ pub(super) fn run(search: &Search<'_>) -> Progress {
 
 /// One point inside every linear piece, in order; none where the network has several inputs, curved activations, or too many
 /// pieces.
-fn points(network: &Network) -> Option<Vec<f64>> {
-    if network.inputs() != 1 || network.activations().any(|(_, _, activation)| !Kinks::of(activation).linear_between) {
+fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
+    let inner = network.network();
+    let linear = inner.activations().all(|(_, _, activation)| Kinks::of(activation).linear_between);
+    if network.inputs() != 1 || !linear || !network.is_elementwise() {
         return None;
     }
     let mut cuts: Vec<f64> = Vec::new();
-    let layers: Vec<_> = network.activations().map(|(_, parent, activation)| (parent, activation)).collect();
+    let layers: Vec<_> = inner.activations().map(|(_, parent, activation)| (parent, activation)).collect();
     for (parent, activation) in layers {
         let kinks = Kinks::of(activation).places;
         let points = between(&cuts);
@@ -37,7 +39,7 @@ fn points(network: &Network) -> Option<Vec<f64>> {
         if n > MOST_PIECES || n.saturating_mul(network.multiply_adds()) > MOST_WORK {
             return None;
         }
-        let values = network.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
+        let values = inner.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
         let slopes = slopes_at(network, &values);
         let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![1.0; n]));
         let (h, steep) = (values.of(parent), moved.of(parent));
@@ -71,9 +73,14 @@ fn between(cuts: &[f64]) -> Vec<f64> {
 
 /// The steepest of the linear pieces of a network with one input, for every functional: in the order of what plain floating
 /// point makes of them, until none that is left promises more than one is proved to have.
-fn visit(network: &Network, exact: &GradientBound<'_>, functionals: &[Functional], points: &[f64]) -> Vec<Witness> {
+fn visit(
+    network: &SlopeNetwork,
+    exact: &GradientBound<'_>,
+    functionals: &[Functional],
+    points: &[f64],
+) -> Vec<Witness> {
     let x = Matrix::from_vec(1, points.len(), points.to_vec());
-    let values = network.evaluate_batch(x.clone());
+    let values = network.network().evaluate_batch(x.clone());
     let slopes = slopes_at(network, &values);
     let moved = network.forward(&slopes, &Matrix::from_vec(1, points.len(), vec![1.0; points.len()]));
     let moved = moved.of(network.output());
@@ -117,7 +124,7 @@ mod tests {
         let z = b.activate("z", h, Activation::Abs).expect("abs");
         let h = b.affine("h2", vec![(z, one())], Some(vec![-1.0])).expect("shapes");
         let z = b.activate("z2", h, Activation::Clip { min: 0.0, max: 1.0 }).expect("clip");
-        let network = b.finish(z);
+        let network = SlopeNetwork::everywhere(&b.finish(z)).expect("bounded slopes");
         assert_eq!(points(&network), Some(vec![-5.0, -1.5, -0.5, 0.5, 1.5, 5.0]));
     }
 }

@@ -13,9 +13,9 @@ use super::realise::Realiser;
 use super::tuning::{LEAST_ON_REGION, LEAST_SHARED};
 use super::witness::Witness;
 use super::{ascend, climb, perturb, pieces, program, realise, sample};
-use crate::network::Network;
 use crate::problem::{Functional, InputNorm};
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::time::{Duration, Instant};
@@ -116,7 +116,7 @@ pub struct InputRules {
 #[derive(Clone, Copy, Debug)]
 pub struct InputSearch<'a> {
     /// The network; on a region, inputs are searched there.
-    pub network: &'a Network,
+    pub network: &'a SlopeNetwork,
     /// Of the input.
     pub norm: InputNorm,
     /// What evaluates gradients, of the same network and norm.
@@ -202,7 +202,7 @@ impl InputSearch<'_> {
 /// all strategies. `patterns` (one per functional) is where steep gradients may be; `realiser` gives inputs for them, where
 /// there is one.
 pub fn search_inputs(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functionals: &[Functional],
@@ -222,7 +222,7 @@ pub(super) struct Search<'a> {
     /// Where climbs start from, per functional, in their variable: where there is nothing, from the best input.
     pub leads: Vec<Vec<Vec<f64>>>,
     /// The first layer as the variable, once it has been looked for.
-    first: Option<Option<FirstLayer>>,
+    pub first: Option<Option<FirstLayer>>,
 }
 
 impl<'a> Search<'a> {
@@ -253,16 +253,6 @@ impl<'a> Search<'a> {
         self.first.as_ref().and_then(Option::as_ref)
     }
 
-    /// Takes the first layer out while the best inputs change: [`Search::put_first`] puts it back.
-    pub fn take_first(&mut self) -> Option<FirstLayer> {
-        self.first.take().flatten()
-    }
-
-    /// Puts back what [`Search::take_first`] took out.
-    pub fn put_first(&mut self, first: Option<FirstLayer>) {
-        self.first = Some(first);
-    }
-
     /// The variable of climbs.
     pub fn space(&self) -> Space<'_> {
         Space { network: self.asked.network, norm: self.asked.norm, first: self.first() }
@@ -274,10 +264,10 @@ mod tests {
     use super::*;
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
-    use crate::region::Region;
+    use crate::place::Region;
 
     /// Two hidden layers of ReLUs, three inputs.
-    fn network() -> Network {
+    fn network() -> SlopeNetwork {
         let w = |m, n, t: f64| LinearMap::Dense(Matrix::from_fn(m, n, |i, j| ((i * 3 + j * 5) as f64 + t).sin()));
         let mut b = NetworkBuilder::new(3).expect("inputs");
         let h = b.affine("h1", vec![(b.input(), w(6, 3, 0.3))], Some(vec![0.1; 6])).expect("shapes");
@@ -285,11 +275,11 @@ mod tests {
         let h = b.affine("h2", vec![(z, w(6, 6, 0.7))], Some(vec![-0.2; 6])).expect("shapes");
         let z = b.activate("z2", h, Activation::Relu).expect("relu");
         let y = b.affine("y", vec![(z, w(1, 6, 0.1))], None).expect("shapes");
-        b.finish(y)
+        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes")
     }
 
     /// What some strategies find; the pattern asks for every neuron to be active.
-    fn found(network: &Network, strategies: &[Strategy], work: f64) -> Found {
+    fn found(network: &SlopeNetwork, strategies: &[Strategy], work: f64) -> Found {
         let slopes = vec![vec![1.0; 6]; 2];
         let pattern = Pattern { slopes, weights: vec![1.0], direction: vec![1.0; 3], value: f64::INFINITY };
         let exact = GradientBound::new(network, InputNorm::L2);
@@ -299,8 +289,9 @@ mod tests {
         InputSearch { network, norm, exact, functionals, patterns, realiser: None, rules }.run(strategies)
     }
 
-    fn on_region() -> Network {
-        network().on(Region::new_box(vec![-0.5; 3], vec![0.5; 3]).expect("a box")).expect("it fits")
+    fn on_region() -> SlopeNetwork {
+        let region = Region::new_box(vec![-0.5; 3], vec![0.5; 3]).expect("a box");
+        SlopeNetwork::new(network().network(), region).expect("it fits")
     }
 
     #[test]

@@ -13,8 +13,10 @@ use super::portfolio::Search;
 use super::realise::has_two_slopes;
 use super::tuning::program::{ACCURACY, HELD, STEPS};
 use crate::matrix::{Matrix, Store};
-use crate::network::{Network, NodeId, Op};
+use crate::network::Network;
+use crate::network::{NodeId, Op};
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
 use rayon::prelude::*;
@@ -41,7 +43,11 @@ pub(super) fn run(search: &mut Search<'_>) {
 }
 
 /// Multiply–adds of [`realise`], roughly; none where it does not apply.
-fn cost(network: &Network) -> Option<f64> {
+fn cost(network: &SlopeNetwork) -> Option<f64> {
+    if !network.is_elementwise() {
+        return None;
+    }
+    let network = network.network();
     let applies = network.activations().all(|(_, _, activation)| has_two_slopes(activation));
     let (n, m) = (network.inputs() as f64, network.neurons() as f64);
     applies.then_some(f64::from(STEPS) * n * n * (n + m) / 2.0 + n * network.multiply_adds() as f64)
@@ -56,17 +62,18 @@ struct Side {
 }
 
 /// A y near the pattern; none where the solver finds none.
-fn realise(network: &Network, u: &[(usize, f64)], pattern: &Pattern) -> Option<Vec<f64>> {
+fn realise(network: &SlopeNetwork, u: &[(usize, f64)], pattern: &Pattern) -> Option<Vec<f64>> {
+    let gradients = gradients(network, u, &pattern.slopes);
+    let network = network.network();
     let n = network.inputs();
     let biases = network.nodes().iter().filter_map(|node| match &node.op {
         Op::Affine { bias, .. } => bias.as_ref(),
-        Op::Input | Op::Activate { .. } => None,
+        Op::Input | Op::Activate { .. } | Op::Combine { .. } => None,
     });
     let margin = biases.flatten().fold(1.0, |most: f64, b| most.max(b.abs()));
     let mut held = vec![None; n];
     let mut sides = Vec::new();
     let rows = affine(network, &pattern.slopes);
-    let gradients = gradients(network, u, &pattern.slopes);
     for (a, (_, parent, activation)) in network.activations().enumerate() {
         for (j, slope) in pattern.slopes[a].iter().enumerate() {
             let (left, right) = (activation.derivative(j, -1.0), activation.derivative(j, 1.0));
@@ -103,6 +110,7 @@ fn affine(network: &Network, slopes: &[Vec<f64>]) -> Vec<Matrix> {
                 terms.iter().for_each(|t| t.map.forward(&values[t.parent.index()], Store::Add, &mut sum));
                 sum
             }
+            Op::Combine { .. } => Matrix::zeros(node.len, n + 1), // not asked for these
             Op::Activate { parent, .. } => {
                 let slopes = layers.next().expect("slopes for every layer");
                 let h = &values[parent.index()];
@@ -114,12 +122,12 @@ fn affine(network: &Network, slopes: &[Vec<f64>]) -> Vec<Matrix> {
 }
 
 /// G per activation layer.
-fn gradients(network: &Network, u: &[(usize, f64)], slopes: &[Vec<f64>]) -> Vec<Matrix> {
+fn gradients(network: &SlopeNetwork, u: &[(usize, f64)], slopes: &[Vec<f64>]) -> Vec<Matrix> {
     let mut seed = Matrix::zeros(network.outputs(), 1);
     u.iter().for_each(|(i, u)| *seed.at_mut(*i, 0) = *u);
     let slopes: Vec<Matrix> = slopes.iter().map(|v| Matrix::from_vec(v.len(), 1, v.clone())).collect();
     let back = network.adjoint(&slopes, &seed);
-    network.activations().map(|(node, _, _)| back.of(node).clone()).collect()
+    network.layers().map(|(node, _)| back.of(node).clone()).collect()
 }
 
 /// The program's y. Its columns are y and s; its rows the sides, s ≥ 0, and two bounds of every entry of y: those held by a
@@ -196,6 +204,7 @@ mod tests {
         let z = b.activate("z2", h, Activation::LeakyRelu { slope: 0.1 }).expect("leaky");
         let y = b.affine("y", vec![(z, w(2, 4, 0.7))], None).expect("shapes");
         let network = b.finish(y);
+        let everywhere = SlopeNetwork::everywhere(&network).expect("bounded slopes");
         for seed in 0..8 {
             // the pattern of some point
             let x: Vec<f64> = (0..5).map(|i| ((i * 7 + seed * 3) as f64).cos()).collect();
@@ -208,7 +217,7 @@ mod tests {
                 layers.map(slope).collect()
             };
             let pattern = Pattern { slopes: slopes(&x), weights: vec![], direction: vec![], value: 0.0 };
-            let y = realise(&network, &[(0, 1.0), (1, 0.5)], &pattern).expect("solved");
+            let y = realise(&everywhere, &[(0, 1.0), (1, 0.5)], &pattern).expect("solved");
             assert_eq!(slopes(&y), pattern.slopes, "{seed}");
         }
     }

@@ -10,10 +10,12 @@
 //! the gradients at neighbouring points in any case.
 
 use super::constant::close_constant;
-use crate::certificate::rounding::{add_up, gamma_up, mul_up};
+use crate::function::Combination;
+use crate::function::ranges::{derivative_near, value};
 use crate::matrix::{Matrix, Store};
-use crate::network::{Activation, Network, Op, Term, Values};
-use crate::region::ranges::{derivative_near, value};
+use crate::network::{Activation, Op, Term, Values};
+use crate::rounding::{UNIT, add_up, gamma_up, mul_up};
+use crate::slopes::SlopeNetwork;
 
 /// The smallest positive number: an operation that underflows is off by less.
 pub(super) const SMALLEST: f64 = f64::from_bits(1);
@@ -32,7 +34,7 @@ impl ProvedSlopes {
     ///
     /// **Claim.** Where the network is differentiable at the input, every neuron's slope is within v ± open, or does not matter
     /// to the gradient, the neuron being constant around the input; and the same of the slopes at all points near enough.
-    pub fn at(network: &Network, x: &Matrix, values: &Values, column: usize) -> Option<Self> {
+    pub fn at(network: &SlopeNetwork, x: &Matrix, values: &Values, column: usize) -> Option<Self> {
         let input = x.column(column);
         let inside = network.region().is_none_or(|region| region.contains(&input));
         if !inside || input.iter().any(|v| !v.is_finite()) {
@@ -40,13 +42,13 @@ impl ProvedSlopes {
         }
         let mut proved = Self { v: Vec::new(), open: Vec::new() };
         // by node: the value as computed, and how far it may be from that of real arithmetic
-        let mut nodes: Vec<(Matrix, Matrix)> = Vec::with_capacity(network.nodes().len());
-        for id in network.ids() {
+        let mut nodes: Vec<(Matrix, Matrix)> = Vec::with_capacity(network.network().nodes().len());
+        for id in network.network().ids() {
             let computed = values.of(id).column(column);
             if computed.iter().any(|v| !v.is_finite()) {
                 return None;
             }
-            let off = match &network.node(id).op {
+            let off = match &network.network().node(id).op {
                 Op::Input => vec![0.0; input.len()],
                 Op::Affine { terms, bias } => affine(terms, bias.as_deref(), &nodes),
                 Op::Activate { parent, activation } => {
@@ -62,6 +64,33 @@ impl ProvedSlopes {
                     proved.v.push(v);
                     proved.open.push(open);
                     after
+                }
+                Op::Combine { parents, combination: Combination::Product } => {
+                    let [(p, p_off), (q, q_off)] = parents.map(|parent| &nodes[parent.index()]);
+                    let numbers = |m: &Matrix| m.data().to_vec();
+                    // ∂(pq)/∂p = q, and where both are one node the sum of the two
+                    match parents[0] == parents[1] {
+                        true => {
+                            proved.v.push(p.data().iter().map(|p| 2.0 * p).collect());
+                            proved.open.push(p_off.data().iter().map(|off| 2.0 * off).collect());
+                        }
+                        false => {
+                            proved.v.extend([numbers(q), numbers(p)]);
+                            proved.open.extend([numbers(q_off), numbers(p_off)]);
+                        }
+                    }
+                    let pairs = p.data().iter().zip(p_off.data()).zip(q.data().iter().zip(q_off.data()));
+                    let off = pairs.zip(&computed).map(|(((p, p_off), (q, q_off)), z)| {
+                        // |pq − p̂q̂| ≤ |p̂|δq + (|q̂| + δq)δp, and one rounding, which may underflow
+                        let carried = add_up_from_zero(
+                            mul_up(p.abs(), *q_off),
+                            mul_up(add_up_from_zero(q.abs(), *q_off), *p_off),
+                        );
+                        let exact = *z == 0.0 && (*p == 0.0 || *q == 0.0);
+                        let own = if exact { 0.0 } else { add_up(mul_up(UNIT, z.abs()), SMALLEST) };
+                        or_infinite(add_up_from_zero(carried, own))
+                    });
+                    off.collect()
                 }
             };
             let column = |data: Vec<f64>| Matrix::from_vec(data.len(), 1, data);
@@ -156,10 +185,10 @@ mod tests {
         LinearMap::Dense(Matrix::from_vec(m, n, w.to_vec()))
     }
 
-    fn proved(network: &Network, x: &[f64]) -> Option<ProvedSlopes> {
+    fn proved(network: &crate::Network, x: &[f64]) -> Option<ProvedSlopes> {
         let x = Matrix::from_vec(x.len(), 1, x.to_vec());
         let values = network.evaluate_batch(x.clone());
-        ProvedSlopes::at(network, &x, &values, 0)
+        ProvedSlopes::at(&SlopeNetwork::everywhere(network).expect("bounded slopes"), &x, &values, 0)
     }
 
     /// h₁ = (x₁, x₁), h₂ = z₁₁ − z₁₂ = 0: on a kink everywhere, but constant.

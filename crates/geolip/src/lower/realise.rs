@@ -1,10 +1,12 @@
 //! Inputs that realise a given activation pattern, where every pattern can be realised.
 
 use super::portfolio::{Progress, Search};
-use crate::certificate::rank::has_full_row_rank;
+use super::tuning::realise::MOST_NEURONS;
 use crate::matrix::{Matrix, Store, multiply};
-use crate::network::{Activation, Network, NodeId, Op};
+use crate::network::{Activation, NodeId, Op};
+use crate::proof::rank::has_full_row_rank;
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 
 /// A network in which every pattern is realised by an open set of inputs, so that Lip = FGL.
 ///
@@ -32,15 +34,16 @@ pub(super) fn run(search: &mut Search<'_>) -> Progress {
     if patterns.iter().enumerate().all(attained) { Progress::Attained } else { Progress::Open }
 }
 
-/// Most neurons for which the proof is tried: it takes their square times the number of inputs, and their cube.
-const MOST_NEURONS: usize = 2048;
-
 impl Realiser {
     /// The network's realiser; none where the claim is not proved.
-    pub fn new(network: &Network) -> Option<Self> {
+    pub fn new(network: &SlopeNetwork) -> Option<Self> {
         if network.region().is_some() {
             return None; // the inputs may lie elsewhere
         }
+        if !network.is_elementwise() {
+            return None;
+        }
+        let network = network.network();
         let mut layers = network.activations();
         let (node, parent, activation) = layers.next()?;
         if layers.next().is_some() || !has_two_slopes(activation) || network.node(node).len > MOST_NEURONS {
@@ -142,7 +145,8 @@ mod tests {
         let h = b.affine("h", vec![(b.input(), LinearMap::Dense(w))], Some(vec![5.0, -3.0, 0.1, 0.0])).expect("shapes");
         let z = b.activate("z", h, Activation::LeakyRelu { slope: 2.0 }).expect("leaky");
         let network = b.finish(z);
-        let realiser = Realiser::new(&network).expect("four independent rows");
+        let realiser =
+            Realiser::new(&SlopeNetwork::everywhere(&network).expect("bounded slopes")).expect("four independent rows");
         for bits in 0..16_u32 {
             let slopes: Vec<f64> = (0..4).map(|j| if bits >> j & 1 == 0 { 1.0 } else { 2.0 }).collect();
             let pattern = Pattern { slopes: vec![slopes.clone()], weights: vec![], direction: vec![], value: 0.0 };

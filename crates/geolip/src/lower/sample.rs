@@ -9,10 +9,10 @@ use super::tuning::LARGEST_BATCH;
 use super::tuning::sample::SAMPLES;
 use super::witness::Witness;
 use crate::matrix::Matrix;
-use crate::network::Network;
+use crate::place::Region;
 use crate::problem::{Functional, InputNorm};
 use crate::random::gaussian;
-use crate::region::Region;
+use crate::slopes::SlopeNetwork;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -29,7 +29,7 @@ pub(super) fn run(search: &mut Search<'_>) {
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
 /// sampling alone, without steering or climbing.
 pub(crate) fn sample_inputs(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functionals: &[Functional],

@@ -2,20 +2,19 @@
 //! rests on is `proved.rs`.
 
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, Values};
+use crate::network::{Activation, Values};
+use crate::slopes::SlopeNetwork;
 
 /// The derivatives of every activation layer at the evaluated inputs, from the right on kinks, kept inside the slope intervals
 /// of the network (those of its region, if it has one): a pattern of slopes that are possible there.
-pub(super) fn slopes_at(network: &Network, values: &Values) -> Vec<Matrix> {
-    let intervals = network.tight_slopes();
-    let layers = network.activations().zip(&intervals);
-    layers
-        .map(|((_, parent, activation), own)| {
-            let h = values.of(parent);
-            let slope = |i: usize, j: usize| activation.derivative(i, h.at(i, j)).clamp(own[i].lower, own[i].upper);
-            Matrix::from_fn(h.rows(), h.cols(), slope)
-        })
-        .collect()
+pub(super) fn slopes_at(network: &SlopeNetwork, values: &Values) -> Vec<Matrix> {
+    let mut slopes = network.slopes_at(values);
+    for (slopes, own) in slopes.iter_mut().zip(network.tight_slopes()) {
+        for (i, own) in own.iter().enumerate() {
+            slopes.row_mut(i).iter_mut().for_each(|v| *v = v.clamp(own.lower, own.upper));
+        }
+    }
+    slopes
 }
 
 /// φ'(s), kept inside the slope interval whatever its rounding.

@@ -21,13 +21,14 @@ use super::first_layer::FirstLayer;
 use super::slopes::derivative;
 use super::tuning::ascend::{FOLLOWING, FOLLOWING_STEP, MARGIN, NARROW, STEP, WIDTH};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, NodeId, Values};
+use crate::network::{NodeId, Values};
 use crate::problem::InputNorm;
 use crate::relaxation::Pattern;
+use crate::slopes::{Origin, SlopeNetwork};
 
 /// The columns of an ascent: which functional each belongs to, by its u and pattern.
 pub(super) struct Ascender<'a> {
-    pub network: &'a Network,
+    pub network: &'a SlopeNetwork,
     pub norm: InputNorm,
     /// u per column, outputs × columns.
     pub seeds: Matrix,
@@ -43,7 +44,7 @@ impl Ascender<'_> {
         let (targets, domain) = (self.targets(), Domain::of(self.network));
         let following = (FOLLOWING * steps as f64) as usize;
         for step in 0..steps {
-            let values = self.network.evaluate_batch(x.clone());
+            let values = self.network.network().evaluate_batch(x.clone());
             offer(&x, &values);
             let along = |(first, last): (f64, f64), t: f64| first * (last / first).powf(t);
             let free = (step.saturating_sub(following)) as f64 / (steps - following).max(1) as f64;
@@ -78,21 +79,21 @@ impl Ascender<'_> {
             }
             domain.keep_inside(&mut x);
         }
-        offer(&x, &self.network.evaluate_batch(x.clone()));
+        offer(&x, &self.network.network().evaluate_batch(x.clone()));
     }
 
     /// G ḣ of the linear network of every column's pattern, per layer; zero where there is none.
     fn targets(&self) -> Vec<Matrix> {
-        let layers = || self.network.activations().enumerate();
+        let layers = || self.network.layers().enumerate();
         let slopes: Vec<Matrix> = layers()
-            .map(|(a, (node, _, _))| {
+            .map(|(a, (node, _))| {
                 let slope = |i: usize, p: usize| self.guides[p].map_or(0.0, |guide| guide.slopes[a][i]);
                 Matrix::from_fn(self.network.node(node).len, self.guides.len(), slope)
             })
             .collect();
         let back = self.network.adjoint(&slopes, &self.seeds);
         let ahead = self.network.forward(&slopes, &self.steepest(back.of(NodeId::INPUT)));
-        layers().map(|(_, (node, parent, _))| product(back.of(node), ahead.of(parent))).collect()
+        layers().map(|(_, (node, parent))| product(back.of(node), ahead.of(parent))).collect()
     }
 
     /// The direction that each column's gradient grows in most.
@@ -104,11 +105,17 @@ impl Ascender<'_> {
 
     /// Where to move: the gradient of the smoothed gradient norm, or the pushes towards `targets` for columns that have them.
     fn direction(&self, values: &Values, width: f64, targets: Option<&Vec<Matrix>>) -> Values {
-        let layers: Vec<(NodeId, NodeId, &Activation)> = self.network.activations().collect();
+        let layers: Vec<(NodeId, NodeId, Origin<'_>)> = self
+            .network
+            .layers()
+            .zip(self.network.origins())
+            .map(|((node, parent), own)| (node, parent, own))
+            .collect();
+        let exact = self.network.slopes_at(values);
         let sizes: Vec<Vec<f64>> = layers
             .iter()
-            .map(|(_, parent, _)| {
-                let h = values.of(*parent);
+            .map(|(_, _, origin)| {
+                let h = values.of(origin.moving());
                 column_lengths(h).into_iter().map(|l| (l / (h.rows() as f64).sqrt()).max(1e-12)).collect()
             })
             .collect();
@@ -116,7 +123,9 @@ impl Ascender<'_> {
         let smooth: Vec<Matrix> = layers
             .iter()
             .zip(&sizes)
-            .map(|((_, parent, activation), sizes)| {
+            .zip(exact)
+            .map(|(((_, _, origin), sizes), exact)| {
+                let Origin::Activation(activation, parent) = origin else { return exact };
                 let h = values.of(*parent);
                 Matrix::from_fn(h.rows(), h.cols(), |i, p| {
                     let (h, w) = (h.at(i, p), width * narrow(p) * sizes[p]);
@@ -133,8 +142,10 @@ impl Ascender<'_> {
         let pushes: Vec<Matrix> = layers
             .iter()
             .enumerate()
-            .map(|(a, (_, parent, activation))| {
-                let h = values.of(*parent);
+            .map(|(a, (_, _, origin))| {
+                let h = values.of(origin.moving());
+                // what the slopes of a product change is left to chance
+                let Origin::Activation(activation, _) = origin else { return Matrix::zeros(h.rows(), h.cols()) };
                 let most = column_most(h);
                 Matrix::from_fn(h.rows(), h.cols(), |i, p| {
                     let (s, size) = (h.at(i, p), sizes[a][p]);

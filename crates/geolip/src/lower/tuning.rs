@@ -65,6 +65,18 @@ pub(super) mod ascend {
     pub const MARGIN: f64 = 0.1;
 }
 
+/// `realise.rs`.
+pub(super) mod realise {
+    /// Most neurons for which the proof is tried: it takes their square times the number of inputs, and their cube.
+    pub const MOST_NEURONS: usize = 2048;
+}
+
+/// `constant.rs`.
+pub(super) mod constant {
+    /// Products that exact arithmetic is worth.
+    pub const MOST_WORK: usize = 1 << 22;
+}
+
 /// `program.rs`.
 pub(super) mod program {
     /// The margin is the largest bias, or 1; neurons that read the variable keep this part of it, and stay within so many of it.

@@ -4,9 +4,10 @@ use super::gradient::GradientBound;
 use super::proved::ProvedSlopes;
 use super::slopes::slopes_at;
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId};
+use crate::network::NodeId;
 use crate::problem::{Functional, InputNorm};
 use crate::relaxation::Pattern;
+use crate::slopes::SlopeNetwork;
 
 /// An input and the norm of the gradient there: feed it to the network and check.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,14 +24,14 @@ pub struct Witness {
 
 /// The witness that an input is; with the pattern there, whose slopes are those that plain floating point finds.
 pub(crate) fn witness_at(
-    network: &Network,
+    network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,
     functional: &Functional,
     x: &[f64],
 ) -> (Witness, Pattern) {
     let input = Matrix::from_vec(x.len(), 1, x.to_vec());
-    let values = network.evaluate_batch(input.clone());
+    let values = network.network().evaluate_batch(input.clone());
     let columns = slopes_at(network, &values);
     let slopes: Vec<Vec<f64>> = columns.iter().map(|m| m.column(0)).collect();
     let mut weights = vec![0.0; network.outputs()];

@@ -3,8 +3,8 @@
 use super::Reason;
 use super::tensor::Tensor;
 use crate::import::Quoted;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::{AttributeProto, NodeProto};
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::{AttributeProto, NodeProto};
 
 /// The attributes that have not been read yet.
 pub(super) struct Attributes<'a>(Vec<&'a AttributeProto>);

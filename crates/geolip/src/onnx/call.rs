@@ -7,11 +7,11 @@ use super::attributes::Attributes;
 use super::hints::Coarse;
 use super::tensor::Tensor;
 use super::value::{Value, Variable};
-use super::{Lowered, Reason};
+use super::{NodeOutputs, Reason};
 use crate::import::Quoted;
-use crate::network::{Activation, LinearMap, NetworkBuilder, NetworkError, NodeId};
+use crate::network::{Activation, Combination, LinearMap, NetworkBuilder, NetworkError, NodeId};
+use crate::onnx::proto::tensor_proto::DataType;
 use std::rc::Rc;
-use tract_onnx::pb::tensor_proto::DataType;
 
 /// A node whose inputs are all understood.
 pub(super) struct Call<'a> {
@@ -121,7 +121,7 @@ impl Call<'_> {
         terms: Vec<(NodeId, LinearMap)>,
         bias: Option<Vec<f64>>,
         shape: Vec<usize>,
-    ) -> Lowered {
+    ) -> NodeOutputs {
         Ok(vec![Value::Variable(self.linear(terms, bias, shape)?)])
     }
 
@@ -143,8 +143,16 @@ impl Call<'_> {
         Ok(Variable { id, ..x })
     }
 
+    /// Adds a function of two tensors of one shape to the network, entry by entry.
+    pub(super) fn combine(&mut self, arguments: [Variable; 2], combination: Combination) -> NodeOutputs {
+        let shape = arguments[0].shape.clone();
+        let parents = arguments.map(|argument| argument.id);
+        let id = self.builder.combine(self.name, parents, combination).map_err(reason)?;
+        Ok(vec![Value::Variable(Variable { id, shape })])
+    }
+
     /// Applies an activation to the first input.
-    pub(super) fn activate(&mut self, activation: Activation) -> Lowered {
+    pub(super) fn activate(&mut self, activation: Activation) -> NodeOutputs {
         let argument = self.take(0)?;
         Ok(vec![self.apply(argument, activation)?])
     }

@@ -3,8 +3,8 @@
 use super::graph::version;
 use super::tensor::type_name;
 use crate::import::{Contents, Format, Plain};
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::{ModelProto, ValueInfoProto, type_proto};
+use crate::onnx::proto::tensor_shape_proto::dimension;
+use crate::onnx::proto::{ModelProto, ValueInfoProto, type_proto};
 
 /// The format, inputs and outputs that a model declares.
 pub(super) fn of(model: &ModelProto) -> Contents {

@@ -6,14 +6,14 @@
 
 use super::Reason;
 use super::graph::Kept;
-use super::tensor::{elements, is_external, type_name};
+use super::tensor::{elements, expect_location, is_external, type_name};
 use crate::import::{Obstacle, Place, Quoted};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{ModelProto, TensorProto};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto};
 
 /// Fetches the tensors of `model` that are kept and stored in other files of `folder`; none is known for bytes that come
 /// from nowhere. Gives the number of bytes fetched, and what could not be.
@@ -53,6 +53,12 @@ impl Files<'_> {
                 "has its data in another file, which bytes alone do not lead to; load the model by its path".to_owned()
             );
         };
+        expect_location(tensor)?;
+        if !tensor.raw_data.is_empty() {
+            return Err(
+                "has its data both here and in another file; readers differ in which of the two counts".to_owned()
+            );
+        }
         let source = Source::of(tensor)?;
         let (_, size) = self.open(folder, source.location)?;
         if source.offset.checked_add(source.length).is_none_or(|end| end > size) {
@@ -121,7 +127,7 @@ impl<'a> Source<'a> {
         for (at, entry) in tensor.external_data.iter().enumerate() {
             if tensor.external_data[..at].iter().any(|earlier| earlier.key == entry.key) {
                 return Err(format!(
-                    "says twice where its data in another file is: the key {} is there twice",
+                    "says twice where its data in another file is: the key {} appears twice",
                     Quoted(&entry.key)
                 ));
             }
@@ -129,7 +135,7 @@ impl<'a> Source<'a> {
         let entry = |key: &str| tensor.external_data.iter().find(|e| e.key == key).map(|e| e.value.as_str());
         let number = |key: &str| {
             let unusable =
-                |text: &str| format!("has its data in another file at {key} {}, which is no number", Quoted(text));
+                |text: &str| format!("has its data in another file at {key} {}, which is not a number", Quoted(text));
             let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
             let number = |text: &str| text.parse::<u64>().ok().filter(|_| digits(text)).ok_or_else(|| unusable(text));
             entry(key).map(number).transpose()
@@ -169,10 +175,10 @@ fn size(tensor: &TensorProto) -> Result<u64, Reason> {
 mod tests {
     use super::*;
     use crate::import::{ImportError, ImportOptions, Imported, from_bytes, load};
+    use crate::onnx::proto::StringStringEntryProto;
     use crate::onnx::testing::{floats, model, node};
     use prost::Message;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use tract_onnx::pb::StringStringEntryProto;
 
     type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -237,6 +243,26 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_both_here_and_elsewhere_are_not_chosen_from() -> Fallible {
+        let folder = Folder::new()?;
+        std::fs::write(folder.0.join("net.data"), numbers())?;
+        let external_data = entries(&[("location", "net.data"), ("offset", "4")]);
+        let here = TensorProto { raw_data: vec![0; 8], external_data, ..floats("w", &[2], &[]) };
+        let listed = TensorProto { float_data: vec![5.0, 7.0], raw_data: vec![], ..here.clone() };
+        let beyond = TensorProto { data_location: Some(2), raw_data: vec![], ..here.clone() };
+        for (weight, reason) in
+            [(here, "both here and in another file"), (listed, "stores its numbers twice"), (beyond, "a kind of place")]
+        {
+            let path = folder.0.join("net.onnx");
+            let nodes = vec![node("Mul", &["x", "w"], "y")];
+            std::fs::write(&path, model(13, &[1, 2], nodes, vec![weight]).encode_to_vec())?;
+            let refusal = load(&path, &ImportOptions::default()).expect_err(reason).to_string();
+            assert!(refusal.contains(reason), "{refusal}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_not_there_or_not_allowed_is_named() -> Fallible {
         let folder = Folder::new()?;
         std::fs::write(folder.0.join("net.data"), numbers())?;
@@ -260,11 +286,11 @@ mod tests {
             ),
             (
                 &[("location", "net.data"), ("offset", "4"), ("offset", "0")],
-                "says twice where its data in another file is: the key 'offset' is there twice",
+                "says twice where its data in another file is: the key 'offset' appears twice",
             ),
             (
                 &[("location", "net.data"), ("location", "other.data")],
-                "says twice where its data in another file is: the key 'location' is there twice",
+                "says twice where its data in another file is: the key 'location' appears twice",
             ),
             (
                 &[("location", "inner/../net.data")],
@@ -272,11 +298,11 @@ mod tests {
             ),
             (
                 &[("location", "net.data"), ("offset", "+4")],
-                "has its data in another file at offset '+4', which is no number",
+                "has its data in another file at offset '+4', which is not a number",
             ),
             (
                 &[("location", "net.data"), ("offset", "-1")],
-                "has its data in another file at offset '-1', which is no number",
+                "has its data in another file at offset '-1', which is not a number",
             ),
         ] {
             let text = imported(&folder, pairs).expect_err("no data").to_string();

@@ -21,9 +21,9 @@ mod sums;
 use super::Reason;
 use super::operators::Function;
 use super::tensor::{LARGEST_EXPANSION, elements};
+use crate::onnx::proto::NodeProto;
 pub(super) use elementwise::{doubtful, is_nearly_whole};
 pub(super) use generate::{shape, size};
-use tract_onnx::pb::NodeProto;
 
 /// Operators on constants alone.
 const TABLE: &[(&str, Function)] = &[
@@ -86,7 +86,7 @@ fn affordable(shape: &[usize]) -> Result<usize, Reason> {
 fn axis(given: i64, rank: usize) -> Result<usize, Reason> {
     let from_front = if given < 0 { given.checked_add_unsigned(rank as u64) } else { Some(given) };
     let place = from_front.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
-    place.ok_or_else(|| format!("names the axis {given}, which is not there"))
+    place.ok_or_else(|| format!("names the axis {given}, which does not exist"))
 }
 
 #[cfg(test)]

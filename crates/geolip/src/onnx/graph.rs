@@ -7,8 +7,8 @@ use super::order::{self, Order};
 use super::patterns::{Pattern, Patterns};
 use super::types::{self, Types};
 use crate::import::{Obstacle, Place, Quoted};
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use std::collections::{HashMap, HashSet};
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 /// The operator sets whose semantics the operators here follow.
 pub(super) const OPSETS: std::ops::RangeInclusive<i64> = 7..=28;
@@ -37,7 +37,7 @@ pub(super) struct Graph<'a> {
     tensors: HashSet<&'a str>,
 }
 
-/// A part of the graph that is lowered as one.
+/// A part of the graph that is translated as one.
 #[derive(Clone, Debug)]
 pub(super) enum Step<'a> {
     /// A node by itself.
@@ -62,7 +62,7 @@ impl<'a> Graph<'a> {
         let reached = |input: &&ValueInfoProto| order.tensors.contains(input.name.as_str());
         let (inputs, others): (Vec<_>, Vec<_>) =
             graph.input.iter().filter(|input| !initialisers.contains_key(input.name.as_str())).partition(reached);
-        let functions = model.functions.iter().map(|f| (canonical(f.domain()), f.name())).collect();
+        let functions = model.functions.iter().map(|f| (canonical(&f.domain), f.name.as_str())).collect();
         let types = types::of(graph, &initialisers, &order.nodes);
         let patterns = Patterns { graph, makers: &makers, initialisers: &initialisers, types: &types, opset };
         let steps = steps(&patterns, &order.nodes, target);
@@ -204,6 +204,10 @@ fn canonical(domain: &str) -> &str {
 pub(super) fn foreign(graph: &Graph<'_>, node: &NodeProto) -> Option<Reason> {
     if graph.functions.contains(&(canonical(&node.domain), node.op_type.as_str())) {
         return Some("calls a function defined in the model; inline functions before exporting".to_owned());
+    }
+    if !node.overload.is_empty() {
+        let overload = Quoted(&node.overload);
+        return Some(format!("calls the overload {overload} of a function; inline functions before exporting"));
     }
     if !canonical(&node.domain).is_empty() && contributed::find(node).is_none() {
         let domain = Quoted(&node.domain);

@@ -4,8 +4,7 @@ use super::tensor::is_short;
 use super::types::Types;
 use super::value::Value;
 use crate::network::NodeId;
-use tract_onnx::pb::NodeProto;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::onnx::proto::NodeProto;
 
 /// Remarks on nodes, made while walking.
 #[derive(Clone, Debug, Default)]
@@ -30,7 +29,7 @@ pub(super) enum Coarse {
 }
 
 impl Hints {
-    /// Notes what there is to say of a node before it is lowered.
+    /// Notes what there is to say of a node before it is translated.
     pub(super) fn note(&mut self, node: &NodeProto, inputs: &[(&str, Option<Value>)], types: &Types<'_>) {
         let Some(output) = node.output.first() else { return };
         let mut values = inputs.iter().filter_map(|(_, value)| value.as_ref());
@@ -46,7 +45,4 @@ impl Hints {
             self.short.extend(is_short(to).then(|| (output.clone(), to)));
         }
     }
-
-    /// The element type as a number that is none of 16 bits: what such constants become for tract.
-    pub(super) const WIDE: i64 = DataType::Float as i64;
 }

@@ -15,14 +15,14 @@ mod sums;
 mod windows;
 
 use super::Reason;
-use super::tract::Feed;
+use super::self_check::Feed;
 use crate::import::Quoted;
 use crate::matrix::Matrix;
+use crate::onnx::proto::{ModelProto, NodeProto};
 use array::Array;
 use node::Node;
 use std::collections::HashMap;
 use std::rc::Rc;
-use tract_onnx::pb::{ModelProto, NodeProto};
 
 /// What one operator makes of its inputs.
 type Outputs = Result<Vec<Array>, Reason>;

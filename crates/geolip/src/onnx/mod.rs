@@ -2,12 +2,12 @@
 //!
 //! | step | file |
 //! | --- | --- |
-//! | bytes to protocol buffer | here, by prost |
+//! | bytes to protocol buffer | here, by prost, as the messages of `proto`; `fields` refuses what no standard defines |
 //! | which tensor is bounded, and which input moves | `selection` |
 //! | numbers that lie in other files | `external` |
 //! | which nodes and inputs matter, in which order; what the model as a whole asks for | `graph`, `order` |
 //! | several nodes that spell out one activation | `patterns` |
-//! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `lower`, `call` |
+//! | step after step: look up the operator, hand it its inputs and attributes, keep what it gives | `translate`, `call` |
 //! | one small function per operator, in the file of its family, in one table | `operators` |
 //! | nodes that do not depend on the input, in the file's types | `fold`, `types` |
 //! | the same file by another implementation, at a few inputs | `self_check`, by `tract` or our own plain `interpreter`; `hints` |
@@ -20,38 +20,44 @@ mod attributes;
 mod call;
 mod contents;
 mod external;
+mod fields;
 mod fold;
 mod graph;
 mod hints;
 mod interpreter;
-mod lower;
 mod operators;
 mod order;
 mod patterns;
+mod proto;
 mod selection;
 mod self_check;
 mod tensor;
 #[cfg(test)]
 mod testing;
+#[cfg(feature = "self-check")]
 mod tract;
+mod translate;
 mod types;
 mod value;
+#[cfg(test)]
+mod wire;
 
 use crate::import::{Format, ImportError, ImportOptions, Obstacle, Parts, Plain};
 use graph::Graph;
 use prost::Message;
+use proto::ModelProto;
 use selection::Selection;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
+use translate::Translated;
 
 /// Why a node is refused: a clause that follows its name, with what would work where that is not plain.
 type Reason = String;
 
 /// The outputs of a node, from the first on, or why it is refused.
-type Lowered = Result<Vec<value::Value>, Reason>;
+type NodeOutputs = Result<Vec<value::Value>, Reason>;
 
-/// How a graph becomes a network: [`lower::lower`], or something wrong in tests of the self-check.
-type Lower = dyn Fn(&Graph<'_>, Option<&str>, usize) -> Result<lower::Network, Vec<Obstacle>>;
+/// How a graph becomes a network: [`translate::translate`], or something wrong in tests of the self-check.
+type Translate = dyn Fn(&Graph<'_>, Option<&str>, usize) -> Result<Translated, Vec<Obstacle>>;
 
 /// Reads an ONNX file from its bytes. `path` is for messages; `folder` is where other files with its numbers may lie.
 pub(crate) fn read(
@@ -60,11 +66,11 @@ pub(crate) fn read(
     folder: Option<&Path>,
     options: &ImportOptions,
 ) -> Result<Parts, ImportError> {
-    read_with(&lower::lower, bytes, path, folder, options)
+    read_with(&translate::translate, bytes, path, folder, options)
 }
 
 fn read_with(
-    lower: &Lower,
+    translate: &Translate,
     bytes: &[u8],
     path: &Path,
     folder: Option<&Path>,
@@ -86,28 +92,23 @@ fn read_with(
         contents: Box::new(contents::of(&model)),
         obstacles,
     };
-    let lowered = lower(&graph, selection.input.as_deref(), size).map_err(unsupported)?;
+    let translated = translate(&graph, selection.input.as_deref(), size).map_err(unsupported)?;
     let format = Format::Onnx { producer: contents::producer(&model), opset: graph.opset };
     let left_out = graph.left_out.iter().map(|&name| name.to_owned()).collect();
-    kept.prune(&mut model, &lowered.output.name);
-    let adapted = |model: &ModelProto| {
-        let mut adapted = model.clone();
-        tract::adapt(&mut adapted, &lowered.hints);
-        adapted
-    };
-    let self_check = self_check::run(&lowered, &model, &adapted(&model)).map_err(|found| {
-        let first = self_check::first_difference(&lowered.tensors, |tensor| {
+    kept.prune(&mut model, &translated.output.name);
+    let self_check = self_check::run(&translated, &model).map_err(|found| {
+        let first = self_check::first_difference(&translated.tensors, |tensor| {
             let graph = Graph::of(&model, Some(tensor));
-            let part = lower(&graph, selection.input.as_deref(), size).ok()?;
+            let part = translate(&graph, selection.input.as_deref(), size).ok()?;
             let mut model = model.clone();
             graph.kept().prune(&mut model, tensor);
-            Some(self_check::run(&part, &model, &adapted(&model)).is_err())
+            Some(self_check::run(&part, &model).is_err())
         });
         found.at(path, first)
     })?;
     #[cfg(test)]
-    self_check::expect_interpreted(&lowered, &model);
-    let lower::Network { network, inputs, fixed, output, tensors: _, hints: _ } = lowered;
+    self_check::expect_interpreted(&translated, &model);
+    let Translated { network, inputs, fixed, output, tensors: _, hints: _ } = translated;
     let other_outputs = selection.other_outputs;
     Ok(Parts { network, format, inputs, fixed, output, other_outputs, left_out, self_check })
 }
@@ -119,6 +120,7 @@ fn decode(bytes: &[u8]) -> Result<ModelProto, Reason> {
     }
     let model =
         ModelProto::decode(bytes).map_err(|error| format!("not an ONNX file: {}", Plain(&error.to_string())))?;
+    fields::expect_known(bytes)?;
     match &model.graph {
         None => Err("not an ONNX file: it holds no graph".to_owned()),
         Some(graph) if graph.node.is_empty() => Err("the graph is empty; there is no network in it".to_owned()),

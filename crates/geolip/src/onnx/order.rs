@@ -2,9 +2,9 @@
 //!
 //! ONNX asks for sorted files, and some exporters do not care. A sorted file keeps its order.
 
+use crate::onnx::proto::{GraphProto, NodeProto};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
-use tract_onnx::pb::{GraphProto, NodeProto};
 
 /// The part of a graph that reaches a tensor.
 #[derive(Default)]

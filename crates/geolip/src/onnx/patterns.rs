@@ -2,7 +2,7 @@
 //! LeakyReLU as a maximum, clips as chains of Min and Max.
 //!
 //! Nothing is compared with a list of graphs. The nodes before a Mul, Add, … are multiplied out as a formula in one tensor h
-//! (`form`), whatever the order of the operations, and the formula is recognised:
+//! (`formula`), whatever the order of the operations, and the formula is recognised:
 //!
 //! | formula | activation |
 //! | --- | --- |
@@ -15,10 +15,10 @@
 //! | max(h, a·h) for a ≤ 1, min(h, a·h) for a ≥ 1, h > 0 ? h : a·h | LeakyReLU with slope a |
 //! | min(max(h, a), b) | clip |
 //!
-//! **Claim.** The activation as lowered, with its factors before and after, is the formula in the file with its constants as
+//! **Claim.** The activation in the network, with its factors before and after, is the formula in the file with its constants as
 //! they are stored (float32 numbers near √2 and the like), but for roundings of double precision: b is off by at most a few
 //! parts in 2⁵³, which the slopes and values of these activations have room for wherever they are bounded
-//! (`region::ranges`), and so is the factor after where it is a quotient, **rounded** away from zero. The tanh form has room
+//! (`function::ranges`), and so is the factor after where it is a quotient, **rounded** away from zero. The tanh form has room
 //! for 0.044715 in float32, too. Nothing else is replaced by a standard constant: GELU with √2 in float32 is
 //! GELU(b·h)/b with b = 1 + 2·10⁻⁸.
 //!
@@ -27,17 +27,17 @@
 //!
 //! A formula that is none of these is left alone, and its nodes stand for themselves.
 
-mod form;
+mod formula;
 
 use super::call::Call;
 use super::tensor::broadcast;
 use super::types::Types;
 use super::value::{Value, Variable};
-use super::{Lowered, Reason};
+use super::{NodeOutputs, Reason};
 use crate::network::{Activation, LinearMap};
-use form::{Atom, Form, Formulas, Function, Polynomial};
+use crate::onnx::proto::{GraphProto, NodeProto, TensorProto};
+use formula::{Atom, Formula, Formulas, Function, Polynomial};
 use std::collections::HashMap;
-use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 
 /// Where patterns are looked for.
 pub(super) struct Patterns<'a, 'g> {
@@ -66,7 +66,7 @@ pub(super) struct Pattern<'a> {
 
 impl Pattern<'_> {
     /// Adds the activation to the network, between its two factors.
-    pub(super) fn lower(&self, call: &mut Call<'_>) -> Lowered {
+    pub(super) fn add_to(&self, call: &mut Call<'_>) -> NodeOutputs {
         let argument = call.take(0)?;
         let shape = broadcast(argument.shape(), &vec![1; self.rank])?;
         let argument = times(call, argument.reshaped(shape)?, self.before)?;
@@ -123,8 +123,8 @@ impl<'a> Patterns<'a, '_> {
         let mut found: Option<Pattern<'_>> = None;
         for argument in tensors {
             let formulas = Formulas::in_terms_of(self, argument);
-            let Some(form) = formulas.form(output) else { continue };
-            let Some((before, activation, after)) = recognise(&form, &node.op_type) else { continue };
+            let Some(formula) = formulas.of(output) else { continue };
+            let Some((before, activation, after)) = recognise(&formula, &node.op_type) else { continue };
             let stretch = |factor: f64| (factor - 1.0).abs();
             if found.as_ref().is_none_or(|known| stretch(before) <= stretch(known.before)) {
                 found = Some(Pattern { node, argument, before, activation, after, rank: formulas.rank() });
@@ -147,8 +147,8 @@ impl<'a> Patterns<'a, '_> {
         let mut curved = false;
         let mut next = 0;
         while next < tensors.len() {
-            if let Some(node) = self.maker(tensors[next]).filter(|node| form::is_elementwise(&node.op_type)) {
-                curved |= form::is_curved(&node.op_type);
+            if let Some(node) = self.maker(tensors[next]).filter(|node| formula::is_elementwise(&node.op_type)) {
+                curved |= formula::is_curved(&node.op_type);
                 for name in node.input.iter().map(String::as_str) {
                     let constant = name.is_empty() || self.initialisers.contains_key(name);
                     if !constant && tensors.len() < CONE && !tensors.contains(&name) {
@@ -164,8 +164,8 @@ impl<'a> Patterns<'a, '_> {
 }
 
 /// The inner factor, activation and outer factor that a formula amounts to; `last` is the operator that completes it.
-fn recognise(form: &Form, last: &str) -> Option<(f64, Activation, f64)> {
-    let Form { plain, factor, atom: Some(atom) } = form else { return None };
+fn recognise(formula: &Formula, last: &str) -> Option<(f64, Activation, f64)> {
+    let Formula { plain, factor, atom: Some(atom) } = formula else { return None };
     let Atom { function, argument } = atom;
     if let Some(c) = factor.as_multiple() {
         return gated(plain, c, *function, argument);

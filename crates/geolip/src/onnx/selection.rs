@@ -3,8 +3,8 @@
 use super::Reason;
 use super::graph::Graph;
 use crate::import::{ImportOptions, Quoted};
+use crate::onnx::proto::GraphProto;
 use std::collections::HashSet;
-use tract_onnx::pb::GraphProto;
 
 /// What the user chose, in the terms of the graph.
 #[derive(Debug)]

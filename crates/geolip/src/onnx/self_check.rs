@@ -11,18 +11,21 @@
 //!
 //! It is evidence about the importer and about the other implementation, not a proof; no bound rests on it.
 
+#[cfg_attr(not(feature = "self-check"), path = "self_check/without_tract.rs")]
+mod by_tract;
 mod noise;
 
 use super::interpreter;
-use super::lower;
-use super::tract::{self, Feed, Mode};
+use super::translate::Translated;
 use crate::import::{ImportError, Plain, Reference, SelfCheck};
 use crate::matrix::Matrix;
-use crate::network::{Activation, Network, Values};
+use crate::network::{Network, Values};
+use crate::onnx::proto::ModelProto;
+use by_tract::by_tract;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 /// How many inputs are compared at most and at least, the zero vector among them.
 const INPUTS: (usize, usize) = (5, 2);
@@ -34,6 +37,15 @@ const PATIENCE: usize = 1 << 27;
 const SLACK: f64 = 32.0;
 /// The most numbers that evaluation may hold: 1 GiB.
 const LARGEST_EVALUATION: usize = 1 << 27;
+
+/// An input of the file, and what goes into it.
+#[derive(Clone, Debug)]
+pub(super) struct Feed {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    /// The rows of the input vectors that go there; none for zeros.
+    pub(super) rows: Option<Range<usize>>,
+}
 
 /// How the two differ.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,56 +93,31 @@ pub(super) fn first_difference(tensors: &[String], mut differs: impl FnMut(&str)
     tensors[start..end].iter().find(|tensor| differs(tensor) == Some(true)).cloned()
 }
 
-/// Compares a network with what others make of the model it was read from: `adapted` for tract, and `model` as it is.
-pub(super) fn run(
-    lowered: &lower::Network,
-    model: &ModelProto,
-    adapted: &ModelProto,
-) -> Result<SelfCheck, Disagreement> {
-    let network = &lowered.network;
+/// Compares a network with what others make of the model it was read from.
+pub(super) fn run(translated: &Translated, model: &ModelProto) -> Result<SelfCheck, Disagreement> {
+    let network = &translated.network;
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
     let count = inputs_for(network);
     if held.saturating_mul(count * (2 + noise::SAMPLES)) > LARGEST_EVALUATION {
-        return Ok(not_run("the network is too large to be evaluated beside another one"));
+        return Ok(not_run("the network is too large to be evaluated a second time"));
     }
-    match by_tract(lowered, adapted, count)? {
-        SelfCheck::NotRun { reason } => by_interpreter(lowered, model, count, reason),
+    match by_tract(translated, model, count)? {
+        SelfCheck::NotRun { reason } => by_interpreter(translated, model, count, reason),
         SelfCheck::Agrees { inputs, .. } if inputs < count => {
-            by_interpreter(lowered, model, count, format!("in float32 values overflow at {} inputs", count - inputs))
+            by_interpreter(translated, model, count, format!("in float32 values overflow at {} inputs", count - inputs))
         }
         agrees @ SelfCheck::Agrees { .. } => Ok(agrees),
     }
 }
 
-fn by_tract(lowered: &lower::Network, model: &ModelProto, count: usize) -> Result<SelfCheck, Disagreement> {
-    let network = &lowered.network;
-    let mut random = ChaCha8Rng::seed_from_u64(0);
-    let probes = probes(network.inputs(), count, &mut random);
-    let Some((inputs, values)) = usable(network, probes, &in_range) else {
-        return Ok(not_run("in float32 values overflow at all inputs"));
-    };
-    let precision = noise::Precision { unit: 1.0 / (1 << 24) as f64, smallest: f64::from(f32::MIN_POSITIVE) };
-    let deviation = noise::deviation(network, &lowered.hints.coarse, &values, precision, &mut random);
-    let feeds = feeds(lowered);
-    let compared = |mode| match tract::run(model, &feeds, &inputs, mode) {
-        Ok(expected) => compare(values.of(network.output()), &expected, &deviation, precision, Reference::Tract),
-        Err(reason) => Ok(SelfCheck::NotRun { reason }),
-    };
-    // a file may not mean the same with another batch: only the shape it declares can convict
-    match compared(Mode::Batch) {
-        Ok(agrees @ SelfCheck::Agrees { .. }) => Ok(agrees),
-        Ok(SelfCheck::NotRun { .. }) | Err(_) => compared(Mode::Single),
-    }
-}
-
 /// By our own interpreter, in double precision, because tract did not run.
 fn by_interpreter(
-    lowered: &lower::Network,
+    translated: &Translated,
     model: &ModelProto,
     count: usize,
     because: String,
 ) -> Result<SelfCheck, Disagreement> {
-    let network = &lowered.network;
+    let network = &translated.network;
     let mut random = ChaCha8Rng::seed_from_u64(0);
     let probes = probes(network.inputs(), count.min(inputs_within(PATIENCE, network)), &mut random);
     if probes.cols() == 0 {
@@ -144,8 +131,8 @@ fn by_interpreter(
     };
     // coarser than double precision: the tanh form of GELU has its standard constant here, and float32's in the file
     let precision = noise::Precision { unit: 1.0 / (1 << 30) as f64, smallest: f64::MIN_POSITIVE };
-    let deviation = noise::deviation(network, &lowered.hints.coarse, &values, precision, &mut random);
-    match interpreter::run(model, &feeds(lowered), &inputs) {
+    let deviation = noise::deviation(network, &translated.hints.coarse, &values, precision, &mut random);
+    match interpreter::run(model, &feeds(translated), &inputs) {
         Ok(expected) => {
             let reference = Reference::Interpreter { because };
             compare(values.of(network.output()), &expected, &deviation, precision, reference)
@@ -156,8 +143,8 @@ fn by_interpreter(
 
 /// In tests, every file that is read is interpreted, too, whether or not tract runs it.
 #[cfg(test)]
-pub(super) fn expect_interpreted(lowered: &lower::Network, model: &ModelProto) {
-    let found = by_interpreter(lowered, model, 3, "in a test".to_owned());
+pub(super) fn expect_interpreted(translated: &Translated, model: &ModelProto) {
+    let found = by_interpreter(translated, model, 3, "in a test".to_owned());
     let large = |reason: &str| reason.ends_with("too large for geolip's interpreter") || reason.ends_with("overflow");
     match found {
         Ok(SelfCheck::NotRun { reason }) if !large(&reason) => panic!("{reason}"),
@@ -178,15 +165,15 @@ fn inputs_within(work: usize, network: &Network) -> usize {
 }
 
 /// Where the rows of the input vectors go in the file.
-fn feeds(lowered: &lower::Network) -> Vec<Feed> {
+fn feeds(translated: &Translated) -> Vec<Feed> {
     let mut start = 0;
-    let moving = lowered.inputs.iter().map(|port| {
+    let moving = translated.inputs.iter().map(|port| {
         let rows = start..start + port.shape.iter().product::<usize>();
         start = rows.end;
         Feed { name: port.name.clone(), shape: port.shape.clone(), rows: Some(rows) }
     });
     let mut feeds: Vec<Feed> = moving.collect();
-    feeds.extend(lowered.fixed.iter().map(|port| Feed {
+    feeds.extend(translated.fixed.iter().map(|port| Feed {
         name: port.name.clone(),
         shape: port.shape.clone(),
         rows: None,
@@ -222,16 +209,6 @@ fn usable(
     let inputs = Matrix::from_fn(probes.rows(), usable.len(), |i, j| probes.at(i, usable[j]));
     let values = network.evaluate_batch(inputs.clone());
     (!usable.is_empty()).then_some((inputs, values))
-}
-
-/// Whether no value at input `j` is too large for float32, or for exp in float32 where a softplus is computed by it.
-fn in_range(network: &Network, values: &Values, j: usize) -> bool {
-    const LARGEST: f64 = f32::MAX as f64 / 1024.0; // room for partial sums
-    const LARGEST_EXPONENT: f64 = 80.0;
-    let below = |id, limit| (0..network.node(id).len).all(|i| values.of(id).at(i, j).abs() <= limit);
-    let softplus = |activation: &Activation| matches!(activation, Activation::Softplus);
-    network.ids().all(|id| below(id, LARGEST))
-        && network.activations().filter(|(_, _, a)| softplus(a)).all(|(_, h, _)| below(h, LARGEST_EXPONENT))
 }
 
 /// The outputs, m × k, against those of another implementation.

@@ -4,8 +4,8 @@
 //! in [`super::operators`].
 
 use super::Reason;
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use crate::onnx::proto::TensorProto;
+use crate::onnx::proto::tensor_proto::{DataLocation, DataType};
 
 /// The most numbers that broadcasting or expanding may make of a small tensor: 512 MiB of `f64`.
 pub(super) const LARGEST_EXPANSION: usize = 1 << 26;
@@ -43,6 +43,7 @@ impl Tensor {
 
     /// Reads a tensor of a file.
     pub(super) fn read(proto: &TensorProto) -> Result<Self, Reason> {
+        expect_location(proto)?;
         if is_external(proto) {
             return Err("has its data in another file, which was not read".to_owned());
         }
@@ -128,6 +129,14 @@ impl Tensor {
 /// Whether the numbers of a tensor are in another file.
 pub(super) fn is_external(proto: &TensorProto) -> bool {
     proto.data_location == Some(DataLocation::External as i32) || !proto.external_data.is_empty()
+}
+
+/// That the place of a tensor's numbers is one that ONNX defines.
+pub(super) fn expect_location(proto: &TensorProto) -> Result<(), Reason> {
+    match proto.data_location.map(DataLocation::try_from) {
+        None | Some(Ok(_)) => Ok(()),
+        Some(Err(_)) => Err("has its data in a kind of place that ONNX 1.23 does not define".to_owned()),
+    }
 }
 
 /// The bits of a 16-bit number as ONNX lists them.
@@ -327,6 +336,8 @@ mod tests {
         assert!(reason(&TensorProto { data_type: 99, ..TensorProto::default() }).contains("99 (unknown)"));
         let external = TensorProto { data_location: Some(1), ..proto(&[1], DataType::Float) };
         assert_eq!(reason(&external), "has its data in another file, which was not read");
+        let elsewhere = TensorProto { data_location: Some(2), raw_data: vec![0; 4], ..proto(&[1], DataType::Float) };
+        assert_eq!(reason(&elsewhere), "has its data in a kind of place that ONNX 1.23 does not define");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Small ONNX models for tests, built in a line or two.
 
 use crate::import::{ImportError, ImportOptions, Parts};
-use prost::Message;
-use std::path::Path;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::tensor_shape_proto::{Dimension, dimension};
+use crate::onnx::proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
+use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
+use std::path::Path;
 
 pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
     NodeProto {
@@ -81,14 +82,13 @@ pub(crate) fn integers(name: &str, numbers: &[i64]) -> TensorProto {
 pub(crate) fn declared(name: &str, dims: &[i64]) -> ValueInfoProto {
     let dimension = |&d: &i64| Dimension {
         value: Some(if d == 0 { dimension::Value::DimParam("n".to_owned()) } else { dimension::Value::DimValue(d) }),
-        ..Dimension::default()
     };
     let tensor = type_proto::Tensor {
         elem_type: DataType::Float as i32,
         shape: Some(TensorShapeProto { dim: dims.iter().map(dimension).collect() }),
     };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
-    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }
+    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
+    ValueInfoProto { name: name.to_owned(), r#type: Some(r#type) }
 }
 
 /// A model with the input `x` and the output `y`.
@@ -106,6 +106,15 @@ pub(crate) fn model(opset: i64, input: &[i64], nodes: Vec<NodeProto>, stored: Ve
         }),
         ..ModelProto::default()
     }
+}
+
+/// The bytes of a field that holds bytes, a text or a message.
+pub(crate) fn field(number: u32, contents: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    encode_key(number, WireType::LengthDelimited, &mut bytes);
+    encode_varint(contents.len() as u64, &mut bytes);
+    bytes.extend_from_slice(contents);
+    bytes
 }
 
 /// Imports a model, self-check included.

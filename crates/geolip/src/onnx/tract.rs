@@ -1,20 +1,21 @@
 //! The other implementation: tract runs the same file in its own way. All that knows tract's inference is here.
 //!
-//! tract sees only files that the importer has understood, in a thread of its own, so that even a panic in there becomes a
-//! reason why there was no comparison.
+//! tract gets the model as bytes and decodes them itself. It sees only files that the importer has understood, in a thread of its
+//! own, so that even a panic in there becomes a reason why there was no comparison.
 
 mod defects;
 
 use super::Reason;
+use super::self_check::Feed;
 use crate::import::Plain;
 use crate::matrix::Matrix;
 use crate::onnx::hints::Hints;
+use crate::onnx::proto::attribute_proto::AttributeType;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
 use crate::onnx::tensor::{brain, half, is_short};
+use prost::Message;
 use std::any::Any;
-use std::ops::Range;
-use tract_onnx::pb::attribute_proto::AttributeType;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, type_proto};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::internal::{bail, ensure};
 use tract_onnx::tract_hir::infer::Factoid;
@@ -28,23 +29,24 @@ pub(super) enum Mode {
     Single,
 }
 
-/// An input of the file, and what goes into it.
-#[derive(Clone, Debug)]
-pub(super) struct Feed {
-    pub(super) name: String,
-    pub(super) shape: Vec<usize>,
-    /// The rows of the input vectors that go there; none for zeros.
-    pub(super) rows: Option<Range<usize>>,
-}
-
+/// The element type that is none of 16 bits: what constants of 16 bits become.
+const WIDE: i64 = DataType::Float as i64;
 /// Enough for graphs some thousand nodes deep.
 const STACK: usize = 32 << 20;
 
+/// A model as the bytes of a file, adapted to tract, or why tract is no witness for it.
+pub(super) type Encoded = Result<Vec<u8>, &'static str>;
+
+/// The bytes that tract gets of a model.
+pub(super) fn encoded(model: &ModelProto, hints: &Hints) -> Encoded {
+    let mut adapted = model.clone();
+    adapt(&mut adapted, hints);
+    defects::known(&adapted).map_or_else(|| Ok(adapted.encode_to_vec()), Err)
+}
+
 /// The outputs (m × k) for the k input vectors that are the columns of `inputs`, handed out by `feeds`.
-pub(super) fn run(model: &ModelProto, feeds: &[Feed], inputs: &Matrix, mode: Mode) -> Result<Matrix, Reason> {
-    if let Some(reason) = defects::known(model) {
-        return Err(reason.to_owned());
-    }
+pub(super) fn run(model: &Encoded, feeds: &[Feed], inputs: &Matrix, mode: Mode) -> Result<Matrix, Reason> {
+    let model = model.as_ref().map_err(|&reason| reason.to_owned())?;
     let work = || match mode {
         Mode::Batch => as_batch(model, feeds, inputs),
         Mode::Single => one_by_one(model, feeds, inputs),
@@ -66,7 +68,7 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message")
 }
 
-fn as_batch(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
+fn as_batch(model: &[u8], feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
     let [Feed { name, shape, rows: Some(_) }] = feeds else { bail!("several inputs") };
     let [1, entry @ ..] = shape.as_slice() else { bail!("no batch dimension") };
     let batch: Vec<usize> = std::iter::once(inputs.cols()).chain(entry.iter().copied()).collect();
@@ -80,7 +82,7 @@ fn as_batch(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResult<
     Ok(Matrix::from_vec(inputs.cols(), output.len() / inputs.cols(), output).transposed())
 }
 
-fn one_by_one(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
+fn one_by_one(model: &[u8], feeds: &[Feed], inputs: &Matrix) -> TractResult<Matrix> {
     let (network, types) = parsed(model, feeds)?;
     let plan = network.into_optimized()?.into_runnable()?;
     let run = |j: usize| {
@@ -98,8 +100,9 @@ fn one_by_one(model: &ModelProto, feeds: &[Feed], inputs: &Matrix) -> TractResul
 
 /// The file as tract reads it, for inputs of the given shapes; and in its own order of the inputs, what goes into them and
 /// their element types.
-fn parsed<'f>(model: &ModelProto, feeds: &'f [Feed]) -> TractResult<(InferenceModel, Vec<(&'f Feed, DatumType)>)> {
-    let parsed = onnx().with_ignore_value_info(true).parse(model, None)?;
+fn parsed<'f>(model: &[u8], feeds: &'f [Feed]) -> TractResult<(InferenceModel, Vec<(&'f Feed, DatumType)>)> {
+    let reader = onnx().with_ignore_value_info(true);
+    let parsed = reader.parse(&reader.proto_model_for_read(&mut &*model)?, None)?;
     ensure!(parsed.unresolved_inputs.is_empty(), "unresolved inputs");
     let mut network = parsed.model;
     let mut types = Vec::with_capacity(feeds.len());
@@ -125,7 +128,7 @@ fn numbers(outputs: TVec<TValue>) -> TractResult<Vec<f64>> {
 }
 
 /// Changes a model in ways that do not change what it computes, so that tract understands it and compares formulas.
-pub(super) fn adapt(model: &mut ModelProto, hints: &Hints) {
+fn adapt(model: &mut ModelProto, hints: &Hints) {
     widen(model);
     modernise(model);
     let Some(graph) = &mut model.graph else { return };
@@ -137,11 +140,11 @@ pub(super) fn adapt(model: &mut ModelProto, hints: &Hints) {
         // constants that are rounded stay rounded; tract 0.23 has no bfloat16, and will say so
         let restore =
             |cast: &mut NodeProto| cast.attribute.iter_mut().filter(|a| a.name == "to").for_each(|a| a.i = *to);
-        after(graph, short, "Cast", ("to", Hints::WIDE), restore);
+        after(graph, short, "Cast", ("to", WIDE), restore);
     }
     for (short, to) in &hints.short {
         // rounded and widened again, by two nodes more
-        after(graph, short, "Cast", ("to", Hints::WIDE), |_| {});
+        after(graph, short, "Cast", ("to", WIDE), |_| {});
         after(graph, &before(short, "Cast"), "Cast", ("to", *to), |_| {});
     }
 }

@@ -7,9 +7,9 @@
 
 use super::Reason;
 use super::tensor::{Data, Tensor, is_float};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 use std::collections::HashMap;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto, ValueInfoProto, type_proto};
 
 /// Element types by the names of tensors; those that nothing says are missing.
 pub(super) type Types<'a> = HashMap<&'a str, DataType>;
@@ -33,7 +33,7 @@ pub(super) fn of<'a>(
 }
 
 fn declared(input: &ValueInfoProto) -> Option<i32> {
-    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()?;
+    let type_proto::Value::TensorType(tensor) = input.r#type.as_ref()?.value.as_ref()? else { return None };
     Some(tensor.elem_type)
 }
 

@@ -11,9 +11,11 @@
 //! Nothing here is rigorous: what is found is evaluated again by [`crate::lower`]. Networks whose R is too large have
 //! sweeps from many starts (`pattern.rs`) alone.
 
+use crate::function::Slope;
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, Network, NodeId, Op, Slope};
+use crate::network::{LinearMap, NodeId};
 use crate::problem::InputNorm;
+use crate::slopes::{SlopeNetwork, SlopeOp};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
@@ -32,7 +34,7 @@ const OVERHEAD: usize = 100;
 
 /// What does not depend on the pattern.
 pub(super) struct Flipper<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     norm: InputNorm,
     slopes: &'a [Vec<Slope>],
     /// Per node, the part of ∂/∂x that comes straight from the input.
@@ -76,19 +78,19 @@ impl Pose {
 
 impl<'a> Flipper<'a> {
     /// None where R is too large, or there is nothing to flip.
-    pub fn new(network: &'a Network, norm: InputNorm, slopes: &'a [Vec<Slope>]) -> Option<Self> {
+    pub fn new(network: &'a SlopeNetwork, norm: InputNorm, slopes: &'a [Vec<Slope>]) -> Option<Self> {
         let numbers = network.neurons().saturating_mul(network.inputs());
         if numbers > LARGEST || slopes.iter().flatten().all(|s| s.is_fixed()) {
             return None;
         }
         let direct = network.nodes().iter().map(|node| match &node.op {
-            Op::Input | Op::Activate { .. } => None,
-            Op::Affine { terms, .. } => {
+            SlopeOp::Input | SlopeOp::Neurons { .. } => None,
+            SlopeOp::Affine { terms } => {
                 let mut own = terms.iter().filter(|t| t.parent == NodeId::INPUT).peekable();
                 own.peek()?;
                 let mut sum = Matrix::zeros(node.len, network.inputs());
                 for term in own {
-                    if let LinearMap::Dense(m) = &term.map {
+                    if let LinearMap::Dense(m) = term.map.as_ref() {
                         sum.data_mut().iter_mut().zip(m.data()).for_each(|(s, m)| *s += m);
                     } else {
                         let sparse = term.map.to_sparse();
@@ -104,7 +106,7 @@ impl<'a> Flipper<'a> {
             norm,
             slopes,
             direct: direct.collect(),
-            layers: network.activations().map(|(node, parent, _)| (node, parent)).collect(),
+            layers: network.layers().collect(),
             look: (numbers + OVERHEAD * network.neurons() + network.multiply_adds()) as f64,
             fresh: (inner * network.inputs() + network.multiply_adds()) as f64,
         })
@@ -123,8 +125,8 @@ impl<'a> Flipper<'a> {
         let mut layer = 0;
         for (node, direct) in self.network.nodes().iter().zip(&self.direct) {
             let value = match &node.op {
-                Op::Input => None,
-                Op::Affine { terms, .. } => {
+                SlopeOp::Input => None,
+                SlopeOp::Affine { terms } => {
                     let mut sum = direct.clone();
                     for term in terms {
                         if let Some(before) = &values[term.parent.index()] {
@@ -134,7 +136,7 @@ impl<'a> Flipper<'a> {
                     }
                     sum
                 }
-                Op::Activate { parent, .. } => {
+                SlopeOp::Neurons { parent } => {
                     layer += 1;
                     let v = &v[layer - 1];
                     match (parent, &values[parent.index()]) {
@@ -224,8 +226,8 @@ impl<'a> Flipper<'a> {
         let mut layer = 0;
         for (index, node) in self.network.nodes().iter().enumerate() {
             match &node.op {
-                Op::Input => {}
-                Op::Affine { terms, .. } => {
+                SlopeOp::Input => {}
+                SlopeOp::Affine { terms } => {
                     let mut sum: Option<Matrix> = None;
                     for term in terms {
                         if let Some(before) = &values[term.parent.index()] {
@@ -235,7 +237,7 @@ impl<'a> Flipper<'a> {
                     }
                     values[index] = sum;
                 }
-                Op::Activate { parent, .. } => {
+                SlopeOp::Neurons { parent } => {
                     if layer == a {
                         values[index] = Some(Matrix::from_fn(node.len, 1, |i, _| if i == j { 1.0 } else { 0.0 }));
                     } else if layer > a
@@ -398,7 +400,7 @@ mod tests {
     use rand::SeedableRng;
 
     /// Two layers with a skip connection, and a layer that reads the input itself.
-    fn example() -> Network {
+    fn example() -> SlopeNetwork {
         let w = |m, n, t: f64| LinearMap::Dense(Matrix::from_fn(m, n, |i, j| ((i * 3 + j * 5) as f64 + t).sin()));
         let mut b = NetworkBuilder::new(4).expect("inputs");
         let z0 = b.activate("z0", b.input(), Activation::Abs).expect("abs");
@@ -407,7 +409,7 @@ mod tests {
         let h = b.affine("h2", vec![(z, w(6, 5, 0.7)), (b.input(), w(6, 4, 2.0))], None).expect("shapes");
         let z2 = b.activate("z2", h, Activation::Relu).expect("relu");
         let y = b.affine("y", vec![(z2, w(2, 6, 0.3)), (z, w(2, 5, 0.4))], None).expect("shapes");
-        b.finish(y)
+        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes")
     }
 
     #[test]
@@ -415,7 +417,7 @@ mod tests {
         let network = example();
         let slopes = network.slopes();
         for norm in [InputNorm::Linf, InputNorm::L2, InputNorm::L1, InputNorm::from_exponent(3.0).expect("a norm")] {
-            let flipper = Flipper::new(&network, norm, &slopes).expect("small");
+            let flipper = Flipper::new(&network, norm, slopes).expect("small");
             let first: Vec<Vec<f64>> = slopes.iter().map(|l| l.iter().map(|s| s.lower).collect()).collect();
             let mut pose = flipper.pose(&first, &[1.0, -0.5], &mut 1e9);
             for step in 0..40 {
@@ -437,7 +439,7 @@ mod tests {
     fn climbing_never_loses_and_ends_where_no_flip_gains() {
         let network = example();
         let slopes = network.slopes();
-        let flipper = Flipper::new(&network, InputNorm::Linf, &slopes).expect("small");
+        let flipper = Flipper::new(&network, InputNorm::Linf, slopes).expect("small");
         let first: Vec<Vec<f64>> = slopes.iter().map(|l| l.iter().map(|s| s.lower).collect()).collect();
         let mut pose = flipper.pose(&first, &[1.0, -0.5], &mut 1e9);
         let mut last = pose.value;

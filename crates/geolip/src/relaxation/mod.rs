@@ -19,7 +19,7 @@
 //! | `pattern.rs` | hyperplane rounding and k = 1: activation patterns, lower bounds of the FGL |
 //! | `flips.rs` | local search over patterns: flips of single neurons and pairs |
 //!
-//! Nothing here is rigorous and nothing here knows certificates: that is [`crate::dual`] and [`crate::certificate`].
+//! Nothing here is rigorous and nothing here knows certificates: that is [`crate::dual`] and [`crate::proof`].
 
 mod ascent;
 mod flips;

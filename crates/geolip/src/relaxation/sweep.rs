@@ -2,17 +2,17 @@
 
 use super::point::{Point, problem_squares};
 use super::rows;
+use crate::function::Slope;
 use crate::matrix::{Matrix, Store};
-use crate::network::{Network, NodeId, Op, Slope};
+use crate::network::NodeId;
 use crate::problem::{Functional, InputNorm, OutputNorm};
+use crate::slopes::{SlopeNetwork, SlopeOp};
 
 /// A network with its slope intervals and input norm: everything of a problem but the functional.
 #[derive(Clone, Debug)]
 pub struct VectorNetwork<'a> {
-    network: &'a Network,
+    network: &'a SlopeNetwork,
     norm: InputNorm,
-    /// The slope intervals per activation layer, in topological order.
-    slopes: Vec<Vec<Slope>>,
     /// The pre-activation node of every activation layer.
     pre_activations: Vec<NodeId>,
     /// Per node: whether a later activation needs its forward value.
@@ -41,26 +41,16 @@ pub struct Sweep {
 }
 
 impl<'a> VectorNetwork<'a> {
-    /// The vector network with the activations' slope intervals over the whole real line.
-    pub fn new(network: &'a Network, norm: InputNorm) -> Self {
-        Self::with_slopes(network, norm, network.slopes())
-    }
-
-    /// The vector network with other slope intervals, one list per activation layer.
-    ///
-    /// # Panics
-    /// When there is not one interval per neuron.
-    pub fn with_slopes(network: &'a Network, norm: InputNorm, slopes: Vec<Vec<Slope>>) -> Self {
-        let sizes = network.activations().map(|(node, _, _)| network.node(node).len);
-        assert!(sizes.eq(slopes.iter().map(Vec::len)), "one slope interval per neuron");
+    /// The vector network of a slope network.
+    pub fn new(network: &'a SlopeNetwork, norm: InputNorm) -> Self {
         let needed = |output: bool| {
             let mut needed = vec![false; network.nodes().len()];
             needed[network.output().index()] = output;
             for id in network.ids().rev() {
                 match &network.node(id).op {
-                    Op::Input => {}
-                    Op::Activate { parent, .. } => needed[parent.index()] = true,
-                    Op::Affine { terms, .. } => {
+                    SlopeOp::Input => {}
+                    SlopeOp::Neurons { parent } => needed[parent.index()] = true,
+                    SlopeOp::Affine { terms } => {
                         if needed[id.index()] {
                             terms.iter().for_each(|t| needed[t.parent.index()] = true);
                         }
@@ -69,13 +59,13 @@ impl<'a> VectorNetwork<'a> {
             }
             needed
         };
-        let pre_activations = network.activations().map(|(_, parent, _)| parent).collect();
+        let pre_activations = network.layers().map(|(_, parent)| parent).collect();
         let (needed, needed_by_output) = (needed(false), needed(true));
-        Self { network, norm, slopes, pre_activations, needed, needed_by_output }
+        Self { network, norm, pre_activations, needed, needed_by_output }
     }
 
     /// The network.
-    pub fn network(&self) -> &'a Network {
+    pub fn network(&self) -> &'a SlopeNetwork {
         self.network
     }
 
@@ -91,12 +81,12 @@ impl<'a> VectorNetwork<'a> {
 
     /// n_a per activation layer, in topological order.
     pub fn layer_sizes(&self) -> impl Iterator<Item = usize> + '_ {
-        self.slopes.iter().map(Vec::len)
+        self.slopes().iter().map(Vec::len)
     }
 
     /// The slope intervals per activation layer, in topological order.
     pub fn slopes(&self) -> &[Vec<Slope>] {
-        &self.slopes
+        self.network.slopes()
     }
 
     /// Memory for sweeps of `problems` problems with k features.
@@ -134,8 +124,8 @@ impl<'a> VectorNetwork<'a> {
         for id in self.network.ids() {
             let (before, rest) = work.values.split_at_mut(id.index());
             match &self.network.node(id).op {
-                Op::Input => {}
-                Op::Affine { terms, .. } => {
+                SlopeOp::Input => {}
+                SlopeOp::Affine { terms } => {
                     if !needed[id.index()] {
                         continue;
                     }
@@ -144,8 +134,8 @@ impl<'a> VectorNetwork<'a> {
                         term.map.forward(&before[term.parent.index()], into, &mut rest[0]);
                     }
                 }
-                Op::Activate { parent, .. } => {
-                    let (h, slopes) = (&before[parent.index()], &self.slopes[layer]);
+                SlopeOp::Neurons { parent } => {
+                    let (h, slopes) = (&before[parent.index()], &self.slopes()[layer]);
                     rows::activate(at.k, slopes, h, &at.s[layer], &mut rest[0], &mut work.h_norms[layer]);
                     layer += 1;
                 }
@@ -158,21 +148,21 @@ impl<'a> VectorNetwork<'a> {
         let output = self.network.output().index();
         work.grads[output].data_mut().copy_from_slice(work.weights.data());
         reached[output] = true;
-        let mut layer = self.slopes.len();
+        let mut layer = self.slopes().len();
         for id in self.network.ids().rev() {
             let (before, rest) = work.grads.split_at_mut(id.index());
             match &self.network.node(id).op {
-                Op::Input => {}
-                Op::Affine { terms, .. } => {
+                SlopeOp::Input => {}
+                SlopeOp::Affine { terms } => {
                     for term in terms {
                         let into = target(&mut reached, term.parent);
                         term.map.adjoint(&rest[0], into, &mut before[term.parent.index()]);
                     }
                 }
-                Op::Activate { parent, .. } => {
+                SlopeOp::Neurons { parent } => {
                     layer -= 1;
                     let h = (&work.values[parent.index()], &work.h_norms[layer]);
-                    let slopes = &self.slopes[layer];
+                    let slopes = &self.slopes()[layer];
                     let (g_norms, s) = (&mut work.g_norms[layer], &mut next.s[layer]);
                     rows::deactivate(at.k, slopes, h, &mut rest[0], g_norms, s, &at.s[layer]);
                     let (parent_grad, own) = (&mut before[parent.index()], rest[0].data());

@@ -25,14 +25,14 @@ pub enum ResultsError {
         reason: String,
     },
     /// Another run holds its lock.
-    #[error("{}: another run is using it; wait for its end, or give another path", text::path(path))]
+    #[error("{}: another run is using it; wait until it ends, or give another path", text::path(path))]
     Busy {
         /// The file.
         path: PathBuf,
     },
     /// It does not begin with a record.
     #[error(
-        "{}: it holds something else: its first line is no record of a question; give another path (nothing in it was changed)",
+        "{}: it is not a results file, as its first line records no question; give another path (the file was not changed)",
         text::path(path)
     )]
     Foreign {
@@ -51,7 +51,7 @@ pub enum ResultsError {
         difference: String,
     },
     /// A line is not as it was written, or says what cannot be.
-    #[error("{}: line {line} {reason}; give another path, or delete this file to start anew", text::path(path))]
+    #[error("{}: line {line} {reason}; give another path, or delete this file to start again", text::path(path))]
     Line {
         /// The file.
         path: PathBuf,
@@ -92,7 +92,9 @@ impl ResultsFile {
         let unusable = |error: io::Error| ResultsError::Unusable { path: path.to_owned(), reason: error.to_string() };
         let place = match Place::of(path).map_err(unusable)? {
             Place::File(place) => place,
-            Place::Stream(_) | Place::Standard(_) => return Err(unusable(io::Error::other("it is no regular file"))),
+            Place::Stream(_) | Place::Standard(_) => {
+                return Err(unusable(io::Error::other("it is not a regular file")));
+            }
         };
         let mut file = locked(&place).map_err(unusable)?.ok_or_else(|| ResultsError::Busy { path: path.to_owned() })?;
         let mut start = Vec::new();

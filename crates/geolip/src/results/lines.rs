@@ -105,12 +105,12 @@ pub(super) fn read(bytes: &[u8], record: &Record) -> Result<Content, Fault> {
             break;
         };
         let changed =
-            "is not as it was written: it was edited, damaged, doubled or moved, or a line before it was taken out";
+            "is not as it was written: it was edited, damaged, duplicated or moved, or a line before it was removed";
         let object = content.chain.open(whole).ok_or(Fault::Line(line, changed))?;
         match index {
             0 => {
                 let other: Map<String, Value> =
-                    serde_json::from_str(&object).map_err(|_| Fault::Line(line, "is no JSON object"))?;
+                    serde_json::from_str(&object).map_err(|_| Fault::Line(line, "is not a JSON object"))?;
                 if let Some(difference) = record.difference(&other) {
                     return Err(Fault::Question(difference));
                 }

@@ -2,7 +2,7 @@
 
 use super::extended;
 use crate::network::Network;
-use crate::region::Sample;
+use crate::samples::Sample;
 use crate::text;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -71,12 +71,12 @@ impl Record {
             .filter(|(name, value)| other.get(*name) != Some(value))
             .map(|(name, value)| match other.get(*name) {
                 Some(there) => format!("{name} is {} there and {} here", shown(there), shown(value)),
-                None => format!("{name} is not said there and {} here", shown(value)),
+                None => format!("{name} is not given there and {} here", shown(value)),
             })
             .collect();
         let unknown = other.iter().filter(|(name, _)| self.0.iter().all(|(own, _)| own != name));
         differences.extend(
-            unknown.map(|(name, value)| format!("{} is {} there and not said here", text::name(name), shown(value))),
+            unknown.map(|(name, value)| format!("{} is {} there and not given here", text::name(name), shown(value))),
         );
         (!differences.is_empty()).then(|| differences.join(", "))
     }

@@ -3,7 +3,7 @@
 #![allow(clippy::print_stdout)] // what the long test counted
 
 use super::*;
-use crate::region::Sample;
+use crate::samples::Sample;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -66,12 +66,12 @@ fn another_question_is_refused_with_every_difference() {
         other => panic!("{other:?}"),
     };
     assert_eq!(refused(asked("l2")), "norm is linf there and l2 here");
-    assert_eq!(refused(asked("linf").with("row", 3)), "row is not said there and 3 here");
+    assert_eq!(refused(asked("linf").with("row", 3)), "row is not given there and 3 here");
     let other = Record::of("radius", &"0b".repeat(32)).with("norm", "linf").number("tol", 0.5);
     assert_eq!(
         refused(other),
         "network is 0a0a0a0a0a0a0a0a… there and 0b0b0b0b0b0b0b0b… here, tol is 0.01 there and 0.5 here, \
-         clip is [0.0,\"inf\"] there and not said here"
+         clip is [0.0,\"inf\"] there and not given here"
     );
     assert_eq!(fs::read(&path).expect("there"), bytes);
 }

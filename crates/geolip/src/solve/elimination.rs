@@ -2,8 +2,9 @@
 
 use super::track::{STILL, Track};
 use super::{Best, Context, Verdict};
-use crate::certificate::{Certificate, QuadraticForm};
 use crate::dual::Repair;
+use crate::form::QuadraticForm;
+use crate::proof::Certificate;
 use crate::relaxation::{Ascent, Sweep};
 use crate::report::Stop;
 

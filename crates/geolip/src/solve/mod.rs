@@ -4,12 +4,13 @@ mod elimination;
 mod random;
 mod track;
 
-use crate::certificate::{Certificate, Draws};
 use crate::dual::{Budget, Form, Recovery, Repaired};
+use crate::form::Draws;
 use crate::network::LinearMap;
 use crate::observer::{Event, Observer};
 use crate::options::Options;
 use crate::problem::Functional;
+use crate::proof::Certificate;
 use crate::relaxation::{Ascent, Point, VectorNetwork};
 use crate::report::Stop;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -281,4 +282,89 @@ enum Verdict {
     Done(Box<Outcome>),
     /// With columns to add, if any are known.
     Widen(Option<Vec<Point>>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::form::Affordable;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, NetworkBuilder};
+    use crate::problem::InputNorm;
+    use crate::slopes::SlopeNetwork;
+
+    struct Cancelled;
+
+    impl Observer for Cancelled {
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+
+    /// Two hidden layers of three ReLUs, two outputs.
+    fn network() -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(2).expect("inputs");
+        let mut at = b.input();
+        for (layer, (rows, cols)) in [(3, 2), (3, 3), (2, 3)].into_iter().enumerate() {
+            let w = Matrix::from_fn(rows, cols, |i, j| ((7 * i + 3 * j + 5 * layer) as f64).sin());
+            at = b.affine("w", vec![(at, LinearMap::Dense(w))], None).expect("shapes");
+            if layer < 2 {
+                at = b.activate("z", at, Activation::Relu).expect("relu");
+            }
+        }
+        SlopeNetwork::everywhere(&b.finish(at)).expect("bounded")
+    }
+
+    fn solve(options: &Options, observer: &dyn Observer, outputs: &[usize]) -> Vec<(usize, Outcome)> {
+        let network = network();
+        let vectors = VectorNetwork::new(&network, InputNorm::L2);
+        let functionals: Vec<Functional> = outputs.iter().map(|i| Functional::output(*i)).collect();
+        let form = Form::choose(&network, (options.memory_limit, Affordable::default()), 1);
+        let recovery = Recovery::new(&vectors, &functionals);
+        let context = Context {
+            network: &vectors,
+            form: &form,
+            recovery: &recovery,
+            options,
+            draws: Draws::of_maker(0),
+            budget: Budget::of(&network),
+            observer,
+            started: Instant::now(),
+            batches: 1,
+            begun: AtomicUsize::new(0),
+        };
+        let problems: Vec<(usize, Functional)> = functionals.into_iter().enumerate().collect();
+        context.solve(&problems)
+    }
+
+    #[test]
+    fn every_problem_of_a_batch_ends_within_its_tolerance() {
+        let options = Options { norm: InputNorm::L2, ..Options::default() };
+        let outcomes = solve(&options, &crate::Silent, &[0, 1]);
+        assert_eq!(outcomes.len(), 2);
+        for (_, outcome) in outcomes {
+            let upper = outcome.certificate.expect("a proof").upper();
+            assert_eq!(outcome.stop, Stop::Converged);
+            assert!(outcome.relaxation <= upper && upper <= outcome.relaxation * (1.0 + options.tol));
+        }
+    }
+
+    #[test]
+    fn what_is_stopped_early_is_proved_all_the_same() {
+        let whole = Options { norm: InputNorm::L2, ..Options::default() };
+        let stopped = [
+            (solve(&Options { sweep_limit: 2, ..whole.clone() }, &crate::Silent, &[0]), Stop::IterationLimit),
+            (
+                solve(&Options { time_limit: Some(Duration::ZERO), ..whole.clone() }, &crate::Silent, &[0]),
+                Stop::TimeLimit,
+            ),
+            (solve(&whole, &Cancelled, &[0]), Stop::Interrupted),
+        ];
+        let least = solve(&whole, &crate::Silent, &[0])[0].1.relaxation;
+        for (outcomes, stop) in stopped {
+            let outcome = &outcomes[0].1;
+            assert_eq!(outcome.stop, stop);
+            assert!(outcome.certificate.as_ref().is_some_and(|c| c.upper() >= least && c.upper() < 100.0 * least));
+        }
+    }
 }

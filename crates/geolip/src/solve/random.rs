@@ -5,8 +5,9 @@
 
 use super::track::Track;
 use super::{Best, Context, Verdict};
-use crate::certificate::{Certificate, MatrixFreeForm, certify_by_intervals};
 use crate::dual::RandomRepair;
+use crate::form::MatrixFreeForm;
+use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::{Ascent, Point, Sweep};
 use crate::report::Stop;
 

@@ -1,8 +1,8 @@
 //! A problem on its way: what its repairs and looks at it have told so far.
 
-use crate::certificate::Certificate;
 use crate::dual::Remembered;
 use crate::problem::Functional;
+use crate::proof::Certificate;
 use std::cell::Cell;
 
 /// A value that moves less than this has stopped.
@@ -82,5 +82,39 @@ impl Track {
             let since = *self.still_since.get_or_insert(sweeps);
             sweeps >= since + (patience.0 * since).max(patience.1)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn track() -> Track {
+        Track::new(3, Functional::output(0), 1e-6)
+    }
+
+    #[test]
+    fn no_two_tests_have_the_same_number() {
+        let (first, second) = (track(), Track::new(4, Functional::output(0), 1e-6));
+        let numbers: Vec<u64> = (0..3).map(|_| first.next_test()).chain((0..3).map(|_| second.next_test())).collect();
+        assert_eq!(numbers.iter().collect::<std::collections::BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn modes_that_come_closer_to_zero_are_not_stuck() {
+        let mut track = track();
+        assert!(!track.is_stuck(100, 1.0), "nothing to compare with");
+        assert!(!track.is_stuck(120, 1.0), "too early");
+        assert!(!track.is_stuck(150, 0.8), "closer");
+        assert!(track.is_stuck(225, 0.79));
+    }
+
+    #[test]
+    fn a_value_has_settled_only_after_it_stood_still_for_long() {
+        let mut track = track();
+        assert!(!track.has_settled(1e-3, 5000, false), "it moves");
+        assert!(!track.has_settled(0.0, 100, false) && !track.has_settled(0.0, 299, false));
+        assert!(track.has_settled(0.0, 300, false) && !track.has_settled(0.0, 300, true));
+        assert!(track.has_settled(0.0, 400, true));
     }
 }

@@ -44,10 +44,10 @@ pub(super) fn members(bytes: &[u8]) -> Result<Vec<Member<'_>>, Damage> {
         return Err(whole("its directory has more members than it counts"));
     }
     let mut names = BTreeSet::new();
-    if let Some(entry) = entries.iter().find(|entry| entry.flags & ENCRYPTED != 0) {
+    if let Some(entry) = entries.iter().find(|entry| entry.header.flags & ENCRYPTED != 0) {
         return Err(entry.refused("is encrypted, which is not read"));
     }
-    if let Some(twice) = entries.iter().find(|entry| !names.insert(entry.name)) {
+    if let Some(twice) = entries.iter().find(|entry| !names.insert(entry.header.name)) {
         return Err(twice.damage("is in the archive twice"));
     }
     let mut places: Vec<usize> = (0..entries.len()).collect();
@@ -107,14 +107,45 @@ fn directory(bytes: &[u8]) -> Result<(u16, &[u8], usize), &'static str> {
     }
 }
 
-/// A member as the directory has it.
-struct Entry<'a> {
+/// What the directory and the header before a member's content both say of it.
+struct Header<'a> {
     name: &'a [u8],
     flags: u16,
     method: u16,
     crc: u32,
     packed: u64,
     size: u64,
+}
+
+/// The fields of fixed length that both have, in the same order.
+struct Told {
+    flags: u16,
+    method: u16,
+    crc: u32,
+    packed: u32,
+    size: u32,
+    /// The lengths of what follows.
+    name: usize,
+    extra: usize,
+}
+
+impl Told {
+    fn read(rest: &mut &[u8]) -> Option<Self> {
+        let (flags, method) = (u16_of(rest)?, u16_of(rest)?);
+        take(rest, 4)?; // when
+        let (crc, packed, size) = (u32_of(rest)?, u32_of(rest)?, u32_of(rest)?);
+        let (name, extra) = (usize::from(u16_of(rest)?), usize::from(u16_of(rest)?));
+        Some(Self { flags, method, crc, packed, size, name, extra })
+    }
+
+    fn header<'a>(&self, name: &'a [u8], [size, packed]: [u64; 2]) -> Header<'a> {
+        Header { name, flags: self.flags, method: self.method, crc: self.crc, packed, size }
+    }
+}
+
+/// A member as the directory has it.
+struct Entry<'a> {
+    header: Header<'a>,
     offset: usize,
     disk: u16,
 }
@@ -123,21 +154,19 @@ impl<'a> Entry<'a> {
     fn read(rest: &mut &'a [u8]) -> Option<Self> {
         take(rest, 4).filter(|signature| *signature == CENTRAL)?;
         take(rest, 4)?; // the versions of who wrote it and of who can read it
-        let (flags, method) = (u16_of(rest)?, u16_of(rest)?);
-        take(rest, 4)?; // when
-        let (crc, packed, size) = (u32_of(rest)?, u32_of(rest)?, u32_of(rest)?);
-        let [name, extra, comment] = [u16_of(rest)?, u16_of(rest)?, u16_of(rest)?].map(usize::from);
+        let told = Told::read(rest)?;
+        let comment = usize::from(u16_of(rest)?);
         let disk = u16_of(rest)?;
         take(rest, 6)?; // attributes in some file system
         let offset = u32_of(rest)?;
-        let (name, extra, _comment) = (take(rest, name)?, take(rest, extra)?, take(rest, comment)?);
-        let [size, packed, offset] = widened([size, packed, offset], extra)?;
+        let (name, extra, _comment) = (take(rest, told.name)?, take(rest, told.extra)?, take(rest, comment)?);
+        let [size, packed, offset] = widened([told.size, told.packed, offset], extra)?;
         let offset = usize::try_from(offset).ok()?;
-        Some(Self { name, flags, method, crc, packed, size, offset, disk })
+        Some(Self { header: told.header(name, [size, packed]), offset, disk })
     }
 
     fn refused(&self, reason: impl std::fmt::Display) -> Damage {
-        let member = Plain(&String::from_utf8_lossy(self.name)).to_string();
+        let member = Plain(&String::from_utf8_lossy(self.header.name)).to_string();
         Damage { member: Some(member), reason: reason.to_string() }
     }
 
@@ -147,19 +176,21 @@ impl<'a> Entry<'a> {
 
     /// The packed content in the bytes between this member's beginning and the next.
     fn packed(&self, bytes: &'a [u8]) -> Result<&'a [u8], &'static str> {
-        if self.flags & !KNOWN != 0 || self.disk != 0 {
+        if self.header.flags & !KNOWN != 0 || self.disk != 0 {
             return Err("is of an unknown kind");
         }
         let mut rest = bytes;
-        let local = Local::read(&mut rest).ok_or("has a header that is not understood")?;
-        if (local.name, local.flags, local.method) != (self.name, self.flags, self.method) {
+        let local = Header::before_content(&mut rest).ok_or("has a header that is not understood")?;
+        if (local.name, local.flags, local.method) != (self.header.name, self.header.flags, self.header.method) {
             return Err("is called or packed otherwise in the directory than before its content");
         }
-        let packed = usize::try_from(self.packed).ok().and_then(|length| take(&mut rest, length));
+        let packed = usize::try_from(self.header.packed).ok().and_then(|length| take(&mut rest, length));
         let packed = packed.ok_or("is longer than its place in the file")?;
-        let described = self.flags & DESCRIBED != 0;
+        let described = self.header.flags & DESCRIBED != 0;
         let same = |before: u64, here: u64| before == here || (described && before == 0);
-        if !same(local.crc.into(), self.crc.into()) || !same(local.packed, self.packed) || !same(local.size, self.size)
+        if !same(local.crc.into(), self.header.crc.into())
+            || !same(local.packed, self.header.packed)
+            || !same(local.size, self.header.size)
         {
             return Err("has other sizes or another checksum in the directory than before its content");
         }
@@ -173,7 +204,8 @@ impl<'a> Entry<'a> {
 
     /// Whether these bytes are what follows a member that is described behind its content.
     fn is_descriptor(&self, bytes: &[u8]) -> bool {
-        let (crc, sizes) = (self.crc.to_le_bytes(), [self.packed.to_le_bytes(), self.size.to_le_bytes()]);
+        let (crc, sizes) =
+            (self.header.crc.to_le_bytes(), [self.header.packed.to_le_bytes(), self.header.size.to_le_bytes()]);
         let long = [&crc[..], sizes.as_flattened()].concat();
         let short = [&crc[..], &sizes[0][..4], &sizes[1][..4]].concat();
         let after = bytes.strip_prefix(DESCRIPTOR).unwrap_or(bytes);
@@ -182,10 +214,10 @@ impl<'a> Entry<'a> {
 
     /// The content: unpacked, of the size and the checksum that the directory states.
     fn member(&self, packed: &'a [u8], left: &mut u64) -> Result<Member<'a>, Damage> {
-        let name = str::from_utf8(self.name).map_err(|_| self.damage("has a name that is not in UTF-8"))?;
-        let size = self.size;
-        let content = match self.method {
-            0 if self.packed == self.size => Cow::Borrowed(packed),
+        let name = str::from_utf8(self.header.name).map_err(|_| self.damage("has a name that is not in UTF-8"))?;
+        let size = self.header.size;
+        let content = match self.header.method {
+            0 if self.header.packed == self.header.size => Cow::Borrowed(packed),
             0 => return Err(self.damage("is stored, but claims two sizes")),
             8 => {
                 *left = left.checked_sub(size).ok_or_else(|| {
@@ -193,41 +225,28 @@ impl<'a> Entry<'a> {
                 })?;
                 Cow::Owned(inflate(packed, false, size).map_err(|reason| self.damage(reason))?)
             }
-            other => return Err(self.damage(format!("is packed by the unknown method {other}"))),
+            other => return Err(self.damage(format!("is compressed by the unknown method {other}"))),
         };
         if content.len() as u64 != size {
             return Err(self.damage(format!("claims {size} bytes but holds {}", content.len())));
         }
         let mut crc = Crc::new();
         crc.update(&content);
-        if crc.sum() != self.crc {
+        if crc.sum() != self.header.crc {
             return Err(self.damage("does not have its checksum"));
         }
         Ok(Member { name: name.to_owned(), content })
     }
 }
 
-/// A member as what stands before its content has it.
-struct Local<'a> {
-    name: &'a [u8],
-    flags: u16,
-    method: u16,
-    crc: u32,
-    packed: u64,
-    size: u64,
-}
-
-impl<'a> Local<'a> {
-    fn read(rest: &mut &'a [u8]) -> Option<Self> {
+impl<'a> Header<'a> {
+    /// What stands before the content of a member.
+    fn before_content(rest: &mut &'a [u8]) -> Option<Self> {
         take(rest, 4).filter(|signature| *signature == LOCAL)?;
         take(rest, 2)?; // the version of who can read it
-        let (flags, method) = (u16_of(rest)?, u16_of(rest)?);
-        take(rest, 4)?; // when
-        let (crc, packed, size) = (u32_of(rest)?, u32_of(rest)?, u32_of(rest)?);
-        let [name, extra] = [u16_of(rest)?, u16_of(rest)?].map(usize::from);
-        let (name, extra) = (take(rest, name)?, take(rest, extra)?);
-        let [size, packed] = widened([size, packed], extra)?;
-        Some(Self { name, flags, method, crc, packed, size })
+        let told = Told::read(rest)?;
+        let (name, extra) = (take(rest, told.name)?, take(rest, told.extra)?);
+        Some(told.header(name, widened([told.size, told.packed], extra)?))
     }
 }
 

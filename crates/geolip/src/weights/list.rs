@@ -43,7 +43,7 @@ pub(super) fn layers(arrays: Vec<(String, Array)>, wanted: &Wanted) -> Result<Ve
             Kind::Bias => part.bias.replace((key.clone(), vector(&key, array)?)).map(|(key, _)| key),
         };
         if let Some(earlier) = earlier {
-            return Err(Fault::of(&key, format!("is there twice, also as {}", Quoted(&earlier))));
+            return Err(Fault::of(&key, format!("appears twice, also as {}", Quoted(&earlier))));
         }
     }
     match first {
@@ -309,10 +309,10 @@ mod tests {
         );
         assert_eq!(fault(vec![array("W1", &[2, 3]), array("b2", &[2])]), "b2: belongs to no layer: there is no W2");
         assert_eq!(fault(vec![array("a.bias", &[2])]), "a.bias: belongs to no layer: there is no a.weight");
-        assert_eq!(fault(vec![array("W1", &[2, 3]), array("w1", &[2, 3])]), "w1: is there twice, also as 'W1'");
+        assert_eq!(fault(vec![array("W1", &[2, 3]), array("w1", &[2, 3])]), "w1: appears twice, also as 'W1'");
         assert_eq!(
             fault(vec![array("a.weight", &[2, 3]), array("a_weight", &[2, 3])]),
-            "a_weight: is there twice, also as 'a.weight'"
+            "a_weight: appears twice, also as 'a.weight'"
         );
         assert_eq!(
             fault(vec![array("W1", &[2, 3]), array("fc.weight", &[2, 3])]),

@@ -112,7 +112,7 @@ fn network(layers: Vec<Layer>, activation: &Activation) -> Result<Network, Fault
     let mut builder = NetworkBuilder::new(inputs).map_err(|_| Fault::of_file("holds no layer"))?;
     let mut node = builder.input();
     for (number, Layer { weight: (key, weight), bias, .. }) in (1..).zip(layers) {
-        let build = |error: NetworkError| Fault::of(&key, format!("makes no layer: {error}"));
+        let build = |error: NetworkError| Fault::of(&key, format!("does not make a layer: {error}"));
         let terms = vec![(node, LinearMap::Dense(weight))];
         node = builder.affine(&format!("layer{number}"), terms, bias.map(|(_, bias)| bias)).map_err(build)?;
         if number < last {

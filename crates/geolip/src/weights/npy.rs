@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Reads an array from the bytes of a `.npy` file.
 pub(super) fn read(bytes: &[u8]) -> Result<Array, String> {
-    let (header, data) = split(bytes).ok_or("is no NumPy array, or is cut short")?;
+    let (header, data) = split(bytes).ok_or("is not a NumPy array, or is cut short")?;
     let Header { number, fortran, shape } = Header::read(header)?;
     let count = shape.iter().try_fold(1_usize, |product, &d| product.checked_mul(d));
     if count.and_then(|count| count.checked_mul(number.size())) != Some(data.len()) {

@@ -23,8 +23,8 @@ pub(super) fn is_safetensors(bytes: &[u8]) -> bool {
 /// The tensors of a file, in the order of their numbers, and the names of those that count training steps.
 #[expect(clippy::type_complexity, reason = "two lists")]
 pub(super) fn read(bytes: &[u8]) -> Result<(Vec<(String, Array)>, Vec<String>), Fault> {
-    let (header, data) =
-        split(bytes).ok_or_else(|| Fault::of_file("no safetensors file, or one that is cut short: no whole header"))?;
+    let (header, data) = split(bytes)
+        .ok_or_else(|| Fault::of_file("not a safetensors file, or one that is cut short: its header is incomplete"))?;
     let metadata: Metadata = serde_json::from_slice(header).map_err(|error| {
         Fault::of_file(format!("the safetensors header is not understood: {}", Plain(&error.to_string())))
     })?;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_errors() {
-        assert_eq!(fault(b"hello"), ": no safetensors file, or one that is cut short: no whole header");
+        assert_eq!(fault(b"hello"), ": not a safetensors file, or one that is cut short: its header is incomplete");
         assert!(fault(&file("{\"a\":1}", &[])).starts_with(": the safetensors header is not understood: "));
         let long = file(&format!("{{\"a\":{}}}", entry("F32", "[2]", 8)), &[0; 12]);
         assert_eq!(fault(&long), ": the tensors claim 8 bytes, but the file has 12 for them");

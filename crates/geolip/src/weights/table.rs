@@ -90,7 +90,7 @@ impl Line {
             cell.parse::<f64>().map_err(|_| {
                 let place = format!("line {}, column {}", self.number, column + 1);
                 let what =
-                    if cell.is_empty() { "is empty".to_owned() } else { format!("{} is no number", Quoted(cell)) };
+                    if cell.is_empty() { "is empty".to_owned() } else { format!("{} is not a number", Quoted(cell)) };
                 let hint = if first { "; if this line is a heading, say so with --header" } else { "" };
                 let joint = if cell.is_empty() { " " } else { ": " };
                 format!("{place}{joint}{what}{hint}")
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(read(b"0,1\n0.5,2", Some(false)).map(|table| table.rows.len()), Ok(2));
         assert!(read(b"a,b\n0.5,2", Some(false)).is_err());
         let spoilt = reason("0.1,O.2\n0.3,0.4");
-        assert_eq!(spoilt, "line 1, column 2: 'O.2' is no number; if this line is a heading, say so with --header");
+        assert_eq!(spoilt, "line 1, column 2: 'O.2' is not a number; if this line is a heading, say so with --header");
         assert_eq!(reason("a,b"), "the file holds a heading but no numbers");
     }
 
@@ -182,12 +182,12 @@ mod tests {
             ("1,2\n3,4,5", "line 2 has 3 cells, but the first has 2"),
             ("1,2\n\n3,4", "line 2 is empty"),
             ("\n1,2", "line 1 is empty"),
-            ("1,2\n3,four", "line 2, column 2: 'four' is no number"),
+            ("1,2\n3,four", "line 2, column 2: 'four' is not a number"),
             ("1 2\n3", "line 2 has 1 cells, but the first has 2"),
-            ("1\ntwo", "line 2, column 1: 'two' is no number"),
+            ("1\ntwo", "line 2, column 1: 'two' is not a number"),
             (
                 "1,5;2,5\n1,5;2,5",
-                "line 1, column 2: '5;2' is no number; if this line is a heading, say so with --header",
+                "line 1, column 2: '5;2' is not a number; if this line is a heading, say so with --header",
             ),
             ("", "the file holds no numbers"),
             ("\n \n", "the file holds no numbers"),

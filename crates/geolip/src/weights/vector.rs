@@ -26,7 +26,7 @@ fn read(bytes: &[u8]) -> Result<Vec<f64>, String> {
     let numbers = text.split(|c: char| c.is_whitespace() || c == ',').filter(|word| !word.is_empty());
     let number = |word: &str| {
         let shown: String = word.chars().take(30).collect();
-        word.parse().map_err(|_| format!("'{shown}' is no number; give numbers between white space or commas"))
+        word.parse().map_err(|_| format!("'{shown}' is not a number; give numbers between white space or commas"))
     };
     let numbers: Vec<f64> = numbers.map(number).collect::<Result<_, String>>()?;
     if numbers.is_empty() { Err("the file holds no numbers".to_owned()) } else { Ok(numbers) }
@@ -41,12 +41,12 @@ mod tests {
         assert_eq!(read(b"1 -2.5,\n3e-2\r\n"), Ok(vec![1.0, -2.5, 0.03]));
         assert_eq!(read("\u{feff}1,2".as_bytes()), Ok(vec![1.0, 2.0]), "a byte-order mark");
         for (bytes, reason) in [
-            (&b"1 two"[..], "'two' is no number; give numbers between white space or commas"),
+            (&b"1 two"[..], "'two' is not a number; give numbers between white space or commas"),
             (b"", "the file holds no numbers"),
             (b"1,,2", "a number is missing between two commas, or beside one"),
             (b"1,2,", "a number is missing between two commas, or beside one"),
             (b"\xff\xfe", "neither a NumPy array nor text with numbers"),
-            (b"\x93NUMPY", "the array is no NumPy array, or is cut short"),
+            (b"\x93NUMPY", "the array is not a NumPy array, or is cut short"),
         ] {
             assert_eq!(read(bytes), Err(reason.to_owned()));
         }

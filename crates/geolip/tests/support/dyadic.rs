@@ -128,6 +128,7 @@ pub fn is_attained(network: &Network, norm: InputNorm, functional: &Functional, 
                 slopes.push(pieces.iter().map(|(_, left, right)| (*left, *right)).collect());
                 pieces.into_iter().map(|(value, ..)| value).collect()
             }
+            Op::Combine { .. } => unreachable!("no such network is drawn"),
         });
     }
     let kinks: Vec<(usize, usize)> = (0..slopes.len())
@@ -174,6 +175,7 @@ fn gradient(network: &Network, u: &[(usize, f64)], slopes: &[Vec<f64>]) -> Vec<D
                     add(*parent, i, own.times(&Dyadic::of(slopes[layer][i])));
                 }
             }
+            Op::Combine { .. } => unreachable!("no such network is drawn"),
         }
     }
     gradients.swap_remove(0)
@@ -191,7 +193,7 @@ fn is_at_least(g: &[Dyadic], norm: InputNorm, lower: f64) -> bool {
 }
 
 /// Whether x lies in a region, exactly.
-pub fn is_inside(region: &geolip::region::Region, x: &[f64]) -> bool {
+pub fn is_inside(region: &geolip::place::Region, x: &[f64]) -> bool {
     let in_box = x.iter().zip(region.lower().iter().zip(region.upper())).all(|(x, (l, u))| l <= x && x <= u);
     in_box
         && region.ball().is_none_or(|ball| {

@@ -7,6 +7,7 @@ pub mod onnx;
 
 use geolip::matrix::Matrix;
 use geolip::network::{Activation, Convolution, ConvolutionShape, Gather, LinearMap, Network, NetworkBuilder, NodeId};
+use geolip::slopes::SlopeNetwork;
 use geolip::{Functional, InputNorm, OutputNorm, Outputs, Weights};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -255,6 +256,16 @@ impl OutputPlan {
 /// for a norm of the output, by trying all of them; enclosed by far more than the rounding of these short sums. (From ℓp
 /// with 2 < p < ∞ to ℓ2 the enclosure is wide.)
 pub fn brute_force(network: &Network, norm: InputNorm, functional: &Functional) -> Enclosure {
+    brute_force_in(&everywhere(network), norm, functional)
+}
+
+/// The slope network everywhere.
+pub fn everywhere(network: &Network) -> SlopeNetwork {
+    SlopeNetwork::everywhere(network).expect("bounded slopes")
+}
+
+/// As [`brute_force`], in the place of a slope network.
+pub fn brute_force_in(network: &SlopeNetwork, norm: InputNorm, functional: &Functional) -> Enclosure {
     let intervals = network.slopes();
     let neurons: usize = intervals.iter().map(Vec::len).sum();
     assert!(neurons <= BRUTE_FORCE_NEURONS, "{neurons} neurons have too many patterns");

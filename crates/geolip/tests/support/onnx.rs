@@ -1,8 +1,12 @@
 //! The parts of small ONNX models.
 
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::{Dimension, dimension};
-use tract_onnx::pb::{
+/// The library's own messages of ONNX files, which it does not make public.
+#[path = "../../src/onnx/proto.rs"]
+pub mod proto;
+
+use proto::tensor_proto::DataType;
+use proto::tensor_shape_proto::{Dimension, dimension};
+use proto::{
     AttributeProto, GraphProto, ModelProto, NodeProto, OperatorSetIdProto, TensorProto, TensorShapeProto, TypeProto,
     ValueInfoProto, type_proto,
 };
@@ -41,16 +45,16 @@ pub fn node(operator: &str, inputs: &[&str], output: &str, attribute: Vec<Attrib
 
 /// A model with the float32 input `x` and the output `y`.
 pub fn model(opset: i64, input: &[i64], nodes: Vec<NodeProto>, stored: Vec<TensorProto>) -> ModelProto {
-    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)), ..Dimension::default() };
+    let dimension = |&d: &i64| Dimension { value: Some(dimension::Value::DimValue(d)) };
     let tensor = type_proto::Tensor {
         elem_type: DataType::Float as i32,
         shape: Some(TensorShapeProto { dim: input.iter().map(dimension).collect() }),
     };
-    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)), ..TypeProto::default() };
+    let r#type = TypeProto { value: Some(type_proto::Value::TensorType(tensor)) };
     let graph = GraphProto {
         node: nodes,
         initializer: stored,
-        input: vec![ValueInfoProto { name: "x".to_owned(), r#type: Some(r#type), ..ValueInfoProto::default() }],
+        input: vec![ValueInfoProto { name: "x".to_owned(), r#type: Some(r#type) }],
         output: vec![ValueInfoProto { name: "y".to_owned(), ..ValueInfoProto::default() }],
         ..GraphProto::default()
     };

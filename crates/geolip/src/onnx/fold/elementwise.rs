@@ -3,23 +3,23 @@
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, broadcast, expand};
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// A function of floating-point numbers.
-pub(super) fn float(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
+pub(super) fn float(call: &mut Call<'_>, f: fn(f64) -> f64) -> NodeOutputs {
     Ok(vec![constant(call, 0)?.map_floats(f)?.into()])
 }
 
 /// A function whose last digit implementations do differently.
-pub(super) fn rough(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
+pub(super) fn rough(call: &mut Call<'_>, f: fn(f64) -> f64) -> NodeOutputs {
     call.rough = true;
     float(call, f)
 }
 
 /// A function that gives whole numbers, which must not hang on rounding.
-pub(super) fn whole(call: &mut Call<'_>, f: fn(f64) -> f64) -> Lowered {
+pub(super) fn whole(call: &mut Call<'_>, f: fn(f64) -> f64) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     if call.rough && tensor.as_floats()?.iter().any(|&v| is_nearly_whole(v)) {
         return Err(doubtful());
@@ -37,10 +37,10 @@ pub(in crate::onnx) fn is_nearly_whole(v: f64) -> bool {
 
 /// Why such a node is refused.
 pub(in crate::onnx) fn doubtful() -> Reason {
-    "decides by the last digits of a sum or a function, which implementations do differently".to_owned()
+    "depends on the last digits of a sum or a function, in which implementations differ".to_owned()
 }
 
-pub(super) fn abs(call: &mut Call<'_>) -> Lowered {
+pub(super) fn abs(call: &mut Call<'_>) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     Ok(vec![match &tensor.data {
         Data::Float(_) => tensor.map_floats(f64::abs)?.into(),
@@ -51,28 +51,28 @@ pub(super) fn abs(call: &mut Call<'_>) -> Lowered {
     }])
 }
 
-pub(super) fn not(call: &mut Call<'_>) -> Lowered {
+pub(super) fn not(call: &mut Call<'_>) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     let data = tensor.as_integers()?.iter().map(|&v| i64::from(v == 0)).collect();
     Ok(vec![integers(&tensor, data)])
 }
 
-pub(super) fn and(call: &mut Call<'_>) -> Lowered {
+pub(super) fn and(call: &mut Call<'_>) -> NodeOutputs {
     logical(call, |a, b| a && b)
 }
 
-pub(super) fn or(call: &mut Call<'_>) -> Lowered {
+pub(super) fn or(call: &mut Call<'_>) -> NodeOutputs {
     logical(call, |a, b| a || b)
 }
 
-fn logical(call: &mut Call<'_>, f: fn(bool, bool) -> bool) -> Lowered {
+fn logical(call: &mut Call<'_>, f: fn(bool, bool) -> bool) -> NodeOutputs {
     let [a, b] = pair(call)?;
     let shape = broadcast(&a.shape, &b.shape)?;
     let data = zip(a.as_integers()?, &a.shape, b.as_integers()?, &b.shape, &shape, |a, b| f(a != 0, b != 0))?;
     Ok(vec![booleans(shape, data)])
 }
 
-pub(super) fn comparison(call: &mut Call<'_>, holds: fn(Ordering) -> bool) -> Lowered {
+pub(super) fn comparison(call: &mut Call<'_>, holds: fn(Ordering) -> bool) -> NodeOutputs {
     let [a, b] = pair(call)?;
     let shape = broadcast(&a.shape, &b.shape)?;
     let data = match (&a.data, &b.data) {
@@ -90,7 +90,7 @@ pub(super) fn comparison(call: &mut Call<'_>, holds: fn(Ordering) -> bool) -> Lo
 }
 
 /// The smallest or largest of any number of tensors.
-pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i64) -> i64) -> Lowered {
+pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i64) -> i64) -> NodeOutputs {
     let mut tensor = constant(call, 0)?;
     for index in 1..call.inputs.len() {
         let other = constant(call, index)?;
@@ -113,7 +113,7 @@ pub(super) fn extreme(call: &mut Call<'_>, f: fn(f64, f64) -> f64, i: fn(i64, i6
 }
 
 /// The sum of any number of tensors, or their mean.
-pub(super) fn sum(call: &mut Call<'_>, mean: bool) -> Lowered {
+pub(super) fn sum(call: &mut Call<'_>, mean: bool) -> NodeOutputs {
     let mut sum = constant(call, 0)?.map_floats(|v| v)?;
     let count = call.inputs.len();
     for index in 1..count {
@@ -132,7 +132,7 @@ pub(super) fn sum(call: &mut Call<'_>, mean: bool) -> Lowered {
 }
 
 /// The remainder with the sign of the divisor; with `fmod`, of the dividend.
-pub(super) fn modulo(call: &mut Call<'_>) -> Lowered {
+pub(super) fn modulo(call: &mut Call<'_>) -> NodeOutputs {
     let truncated = call.attributes.flag("fmod")?;
     let [a, b] = pair(call)?;
     let shape = broadcast(&a.shape, &b.shape)?;
@@ -146,7 +146,7 @@ pub(super) fn modulo(call: &mut Call<'_>) -> Lowered {
 }
 
 /// A power in the type of the base.
-pub(super) fn pow(call: &mut Call<'_>) -> Lowered {
+pub(super) fn pow(call: &mut Call<'_>) -> NodeOutputs {
     call.rough = true;
     let [a, b] = pair(call)?;
     let shape = broadcast(&a.shape, &b.shape)?;
@@ -165,7 +165,7 @@ pub(super) fn pow(call: &mut Call<'_>) -> Lowered {
             };
             let data: Option<Vec<i64>> =
                 zip(data, &a.shape, &exponents, &b.shape, &shape, whole)?.into_iter().collect();
-            Tensor::integers(shape, data.ok_or("has a power that is no integer, or too large")?).into()
+            Tensor::integers(shape, data.ok_or("has a power that is not an integer, or too large")?).into()
         }
     }])
 }
@@ -182,7 +182,7 @@ fn power(base: f64, exponent: f64) -> f64 {
 }
 
 /// Where the condition holds, the second input, elsewhere the third.
-pub(super) fn choose(call: &mut Call<'_>) -> Lowered {
+pub(super) fn choose(call: &mut Call<'_>) -> NodeOutputs {
     let (condition, a, b) = (constant(call, 0)?, constant(call, 1)?, constant(call, 2)?);
     let shape = broadcast(&broadcast(&condition.shape, &a.shape)?, &b.shape)?;
     let condition = expand(condition.as_integers()?, &condition.shape, &shape)?;

@@ -4,10 +4,10 @@ use super::affordable;
 use super::elementwise::{doubtful, is_nearly_whole};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, elements};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// The dimensions of a tensor, or those from `start` to `end`. A symbolic batch is 1.
-pub(in crate::onnx) fn shape(call: &mut Call<'_>) -> Lowered {
+pub(in crate::onnx) fn shape(call: &mut Call<'_>) -> NodeOutputs {
     let shape = call.take(0)?.shape().to_vec();
     let rank = i64::try_from(shape.len()).unwrap_or(i64::MAX);
     let (mut start, mut end) = (0, rank);
@@ -22,12 +22,12 @@ pub(in crate::onnx) fn shape(call: &mut Call<'_>) -> Lowered {
 }
 
 /// The number of entries.
-pub(in crate::onnx) fn size(call: &mut Call<'_>) -> Lowered {
+pub(in crate::onnx) fn size(call: &mut Call<'_>) -> NodeOutputs {
     let count = elements(call.take(0)?.shape())?;
     Ok(vec![Tensor::integers(vec![], vec![i64::try_from(count).unwrap_or(i64::MAX)]).into()])
 }
 
-pub(super) fn constant_of_shape(call: &mut Call<'_>) -> Lowered {
+pub(super) fn constant_of_shape(call: &mut Call<'_>) -> NodeOutputs {
     let shape = call.take_integers(0)?.ok_or("lacks its shape")?;
     let shape: Vec<usize> =
         shape.iter().map(|&d| usize::try_from(d).map_err(|_| negative(d))).collect::<Result<_, _>>()?;
@@ -47,7 +47,7 @@ fn negative(d: i64) -> Reason {
 }
 
 /// start, start + step, … before the limit.
-pub(super) fn range(call: &mut Call<'_>) -> Lowered {
+pub(super) fn range(call: &mut Call<'_>) -> NodeOutputs {
     let mut bound = |index| super::elementwise::constant(call, index);
     let (start, limit, step) = (bound(0)?, bound(1)?, bound(2)?);
     let count =

@@ -5,10 +5,10 @@ use super::{affordable, axis};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, broadcast, elements, expand as spread};
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// The slices of an axis that the indices name.
-pub(super) fn gather(call: &mut Call<'_>) -> Lowered {
+pub(super) fn gather(call: &mut Call<'_>) -> NodeOutputs {
     let given = call.attributes.integer("axis", 0)?;
     let (tensor, indices) = (constant(call, 0)?, constant(call, 1)?);
     let axis = axis(given, tensor.shape.len())?;
@@ -34,7 +34,7 @@ fn along(tensor: &Tensor, axis: usize, places: &[usize], shape: Vec<usize>) -> R
 }
 
 /// Starts, ends, axes and steps are attributes before operator set 10, without steps, and inputs from then on.
-pub(super) fn slice(call: &mut Call<'_>) -> Lowered {
+pub(super) fn slice(call: &mut Call<'_>) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     let (starts, ends, axes, steps) = if call.opset < 10 {
         let list = |list: Option<&[i64]>| list.map(<[i64]>::to_vec);
@@ -82,7 +82,7 @@ pub(super) fn places(start: i64, end: i64, step: i64, size: usize) -> Result<Vec
     Ok(places)
 }
 
-pub(super) fn concat(call: &mut Call<'_>) -> Lowered {
+pub(super) fn concat(call: &mut Call<'_>) -> NodeOutputs {
     let given = call.attributes.integer("axis", i64::MAX)?;
     let parts = (0..call.inputs.len()).map(|index| constant(call, index)).collect::<Result<Vec<_>, _>>()?;
     let first = parts.first().ok_or("joins nothing")?;
@@ -122,7 +122,7 @@ pub(super) fn concat(call: &mut Call<'_>) -> Lowered {
 }
 
 /// Repeats by numpy's rules, in both directions: a dimension of 1 in the target keeps what is there.
-pub(super) fn expand(call: &mut Call<'_>) -> Lowered {
+pub(super) fn expand(call: &mut Call<'_>) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     let target = call.take_integers(1)?.ok_or("lacks its shape")?;
     let target: Vec<usize> = target
@@ -141,7 +141,7 @@ pub(super) fn expand(call: &mut Call<'_>) -> Lowered {
 }
 
 /// The whole tensor, several times along each axis.
-pub(super) fn tile(call: &mut Call<'_>) -> Lowered {
+pub(super) fn tile(call: &mut Call<'_>) -> NodeOutputs {
     let mut tensor = constant(call, 0)?;
     let repeats = call.take_integers(1)?.ok_or("lacks its repeats")?;
     if repeats.len() != tensor.shape.len() {

@@ -6,10 +6,10 @@ use crate::matrix::{Matrix, Store, multiply};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, elements};
 use crate::onnx::types::rounded;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// The product of two matrices, or of a matrix and a vector.
-pub(super) fn matmul(call: &mut Call<'_>) -> Lowered {
+pub(super) fn matmul(call: &mut Call<'_>) -> NodeOutputs {
     let (a, b) = (constant(call, 0)?, constant(call, 1)?);
     let ((rows, inner), (depth, cols)) = match (a.shape.as_slice(), b.shape.as_slice()) {
         (&[m, k], &[l, n]) => ((m, k), (l, n)),
@@ -72,7 +72,7 @@ pub(super) const L2: Reduction = Reduction { finish: |v, _| v.sqrt(), ..SQUARES 
 pub(super) const MEAN: Reduction = Reduction { finish: |v, count| v / count as f64, integers: None, ..SUM };
 
 /// Axes are an attribute or, from operator set 13 (ReduceSum) or 18 on, an input; none means all of them.
-pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> Lowered {
+pub(super) fn reduce(call: &mut Call<'_>, reduction: &Reduction) -> NodeOutputs {
     let tensor = constant(call, 0)?;
     tensor.expect_numbers()?;
     let given = match call.attributes.integers("axes")? {

@@ -1,11 +1,11 @@
 //! Every operator on constants, against values worked out by hand, with tract's opinion of the same model.
 
 use crate::import::SelfCheck;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, NodeProto, TensorProto};
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_tensor, floats, import, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, NodeProto, TensorProto};
 
 /// What nodes make of stored tensors, as the bias c of y = x + c, with tract's opinion.
 fn folded(opset: i64, nodes: Vec<NodeProto>, stored: Vec<TensorProto>, len: i64) -> Vec<f64> {
@@ -158,9 +158,9 @@ fn sums_that_implementations_do_differently_decide_nothing() {
     let sum = || with(node("ReduceSum", &["a"], "s"), vec![attribute_int("keepdims", 0)]);
     let equal = vec![sum(), node("Equal", &["s", "big"], "e"), node("Where", &["e", "big", "one"], "c")];
     let numbers = || vec![long(), floats("big", &[], &[16_777_216.0]), floats("one", &[], &[1.0])];
-    assert!(refused(equal, numbers()).contains("decides by the last digits"));
+    assert!(refused(equal, numbers()).contains("depends on the last digits"));
     let floor = vec![with(node("Exp", &["one"], "s"), vec![]), node("Log", &["s"], "l"), node("Floor", &["l"], "c")];
-    assert!(refused(floor, numbers()).contains("decides by the last digits"));
+    assert!(refused(floor, numbers()).contains("depends on the last digits"));
     let cancel = vec![floats("a", &[3], &[1e8, 5.0, -1e8])];
     assert!(refused(one("ReduceSum", &["a"], vec![]), cancel).contains("cancel or overflow"));
     let large = vec![floats("a", &[2], &[1e30, 1e30])];

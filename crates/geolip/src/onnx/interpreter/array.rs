@@ -1,8 +1,8 @@
 //! Tensors of the interpreter: numbers in row-major order, whatever their type, as doubles.
 
 use super::Reason;
-use tract_onnx::pb::TensorProto;
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::onnx::proto::TensorProto;
+use crate::onnx::proto::tensor_proto::DataType;
 
 /// A tensor.
 #[derive(Clone, Debug, PartialEq)]

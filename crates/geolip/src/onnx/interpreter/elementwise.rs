@@ -3,8 +3,8 @@
 use super::array::{Array, common};
 use super::node::Node;
 use super::{Outputs, Reason};
+use crate::onnx::proto::tensor_proto::DataType;
 use std::f64::consts::{PI, SQRT_2};
-use tract_onnx::pb::tensor_proto::DataType;
 
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
     let alpha = |default: f32| node.float("alpha", default);

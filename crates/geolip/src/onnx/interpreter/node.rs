@@ -2,8 +2,8 @@
 
 use super::Reason;
 use super::array::Array;
+use crate::onnx::proto::{AttributeProto, NodeProto};
 use std::rc::Rc;
-use tract_onnx::pb::{AttributeProto, NodeProto};
 
 /// A node whose inputs are computed.
 pub(super) struct Node<'a> {

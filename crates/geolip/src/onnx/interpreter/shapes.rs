@@ -3,7 +3,7 @@
 use super::array::{Array, common};
 use super::node::{Node, axis};
 use super::{Outputs, Reason};
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::onnx::proto::tensor_proto::DataType;
 
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
     let one = |made: Result<Array, Reason>| made.map(|array| vec![array]);

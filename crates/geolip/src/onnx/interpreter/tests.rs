@@ -3,9 +3,9 @@
 
 use super::run;
 use crate::matrix::Matrix;
+use crate::onnx::proto::ModelProto;
+use crate::onnx::self_check::Feed;
 use crate::onnx::testing::{attribute_int, attribute_ints, floats, model, node, with};
-use crate::onnx::tract::Feed;
-use tract_onnx::pb::ModelProto;
 
 /// The output of a model at one input.
 fn at(model: &ModelProto, shape: &[usize], x: &[f64]) -> Result<Vec<f64>, String> {

@@ -2,19 +2,19 @@
 
 use crate::import::Quoted;
 use crate::network::{Activation, LinearMap};
-use crate::onnx::Lowered;
+use crate::onnx::NodeOutputs;
 use crate::onnx::call::Call;
 use crate::onnx::patterns::stretched;
 use crate::onnx::tensor::expand;
 use crate::onnx::value::Value;
 
-pub(super) fn leaky_relu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn leaky_relu(call: &mut Call<'_>) -> NodeOutputs {
     let slope = call.attributes.float("alpha", f64::from(0.01_f32))?;
     call.activate(Activation::LeakyRelu { slope })
 }
 
 /// The slope spreads over the input from the right: a single number, one per channel, or one per entry.
-pub(super) fn prelu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn prelu(call: &mut Call<'_>) -> NodeOutputs {
     let slope = call.take_constant(1)?.ok_or("lacks its slope")?;
     let slopes = call.weights(1, &slope)?;
     let activation = if let [slope] = slopes {
@@ -25,30 +25,30 @@ pub(super) fn prelu(call: &mut Call<'_>) -> Lowered {
     call.activate(activation)
 }
 
-pub(super) fn elu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn elu(call: &mut Call<'_>) -> NodeOutputs {
     let alpha = call.attributes.float("alpha", 1.0)?;
     call.activate(Activation::Elu { alpha })
 }
 
-pub(super) fn celu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn celu(call: &mut Call<'_>) -> NodeOutputs {
     let alpha = call.attributes.float("alpha", 1.0)?;
     call.activate(Activation::Celu { alpha })
 }
 
-pub(super) fn selu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn selu(call: &mut Call<'_>) -> NodeOutputs {
     let alpha = call.attributes.float("alpha", f64::from(1.673_263_2_f32))?;
     let gamma = call.attributes.float("gamma", f64::from(1.050_701_f32))?;
     call.activate(Activation::Selu { alpha, gamma })
 }
 
-pub(super) fn hard_sigmoid(call: &mut Call<'_>) -> Lowered {
+pub(super) fn hard_sigmoid(call: &mut Call<'_>) -> NodeOutputs {
     let slope = call.attributes.float("alpha", f64::from(0.2_f32))?;
     let offset = call.attributes.float("beta", 0.5)?;
     call.activate(Activation::HardSigmoid { slope, offset })
 }
 
 /// The ends are attributes before operator set 11 and inputs from then on; an absent one is infinite.
-pub(super) fn clip(call: &mut Call<'_>) -> Lowered {
+pub(super) fn clip(call: &mut Call<'_>) -> NodeOutputs {
     let (min, max) = if call.opset < 11 {
         (call.attributes.float("min", f64::NEG_INFINITY)?, call.attributes.float("max", f64::INFINITY)?)
     } else {
@@ -57,7 +57,7 @@ pub(super) fn clip(call: &mut Call<'_>) -> Lowered {
     call.activate(Activation::Clip { min, max })
 }
 
-pub(super) fn gelu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn gelu(call: &mut Call<'_>) -> NodeOutputs {
     let activation = match call.attributes.text("approximate", "none")?.as_str() {
         "none" => Activation::Gelu,
         "tanh" => Activation::GeluTanh,
@@ -67,13 +67,13 @@ pub(super) fn gelu(call: &mut Call<'_>) -> Lowered {
 }
 
 /// x·σ(alpha·x)
-pub(super) fn swish(call: &mut Call<'_>) -> Lowered {
+pub(super) fn swish(call: &mut Call<'_>) -> NodeOutputs {
     let alpha = call.attributes.float("alpha", 1.0)?;
     stretched_silu(call, alpha)
 }
 
 /// x·σ(alpha·x), which is SiLU(alpha·x)/alpha.
-pub(super) fn stretched_silu(call: &mut Call<'_>, alpha: f64) -> Lowered {
+pub(super) fn stretched_silu(call: &mut Call<'_>, alpha: f64) -> NodeOutputs {
     if alpha == 0.0 || !alpha.is_finite() {
         return Err(format!("has alpha = {alpha}; it must be finite and not zero"));
     }
@@ -82,7 +82,7 @@ pub(super) fn stretched_silu(call: &mut Call<'_>, alpha: f64) -> Lowered {
 }
 
 /// 0 within ±lambd, and x − bias or x + bias outside. With bias = lambd that is x − min(max(x, −lambd), lambd).
-pub(super) fn shrink(call: &mut Call<'_>) -> Lowered {
+pub(super) fn shrink(call: &mut Call<'_>) -> NodeOutputs {
     let threshold = call.attributes.float("lambd", 0.5)?;
     let bias = call.attributes.float("bias", 0.0)?;
     if threshold != bias || threshold < 0.0 {
@@ -100,7 +100,7 @@ pub(super) fn shrink(call: &mut Call<'_>) -> Lowered {
 }
 
 /// x above alpha, and 0 below.
-pub(super) fn thresholded_relu(call: &mut Call<'_>) -> Lowered {
+pub(super) fn thresholded_relu(call: &mut Call<'_>) -> NodeOutputs {
     match call.attributes.float("alpha", 1.0)? {
         0.0 => call.activate(Activation::Relu),
         alpha => Err(format!("jumps at alpha = {alpha}, so it has no Lipschitz constant; with alpha = 0 it is Relu")),

@@ -3,11 +3,11 @@
 //! Shapes combine by numpy's rules: constants are repeated while importing, tensors that depend on the input by a gather.
 
 use super::places::{Places, repeated};
-use crate::network::{LinearMap, NodeId};
+use crate::network::{Combination, LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 #[derive(Clone, Copy)]
 enum Operation {
@@ -17,16 +17,16 @@ enum Operation {
     Div,
 }
 
-pub(super) fn add(call: &mut Call<'_>) -> Lowered {
+pub(super) fn add(call: &mut Call<'_>) -> NodeOutputs {
     sum(call, Operation::Add, 1.0)
 }
 
-pub(super) fn sub(call: &mut Call<'_>) -> Lowered {
+pub(super) fn sub(call: &mut Call<'_>) -> NodeOutputs {
     sum(call, Operation::Sub, -1.0)
 }
 
 /// a + sign·b
-fn sum(call: &mut Call<'_>, operation: Operation, sign: f64) -> Lowered {
+fn sum(call: &mut Call<'_>, operation: Operation, sign: f64) -> NodeOutputs {
     match (call.take(0)?, call.take(1)?) {
         (Value::Constant(a), Value::Constant(b)) => fold(operation, &a, &b),
         (a, b) => combination(call, vec![(a, 1.0), (b, sign)]),
@@ -34,12 +34,12 @@ fn sum(call: &mut Call<'_>, operation: Operation, sign: f64) -> Lowered {
 }
 
 /// The sum of any number of tensors.
-pub(super) fn sum_of_all(call: &mut Call<'_>) -> Lowered {
+pub(super) fn sum_of_all(call: &mut Call<'_>) -> NodeOutputs {
     let values = all(call, 1.0)?;
     combination(call, values)
 }
 
-pub(super) fn mean(call: &mut Call<'_>) -> Lowered {
+pub(super) fn mean(call: &mut Call<'_>) -> NodeOutputs {
     let weight = 1.0 / call.inputs.len() as f64;
     let values = all(call, weight)?;
     combination(call, values)
@@ -51,7 +51,7 @@ fn all(call: &mut Call<'_>, factor: f64) -> Result<Vec<(Value, f64)>, Reason> {
 }
 
 /// Σ factor·value; the constants become the bias. A shift by nothing adds no node.
-fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> Lowered {
+fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> NodeOutputs {
     let shape = values.iter().try_fold(vec![], |shape, (value, _)| broadcast(&shape, value.shape()))?;
     let mut bias: Option<Vec<f64>> = None;
     let mut branches = vec![];
@@ -93,19 +93,21 @@ pub(super) fn term(
     Ok((x.id, places.map()?))
 }
 
-pub(super) fn mul(call: &mut Call<'_>) -> Lowered {
+pub(super) fn mul(call: &mut Call<'_>) -> NodeOutputs {
     let (x, index, c) = match (call.take(0)?, call.take(1)?) {
         (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Mul, &a, &b),
         (Value::Variable(x), Value::Constant(c)) => (x, 1, c),
         (Value::Constant(c), Value::Variable(x)) => (x, 0, c),
-        (Value::Variable(_), Value::Variable(_)) => {
-            return Err("multiplies two tensors that depend on the input, which has no Lipschitz constant".to_owned());
+        (Value::Variable(a), Value::Variable(b)) => {
+            let shape = broadcast(&a.shape, &b.shape)?;
+            let (a, b) = (repeated(call, a, &shape)?, repeated(call, b, &shape)?);
+            return call.combine([a, b], Combination::Product);
         }
     };
     multiplied(call, x, index, &c, |factor| factor)
 }
 
-pub(super) fn div(call: &mut Call<'_>) -> Lowered {
+pub(super) fn div(call: &mut Call<'_>) -> NodeOutputs {
     let (x, c) = match (call.take(0)?, call.take(1)?) {
         (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Div, &a, &b),
         (Value::Variable(x), Value::Constant(c)) => (x, c),
@@ -119,7 +121,7 @@ pub(super) fn div(call: &mut Call<'_>) -> Lowered {
     multiplied(call, x, 1, &c, |divisor| 1.0 / divisor)
 }
 
-pub(super) fn neg(call: &mut Call<'_>) -> Lowered {
+pub(super) fn neg(call: &mut Call<'_>) -> NodeOutputs {
     match call.take(0)? {
         Value::Constant(c) => fold(Operation::Mul, &c, &minus_one(&c)),
         Value::Variable(x) => call.affine(vec![(x.id, multiple(-1.0, x.len()))], None, x.shape),
@@ -133,7 +135,7 @@ fn multiplied(
     index: usize,
     constant: &Tensor,
     factor: impl Fn(f64) -> f64,
-) -> Lowered {
+) -> NodeOutputs {
     let shape = broadcast(&x.shape, &constant.shape)?;
     let factors = expand(call.weights(index, constant)?, &constant.shape, &shape)?;
     let x = repeated(call, x, &shape)?;
@@ -162,7 +164,7 @@ fn minus_one(like: &Tensor) -> Tensor {
 }
 
 /// Arithmetic on constants, in double precision or in integers that must not overflow.
-fn fold(operation: Operation, a: &Tensor, b: &Tensor) -> Lowered {
+fn fold(operation: Operation, a: &Tensor, b: &Tensor) -> NodeOutputs {
     let shape = broadcast(&a.shape, &b.shape)?;
     let folded = match (&a.data, &b.data) {
         (Data::Float(p), Data::Float(q)) => {

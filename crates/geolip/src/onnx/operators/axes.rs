@@ -29,5 +29,5 @@ pub(super) fn position(axis: i64, count: usize, end: usize) -> Result<usize, Rea
     from_front
         .and_then(|axis| usize::try_from(axis).ok())
         .filter(|&axis| axis < count)
-        .ok_or_else(|| format!("names the axis {}, which is not there", Quoted(&axis.to_string())))
+        .ok_or_else(|| format!("names the axis {}, which does not exist", Quoted(&axis.to_string())))
 }

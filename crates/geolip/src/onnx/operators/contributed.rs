@@ -2,11 +2,11 @@
 
 use super::{Function, activations};
 use crate::network::{Activation, LinearMap};
-use crate::onnx::Lowered;
+use crate::onnx::NodeOutputs;
 use crate::onnx::call::Call;
+use crate::onnx::proto::NodeProto;
 use crate::onnx::tensor::expand;
 use crate::onnx::value::Value;
-use tract_onnx::pb::NodeProto;
 
 /// The name of the domain.
 const DOMAIN: &str = "com.microsoft";
@@ -25,13 +25,13 @@ pub(in crate::onnx) fn find(node: &NodeProto) -> Option<Function> {
 }
 
 /// x·σ(alpha·x)
-fn quick_gelu(call: &mut Call<'_>) -> Lowered {
+fn quick_gelu(call: &mut Call<'_>) -> NodeOutputs {
     let alpha = call.attributes.float("alpha", f64::from(1.702_f32))?;
     activations::stretched_silu(call, alpha)
 }
 
 /// The activation of the sum of the first input and a constant, which may be absent.
-fn with_bias(call: &mut Call<'_>, activation: Activation) -> Lowered {
+fn with_bias(call: &mut Call<'_>, activation: Activation) -> NodeOutputs {
     let x = call.take_variable(0)?;
     let Some(bias) = call.take_constant(1)? else {
         return Ok(vec![call.apply(Value::Variable(x), activation)?]);

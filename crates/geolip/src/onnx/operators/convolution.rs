@@ -9,13 +9,13 @@ use crate::network::{Convolution, ConvolutionShape, LinearMap};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::Tensor;
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 use std::rc::Rc;
 
 /// The number of axes a [`Convolution`] has.
 pub(super) const AXES: usize = 3;
 
-pub(super) fn conv(call: &mut Call<'_>) -> Lowered {
+pub(super) fn conv(call: &mut Call<'_>) -> NodeOutputs {
     let (x, kernel) = operands(call)?;
     let sizes = &x.shape[2..];
     let groups = groups(call)?;
@@ -33,7 +33,7 @@ pub(super) fn conv(call: &mut Call<'_>) -> Lowered {
 }
 
 /// The adjoint of the convolution that leads back from the output to the input.
-pub(super) fn conv_transpose(call: &mut Call<'_>) -> Lowered {
+pub(super) fn conv_transpose(call: &mut Call<'_>) -> NodeOutputs {
     let (x, kernel) = operands(call)?;
     let groups = groups(call)?;
     let windows = backward(call, &x.shape[2..], &kernel.shape[2..])?;
@@ -182,7 +182,7 @@ fn apply(
     filters: usize,
     sizes: &[usize],
     bias: Option<Vec<f64>>,
-) -> Lowered {
+) -> NodeOutputs {
     let batch = x.shape[0];
     let x = swapped(call, x)?;
     let shape = [&[filters, batch], sizes].concat();

@@ -13,7 +13,7 @@ use crate::network::{LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{LARGEST_EXPANSION, Tensor, broadcast, elements, expand};
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// Where vectors lie in a tensor of shape `before` × (length of a vector) × `after`.
 #[derive(Clone, Copy)]
@@ -67,7 +67,7 @@ fn stored(data: &[f64], rows: usize, cols: usize, by_columns: bool, factor: f64)
 }
 
 /// alpha·A′·B′ + beta·C, where ′ is an optional transposition.
-pub(super) fn gemm(call: &mut Call<'_>) -> Lowered {
+pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
     let (a, b) = (call.take(0)?, call.take(1)?);
     let alpha = call.attributes.float("alpha", 1.0)?;
     let beta = call.attributes.float("beta", 1.0)?;
@@ -117,7 +117,7 @@ fn oriented(shape: &[usize], transposed: bool) -> Result<(usize, usize), Reason>
     }
 }
 
-pub(super) fn matmul(call: &mut Call<'_>) -> Lowered {
+pub(super) fn matmul(call: &mut Call<'_>) -> NodeOutputs {
     match (call.take(0)?, call.take(1)?) {
         (Value::Variable(x), Value::Constant(b)) => times_constant(call, x, &b),
         (Value::Constant(a), Value::Variable(x)) => constant_times(call, &a, x),
@@ -126,7 +126,7 @@ pub(super) fn matmul(call: &mut Call<'_>) -> Lowered {
 }
 
 /// x·B
-fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> Lowered {
+fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> NodeOutputs {
     let product = Product::of(&x.shape, &b.shape)?;
     let (rows, inner, cols) = (product.left.outer, product.inner, product.right.outer);
     let w = call.weights(1, b)?;
@@ -147,7 +147,7 @@ fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> Lowered {
 }
 
 /// A·x
-fn constant_times(call: &mut Call<'_>, a: &Tensor, x: Variable) -> Lowered {
+fn constant_times(call: &mut Call<'_>, a: &Tensor, x: Variable) -> NodeOutputs {
     let product = Product::of(&a.shape, &x.shape)?;
     let (rows, inner, cols) = (product.left.outer, product.inner, product.right.outer);
     let w = call.weights(0, a)?;

@@ -9,7 +9,7 @@ use crate::network::{LinearMap, NodeId};
 use crate::onnx::call::Call;
 use crate::onnx::tensor::{broadcast, expand};
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// Groups of entries of a vector, whose maxima are wanted.
 pub(super) struct Groups {
@@ -156,16 +156,16 @@ impl Wanted {
     }
 }
 
-pub(super) fn max(call: &mut Call<'_>) -> Lowered {
+pub(super) fn max(call: &mut Call<'_>) -> NodeOutputs {
     extremum(call, Wanted::Larger)
 }
 
-pub(super) fn min(call: &mut Call<'_>) -> Lowered {
+pub(super) fn min(call: &mut Call<'_>) -> NodeOutputs {
     extremum(call, Wanted::Smaller)
 }
 
 /// The constants among the operands are one operand, the last.
-fn extremum(call: &mut Call<'_>, wanted: Wanted) -> Lowered {
+fn extremum(call: &mut Call<'_>, wanted: Wanted) -> NodeOutputs {
     let values: Vec<Value> = (0..call.inputs.len()).map(|index| call.take(index)).collect::<Result<_, _>>()?;
     let shape = values.iter().try_fold(vec![], |shape, value| broadcast(&shape, value.shape()))?;
     let mut level = vec![];

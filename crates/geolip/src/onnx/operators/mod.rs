@@ -26,12 +26,12 @@ mod windows;
 
 use super::call::Call;
 use super::graph::OPSETS;
-use super::{Lowered, Reason, fold};
+use super::{NodeOutputs, Reason, fold};
 use crate::network::Activation;
-use tract_onnx::pb::NodeProto;
+use crate::onnx::proto::NodeProto;
 
 /// Turns a node into constants and nodes of the network.
-pub(super) type Function = fn(&mut Call<'_>) -> Lowered;
+pub(super) type Function = fn(&mut Call<'_>) -> NodeOutputs;
 
 /// Name, the operator set it appeared in (as far as it matters here), function.
 const TABLE: &[(&str, i64, Function)] = &[

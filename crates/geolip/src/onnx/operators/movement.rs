@@ -7,10 +7,10 @@ use crate::import::Quoted;
 use crate::onnx::call::Call;
 use crate::onnx::tensor::broadcast;
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 use std::ops::Range;
 
-pub(super) fn transpose(call: &mut Call<'_>) -> Lowered {
+pub(super) fn transpose(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let rank = value.shape().len();
     let axes = match call.attributes.integers("perm")? {
@@ -25,13 +25,13 @@ pub(super) fn transpose(call: &mut Call<'_>) -> Lowered {
 }
 
 /// Moves a tensor as `arrange` moves its places.
-fn arranged(call: &mut Call<'_>, value: Value, arrange: impl FnOnce(Places) -> Result<Places, Reason>) -> Lowered {
+fn arranged(call: &mut Call<'_>, value: Value, arrange: impl FnOnce(Places) -> Result<Places, Reason>) -> NodeOutputs {
     let places = arrange(Places::of(value.shape())?)?;
     Ok(vec![moved(call, value, places)?])
 }
 
 /// The bounds are attributes before operator set 10 and inputs from then on.
-pub(super) fn slice(call: &mut Call<'_>) -> Lowered {
+pub(super) fn slice(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let shape = value.shape().to_vec();
     let [starts, ends, axes, steps] = if call.opset < 10 {
@@ -77,7 +77,7 @@ fn range(size: usize, start: i64, end: i64, step: i64) -> Result<(i128, usize), 
 }
 
 /// Without sizes the parts are equal: before operator set 18 exactly, from then on but for a smaller last one.
-pub(super) fn split(call: &mut Call<'_>) -> Lowered {
+pub(super) fn split(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let axis = single(call, 0, value.shape().len())?;
     let size = value.shape()[axis];
@@ -122,7 +122,7 @@ fn equal_parts(whole: usize, count: usize) -> Vec<Range<usize>> {
 }
 
 /// Every tensor is put in its place among zeros, and the results are added up; constants become the bias.
-pub(super) fn concat(call: &mut Call<'_>) -> Lowered {
+pub(super) fn concat(call: &mut Call<'_>) -> NodeOutputs {
     let values: Vec<Value> = (0..call.inputs.len()).map(|index| call.take(index)).collect::<Result<_, _>>()?;
     let mut shape = values.first().ok_or("has no inputs")?.shape().to_vec();
     let axis = single(call, i64::MAX, shape.len())?;
@@ -157,7 +157,7 @@ pub(super) fn concat(call: &mut Call<'_>) -> Lowered {
 }
 
 /// The indices are constant; negative ones count back from the end.
-pub(super) fn gather(call: &mut Call<'_>) -> Lowered {
+pub(super) fn gather(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let indices = call.take_constant(1)?.ok_or("lacks its indices")?;
     let axis = single(call, 0, value.shape().len())?;
@@ -175,7 +175,7 @@ pub(super) fn gather(call: &mut Call<'_>) -> Lowered {
     arranged(call, value, |places| places.picked(axis, picks.len(), |i| Some(picks[i]))?.reshaped(shape))
 }
 
-pub(super) fn expand_to(call: &mut Call<'_>) -> Lowered {
+pub(super) fn expand_to(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let target = call.take_integers(1)?.ok_or("lacks its shape")?;
     let target = sizes(&target).ok_or_else(|| format!("has the target shape {target:?}"))?;
@@ -183,7 +183,7 @@ pub(super) fn expand_to(call: &mut Call<'_>) -> Lowered {
     arranged(call, value, |places| places.expanded(&shape))
 }
 
-pub(super) fn tile(call: &mut Call<'_>) -> Lowered {
+pub(super) fn tile(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let repeats = call.take_integers(1)?.ok_or("lacks its repeats")?;
     let shape = value.shape().to_vec();
@@ -203,7 +203,7 @@ fn sizes(integers: &[i64]) -> Option<Vec<usize>> {
     integers.iter().map(|&d| usize::try_from(d).ok()).collect()
 }
 
-pub(super) fn depth_to_space(call: &mut Call<'_>) -> Lowered {
+pub(super) fn depth_to_space(call: &mut Call<'_>) -> NodeOutputs {
     let (value, [n, c, h, w], block) = image(call)?;
     let mode = if call.opset < 11 { "DCR".to_owned() } else { call.attributes.text("mode", "DCR")? };
     let depth = c / (block * block);
@@ -219,7 +219,7 @@ pub(super) fn depth_to_space(call: &mut Call<'_>) -> Lowered {
     arranged(call, value, |places| places.reshaped(split)?.transposed(&axes).reshaped(shape))
 }
 
-pub(super) fn space_to_depth(call: &mut Call<'_>) -> Lowered {
+pub(super) fn space_to_depth(call: &mut Call<'_>) -> NodeOutputs {
     let (value, [n, c, h, w], block) = image(call)?;
     if !h.is_multiple_of(block) || !w.is_multiple_of(block) {
         return Err(format!("cannot cut an image of {h} by {w} into blocks of {block} by {block}"));

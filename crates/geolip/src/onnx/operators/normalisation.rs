@@ -7,9 +7,9 @@ use crate::network::LinearMap;
 use crate::onnx::call::Call;
 use crate::onnx::hints::Coarse;
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
-pub(super) fn batch_normalisation(call: &mut Call<'_>) -> Lowered {
+pub(super) fn batch_normalisation(call: &mut Call<'_>) -> NodeOutputs {
     let x = call.take_variable(0)?;
     let &[batch, channels, ref rest @ ..] = x.shape.as_slice() else {
         return Err(format!("works on channels, but has an input of shape {:?}", x.shape));

@@ -5,7 +5,7 @@ use super::places::{Places, moved};
 use crate::import::Quoted;
 use crate::onnx::call::Call;
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// Where the entries beyond an edge come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ struct Margin {
 }
 
 /// Pads and the constant are attributes before operator set 11 and inputs from then on.
-pub(super) fn pad(call: &mut Call<'_>) -> Lowered {
+pub(super) fn pad(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let mode = mode(call)?;
     let (pads, constant) = if call.opset < 11 {

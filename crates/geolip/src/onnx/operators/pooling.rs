@@ -11,9 +11,9 @@ use super::windows::{AutoPad, Moves, Window, kernel};
 use crate::network::LinearMap;
 use crate::onnx::call::Call;
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
-pub(super) fn average_pool(call: &mut Call<'_>) -> Lowered {
+pub(super) fn average_pool(call: &mut Call<'_>) -> NodeOutputs {
     let x = image(call)?;
     let padding_counts = call.attributes.flag("count_include_pad")?;
     let windows = windows(call, &x, 19)?;
@@ -114,7 +114,7 @@ fn summed(call: &mut Call<'_>, x: Variable, windows: &[Window], weight: f64) -> 
 }
 
 /// The second output, the places of the maxima, has no meaning here.
-pub(super) fn max_pool(call: &mut Call<'_>) -> Lowered {
+pub(super) fn max_pool(call: &mut Call<'_>) -> NodeOutputs {
     let x = image(call)?;
     if call.opset >= 8 {
         call.attributes.flag("storage_order")?; // of the second output only
@@ -144,13 +144,13 @@ fn groups(windows: &[Window], channels: usize) -> Groups {
     starts
 }
 
-pub(super) fn global_average_pool(call: &mut Call<'_>) -> Lowered {
+pub(super) fn global_average_pool(call: &mut Call<'_>) -> NodeOutputs {
     let x = image(call)?;
     let axes: Vec<usize> = (2..x.shape.len()).collect();
     Ok(vec![Value::Variable(mean(call, x, &axes)?)])
 }
 
-pub(super) fn global_max_pool(call: &mut Call<'_>) -> Lowered {
+pub(super) fn global_max_pool(call: &mut Call<'_>) -> NodeOutputs {
     let x = image(call)?;
     let channels = x.shape[0] * x.shape[1];
     let size = x.len() / channels;

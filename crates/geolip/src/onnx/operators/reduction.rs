@@ -11,21 +11,21 @@ use super::windows::Window;
 use crate::network::LinearMap;
 use crate::onnx::call::Call;
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
-pub(super) fn reduce_sum(call: &mut Call<'_>) -> Lowered {
+pub(super) fn reduce_sum(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 13, |call, x, axes| weighted_sum(call, x, axes, 1.0))
 }
 
-pub(super) fn reduce_mean(call: &mut Call<'_>) -> Lowered {
+pub(super) fn reduce_mean(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 18, mean)
 }
 
-pub(super) fn reduce_max(call: &mut Call<'_>) -> Lowered {
+pub(super) fn reduce_max(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 18, |call, x, axes| extreme(call, x, axes, tree))
 }
 
-pub(super) fn reduce_min(call: &mut Call<'_>) -> Lowered {
+pub(super) fn reduce_min(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 18, |call, x, axes| extreme(call, x, axes, lower_tree))
 }
 
@@ -34,7 +34,7 @@ fn reduced(
     call: &mut Call<'_>,
     since: i64,
     reduce: impl FnOnce(&mut Call<'_>, Variable, &[usize]) -> Result<Variable, Reason>,
-) -> Lowered {
+) -> NodeOutputs {
     let x = call.take_variable(0)?;
     let rank = x.shape.len();
     let axes = listed(call, since)?.filter(|axes| !axes.is_empty());

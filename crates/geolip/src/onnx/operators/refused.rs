@@ -3,8 +3,8 @@
 
 use crate::import::{Plain, Quoted};
 use crate::onnx::Reason;
+use crate::onnx::proto::NodeProto;
 use crate::onnx::value::Value;
-use tract_onnx::pb::NodeProto;
 
 /// Reasons that recommend to stop before the node, each with the operators it is true of.
 const STOP_BEFORE: &[(&str, &str)] = &[
@@ -75,16 +75,25 @@ pub(in crate::onnx) fn without_advice(mut reason: Reason) -> Reason {
     reason
 }
 
-/// Why a node is no linear map, if it multiplies or divides by what depends on the input.
-pub(in crate::onnx) fn product(node: &NodeProto, inputs: &[(&str, Option<Value>)]) -> Option<Reason> {
+/// Why a node is not supported, if it multiplies matrices or divides by what depends on the input. Products entry by entry are, unless
+/// there are inputs that are `fixed`: they stand in the network as zeros, and what they multiply would have no slope.
+pub(in crate::onnx) fn product(node: &NodeProto, inputs: &[(&str, Option<Value>)], fixed: bool) -> Option<Reason> {
     let variable = |index: usize| match inputs.get(index) {
         Some((name, Some(Value::Variable(_)))) => Some(*name),
         _ => None,
     };
     match (node.op_type.as_str(), variable(0), variable(1)) {
-        ("Mul" | "MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
+        ("MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
             &format!(
                 "multiplies two tensors that depend on the input, which has no Lipschitz constant: {} and {}",
+                Quoted(a),
+                Quoted(b)
+            ),
+            a,
+        )),
+        ("Mul", Some(a), Some(b)) if fixed => Some(stop_before(
+            &format!(
+                "multiplies two tensors that depend on the input or on inputs that are fixed, which have no values: {} and {}",
                 Quoted(a),
                 Quoted(b)
             ),

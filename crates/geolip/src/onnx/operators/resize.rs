@@ -8,10 +8,10 @@ use crate::network::LinearMap;
 use crate::onnx::call::Call;
 use crate::onnx::hints::Coarse;
 use crate::onnx::value::{Value, Variable};
-use crate::onnx::{Lowered, Reason};
+use crate::onnx::{NodeOutputs, Reason};
 
 /// The scales are an attribute in operator set 7 and 8, and an input in 9.
-pub(super) fn upsample(call: &mut Call<'_>) -> Lowered {
+pub(super) fn upsample(call: &mut Call<'_>) -> NodeOutputs {
     if call.opset >= 10 {
         return Err("ended with operator set 9; use Resize".to_owned());
     }
@@ -22,7 +22,7 @@ pub(super) fn upsample(call: &mut Call<'_>) -> Lowered {
 }
 
 /// What Resize was in operator set 10, and Upsample before: positions are divided by the scale.
-fn simple(call: &mut Call<'_>, x: Variable, axes: &[Axis]) -> Lowered {
+fn simple(call: &mut Call<'_>, x: Variable, axes: &[Axis]) -> NodeOutputs {
     let mode = match call.attributes.text("mode", "nearest")?.as_str() {
         "nearest" => Mode::Nearest(Nearest::Floor),
         "linear" => Mode::Linear,
@@ -35,7 +35,7 @@ fn simple(call: &mut Call<'_>, x: Variable, axes: &[Axis]) -> Lowered {
     resized(call, x, axes, Place::Asymmetric, mode)
 }
 
-pub(super) fn resize(call: &mut Call<'_>) -> Lowered {
+pub(super) fn resize(call: &mut Call<'_>) -> NodeOutputs {
     let x = call.take_variable(0)?;
     if call.opset < 11 {
         let scales = scales(call, 1)?.ok_or("lacks its scales")?;
@@ -172,7 +172,7 @@ fn sized(shape: &[usize], sizes: &[i64], policy: &str) -> Result<Vec<Axis>, Reas
     shape.iter().zip(&sizes).map(axis).collect()
 }
 
-fn resized(call: &mut Call<'_>, mut x: Variable, axes: &[Axis], place: Place, mode: Mode) -> Lowered {
+fn resized(call: &mut Call<'_>, mut x: Variable, axes: &[Axis], place: Place, mode: Mode) -> NodeOutputs {
     let shape: Vec<usize> = axes.iter().map(|axis| axis.output).collect();
     bounded(&shape)?;
     if shape.contains(&0) || x.shape.contains(&0) {

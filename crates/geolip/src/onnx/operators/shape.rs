@@ -1,12 +1,12 @@
 //! Operators that move no number: the vector stays, its shape changes. They work on constants alike.
 
 use super::axes::{self, position, positions};
-use crate::onnx::Lowered;
+use crate::onnx::NodeOutputs;
 use crate::onnx::call::Call;
 use crate::onnx::tensor::elements;
 use crate::onnx::value::Value;
 
-pub(super) fn flatten(call: &mut Call<'_>) -> Lowered {
+pub(super) fn flatten(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let shape = value.shape();
     let axis = call.attributes.integer("axis", 1)?;
@@ -16,7 +16,7 @@ pub(super) fn flatten(call: &mut Call<'_>) -> Lowered {
 }
 
 /// 0 keeps a dimension (unless allowzero is set), −1 is whatever is left.
-pub(super) fn reshape(call: &mut Call<'_>) -> Lowered {
+pub(super) fn reshape(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let target = call.take_integers(1)?.ok_or("lacks its shape")?;
     let keep_zeros = call.opset >= 14 && call.attributes.flag("allowzero")?;
@@ -36,7 +36,7 @@ pub(super) fn reshape(call: &mut Call<'_>) -> Lowered {
     relabel(value, shape)
 }
 
-pub(super) fn squeeze(call: &mut Call<'_>) -> Lowered {
+pub(super) fn squeeze(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let shape = value.shape();
     let dropped = match axes::listed(call, 13)? {
@@ -50,7 +50,7 @@ pub(super) fn squeeze(call: &mut Call<'_>) -> Lowered {
     relabel(value, kept)
 }
 
-pub(super) fn unsqueeze(call: &mut Call<'_>) -> Lowered {
+pub(super) fn unsqueeze(call: &mut Call<'_>) -> NodeOutputs {
     let value = call.take(0)?;
     let axes = axes::listed(call, 13)?.ok_or("lacks its axes")?;
     let rank = value.shape().len() + axes.len();
@@ -60,6 +60,6 @@ pub(super) fn unsqueeze(call: &mut Call<'_>) -> Lowered {
     relabel(value, shape)
 }
 
-fn relabel(value: Value, shape: Vec<usize>) -> Lowered {
+fn relabel(value: Value, shape: Vec<usize>) -> NodeOutputs {
     Ok(vec![value.reshaped(shape)?])
 }

@@ -2,22 +2,22 @@
 
 use crate::onnx::call::Call;
 use crate::onnx::fold::{doubtful, is_nearly_whole};
+use crate::onnx::proto::tensor_proto::DataType;
 use crate::onnx::tensor::{Data, Tensor, USABLE, is_float, is_short, type_name};
 use crate::onnx::types::rounded;
 use crate::onnx::value::Value;
-use crate::onnx::{Lowered, Reason};
-use tract_onnx::pb::tensor_proto::DataType;
+use crate::onnx::{NodeOutputs, Reason};
 
-pub(super) fn identity(call: &mut Call<'_>) -> Lowered {
+pub(super) fn identity(call: &mut Call<'_>) -> NodeOutputs {
     Ok(vec![call.take(0)?])
 }
 
-pub(super) fn constant(call: &mut Call<'_>) -> Lowered {
+pub(super) fn constant(call: &mut Call<'_>) -> NodeOutputs {
     Ok(vec![call.attributes.value()?.into()])
 }
 
 /// Between float types the network is the same function of real numbers; constants are rounded as the cast says.
-pub(super) fn cast(call: &mut Call<'_>) -> Lowered {
+pub(super) fn cast(call: &mut Call<'_>) -> NodeOutputs {
     let target = i32::try_from(call.attributes.integer("to", 0)?).unwrap_or(0);
     if call.opset >= 19 {
         call.attributes.integer("saturate", 1)?; // of 8-bit floats only
@@ -52,7 +52,7 @@ fn expect_certain(call: &Call<'_>, tensor: &Tensor, to: DataType) -> Result<(), 
 }
 
 /// In inference mode nothing is dropped. The ratio is then of no effect, and the mask has no meaning here.
-pub(super) fn dropout(call: &mut Call<'_>) -> Lowered {
+pub(super) fn dropout(call: &mut Call<'_>) -> NodeOutputs {
     if call.opset < 12 {
         call.attributes.float("ratio", 0.5)?;
     } else {

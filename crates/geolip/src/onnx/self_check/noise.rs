@@ -74,6 +74,12 @@ pub(super) fn deviation(
                 let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + saturation(activation));
                 (applied, Matrix::from_fn(node.len, k, units), exact.abs())
             }
+            Op::Combine { parents, combination } => {
+                let [p, q] = parents.map(|parent| &runs[parent.index()]);
+                let value = |i: usize, j: usize| combination.value([p.at(i, j), q.at(i, j)]);
+                let units = |i, j| ACTIVATION_UNITS * exact.at(i, j).abs();
+                (Matrix::from_fn(node.len, SAMPLES * k, value), Matrix::from_fn(node.len, k, units), exact.abs())
+            }
         };
         if matches!(node.op, Op::Input) {
             runs.push(run);

@@ -6,11 +6,11 @@ use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Op};
 use crate::onnx::graph::Graph;
 use crate::onnx::hints::Hints;
-use crate::onnx::lower;
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{attribute_float, declared, floats, model, node, with};
+use crate::onnx::translate::{Translated, translate};
 use prost::Message;
 use std::path::Path;
-use tract_onnx::pb::ModelProto;
 
 type Fallible = Result<(), Box<dyn std::error::Error>>;
 
@@ -19,7 +19,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
     let name = model.graph.as_ref().map(|graph| graph.input[0].name.clone()).unwrap_or_default();
     let inputs = vec![Port { name, shape: shape.to_vec() }];
     let output = Port { name: "y".to_owned(), shape: vec![network.outputs()] };
-    let lowered = lower::Network {
+    let translated = Translated {
         network: network.clone(),
         inputs,
         fixed: vec![],
@@ -27,7 +27,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
         tensors: vec![],
         hints: Hints::default(),
     };
-    super::run(&lowered, model, model)
+    super::run(&translated, model)
 }
 
 /// A trained network of seven hidden layers of 64, and its file.
@@ -50,12 +50,13 @@ fn rebuilt(
         match &old.op {
             Op::Input => {}
             Op::Affine { terms, bias } => {
-                let LinearMap::Dense(weight) = &terms[0].map else { continue };
+                let LinearMap::Dense(weight) = terms[0].map.as_ref() else { continue };
                 let (weight, bias) = edit(layer, weight.clone(), bias.clone().unwrap_or_default());
                 node = builder.affine(&old.name, vec![(node, LinearMap::Dense(weight))], Some(bias))?;
                 layer += 1;
             }
             Op::Activate { activation, .. } => node = builder.activate(&old.name, node, activation.clone())?,
+            Op::Combine { .. } => unreachable!("a chain of layers"),
         }
     }
     Ok(builder.finish(node))
@@ -179,15 +180,15 @@ fn without_leaks(
     graph: &Graph<'_>,
     input: Option<&str>,
     size: usize,
-) -> Result<lower::Network, Vec<crate::import::Obstacle>> {
-    let right = lower::lower(graph, input, size)?;
+) -> Result<Translated, Vec<crate::import::Obstacle>> {
+    let right = translate(graph, input, size)?;
     let mut builder = NetworkBuilder::new(right.network.inputs()).expect("inputs");
     let mut ids = vec![builder.input()];
     for node in right.network.nodes().iter().skip(1) {
         let id = match &node.op {
             Op::Input => builder.input(),
             Op::Affine { terms, bias } => {
-                let terms = terms.iter().map(|term| (ids[term.parent.index()], term.map.clone())).collect();
+                let terms = terms.iter().map(|term| (ids[term.parent.index()], LinearMap::clone(&term.map))).collect();
                 builder.affine(&node.name, terms, bias.clone()).expect("as before")
             }
             Op::Activate { parent, activation } => {
@@ -195,11 +196,15 @@ fn without_leaks(
                     if matches!(activation, Activation::LeakyRelu { .. }) { &Activation::Relu } else { activation };
                 builder.activate(&node.name, ids[parent.index()], wrong.clone()).expect("as before")
             }
+            Op::Combine { parents, combination } => {
+                let parents = parents.map(|parent| ids[parent.index()]);
+                builder.combine(&node.name, parents, *combination).expect("as before")
+            }
         };
         ids.push(id);
     }
     let network = builder.finish(ids[right.network.output().index()]);
-    Ok(lower::Network { network, ..right })
+    Ok(Translated { network, ..right })
 }
 
 /// x → MatMul → Tanh → LeakyRelu → MatMul → y.
@@ -216,10 +221,10 @@ fn leaking() -> ModelProto {
 #[test]
 fn the_first_tensor_that_differs_is_named() {
     let bytes = leaking().encode_to_vec();
-    let read = |lower: &crate::onnx::Lower| {
-        crate::onnx::read_with(lower, &bytes, Path::new("n.onnx"), None, &ImportOptions::default())
+    let read = |translate: &crate::onnx::Translate| {
+        crate::onnx::read_with(translate, &bytes, Path::new("n.onnx"), None, &ImportOptions::default())
     };
-    assert!(read(&lower::lower).is_ok());
+    assert!(read(&translate).is_ok());
     let Err(error @ ImportError::Disagrees { .. }) = read(&without_leaks).map(|_| ()) else { panic!("a disagreement") };
     assert!(error.to_string().ends_with("; the first tensor that differs is 'c'; please report this file"), "{error}");
 }

@@ -1,9 +1,9 @@
 //! What tract 0.23 is known to compute differently from the standard: files on which it is no witness. Each line was met by a
 //! file on which onnxruntime and the standard agree with each other.
 
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use std::collections::HashMap;
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{GraphProto, ModelProto, NodeProto, TensorProto};
 
 /// Why tract is no witness for a model, where it is known to be wrong about it.
 pub(super) fn known(model: &ModelProto) -> Option<&'static str> {

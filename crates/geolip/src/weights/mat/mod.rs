@@ -84,8 +84,8 @@ fn header(bytes: &[u8]) -> Result<(ByteOrder, &[u8]), String> {
             0x0200 => Err(format!("a MAT-file of version 7.3, which is HDF5; {SAVE}")),
             other => Err(format!("a MAT-file of the unknown version {other:#06x}; {SAVE}")),
         },
-        _ if level_4 => Err(format!("no MAT-file of level 5, maybe one of level 4; {SAVE}")),
-        _ => Err("no MAT-file, or one that is cut short: no whole header of level 5".to_owned()),
+        _ if level_4 => Err(format!("not a MAT-file of level 5, maybe one of level 4; {SAVE}")),
+        _ => Err("not a MAT-file, or one that is cut short: its header of level 5 is incomplete".to_owned()),
     }
 }
 

@@ -284,9 +284,9 @@ fn files_of_other_versions_are_named() {
     let plain = [b"\x89HDF\r\n\x1a\n".to_vec(), vec![0; 600]].concat();
     assert_eq!(fault(&plain), format!(": an HDF5 file, as MAT-files of version 7.3 are; {save}"));
     let old = [[0_u32, 2, 3, 0, 2].map(u32::to_le_bytes).concat(), b"W\0".to_vec(), vec![0; 48]].concat();
-    assert_eq!(fault(&old), format!(": no MAT-file of level 5, maybe one of level 4; {save}"));
+    assert_eq!(fault(&old), format!(": not a MAT-file of level 5, maybe one of level 4; {save}"));
     for bytes in [&b""[..], b"MATLAB 5.0", b"hello, this is a file of words"] {
-        assert_eq!(fault(bytes), ": no MAT-file, or one that is cut short: no whole header of level 5");
+        assert_eq!(fault(bytes), ": not a MAT-file, or one that is cut short: its header of level 5 is incomplete");
     }
 }
 

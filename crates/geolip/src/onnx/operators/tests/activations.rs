@@ -3,8 +3,8 @@
 use super::{value, value_without_tract};
 use crate::import::{Parts, SelfCheck};
 use crate::network::{Activation, Op};
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{attribute_float, attribute_text, floats, import, model, node, refusal, with};
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 fn single(operator: &str, opset: i64, attributes: Vec<AttributeProto>) -> ModelProto {
     model(opset, &[1, 4], vec![with(node(operator, &["x"], "y"), attributes)], vec![])

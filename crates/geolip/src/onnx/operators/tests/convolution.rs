@@ -1,10 +1,10 @@
 //! Conv and ConvTranspose.
 
 use super::{of_shape, output_shape, ramp, value, value_without_tract};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_text, floats, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 /// A kernel without bias, applied to the input under the given shape.
 fn applied(operator: &str, dims: &[i64], kernel: (&[i64], &[f32]), attributes: Vec<AttributeProto>) -> ModelProto {

@@ -2,11 +2,11 @@
 
 use super::value;
 use crate::import::{ImportError, ImportOptions, Parts, SelfCheck};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::tensor_shape_proto::dimension;
+use crate::onnx::proto::type_proto;
+use crate::onnx::proto::{FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, SparseTensorProto};
 use crate::onnx::testing::{attribute_int, declared, floats, import, import_with, model, node, refusal, with};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::tensor_shape_proto::dimension;
-use tract_onnx::pb::type_proto;
-use tract_onnx::pb::{FunctionProto, GraphProto, ModelProto, OperatorSetIdProto, SparseTensorProto};
 
 fn relu() -> ModelProto {
     model(13, &[1, 2], vec![node("Relu", &["x"], "y")], vec![])
@@ -86,7 +86,7 @@ fn a_fixed_input_may_not_multiply() {
         graph.node = vec![node("Mul", &["x", "z"], "y")];
     });
     let error = choose(&product, |options| options.input = Some("x".to_owned())).map(|_| ()).expect_err("a product");
-    assert!(error.to_string().contains("multiplies two tensors that depend on the input"), "{error}");
+    assert!(error.to_string().contains("or on inputs that are fixed, which have no values: 'x' and 'z'"), "{error}");
 }
 
 #[test]
@@ -190,9 +190,11 @@ fn foreign_domains_functions_and_unknown_attributes_are_refused() {
             .ends_with("belongs to the domain 'com.example'; only the operators of ONNX itself are supported")
     );
     assert!(import(&edited(|_, graph| graph.node[0].domain = "ai.onnx".to_owned())).is_ok());
-    let function = FunctionProto { name: Some("Relu".to_owned()), ..FunctionProto::default() };
+    let function = FunctionProto { name: "Relu".to_owned(), ..FunctionProto::default() };
     let function = edited(|model, _| model.functions.push(function));
     assert!(refusal(&function).contains("calls a function defined in the model"));
+    let overload = edited(|_, graph| graph.node[0].overload = "fast".to_owned());
+    assert!(refusal(&overload).ends_with("calls the overload 'fast' of a function; inline functions before exporting"));
     let attribute = edited(|_, graph| graph.node[0].attribute = vec![attribute_int("axis", 1)]);
     assert!(refusal(&attribute).ends_with("has the attribute 'axis', which is not understood in this operator set"));
     let input = edited(|_, graph| graph.node[0].input.push("x".to_owned()));

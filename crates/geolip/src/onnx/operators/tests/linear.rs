@@ -1,8 +1,8 @@
 //! Gemm and MatMul.
 
 use super::{of_shape, output_shape, value};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{attribute_float, attribute_int, floats, import, model, node, refusal, with};
-use tract_onnx::pb::ModelProto;
 
 /// W = [[1, 2, 3], [4, 5, 6]], 2 × 3, and its transpose; W·(1, −1, 2) = (5, 11).
 const W: [f32; 6] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];

@@ -1,8 +1,8 @@
 //! Max and Min of several tensors, and MaxMin as exporters write it.
 
 use super::{output_shape, value};
+use crate::onnx::proto::ModelProto;
 use crate::onnx::testing::{attribute_int, attribute_ints, floats, import, integers, model, node, refusal, with};
-use tract_onnx::pb::ModelProto;
 
 /// Of x, −x, and constants.
 fn of(operator: &str, inputs: &[&str]) -> ModelProto {

@@ -18,8 +18,8 @@ mod shape;
 
 use super::{OPSETS, TABLE, find, refused};
 use crate::import::{Reference, SelfCheck};
+use crate::onnx::proto::{ModelProto, NodeProto, TensorProto};
 use crate::onnx::testing::{import, integers, model, node};
-use tract_onnx::pb::{ModelProto, NodeProto, TensorProto};
 
 /// y(x) of a model, about which tract must agree.
 fn value(model: &ModelProto, x: &[f64]) -> Vec<f64> {

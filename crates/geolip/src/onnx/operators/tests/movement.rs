@@ -1,10 +1,10 @@
 //! Operators that move numbers.
 
 use super::{of_shape, output_shape, ramp, value};
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{
     attribute_int, attribute_ints, attribute_text, floats, import, integers, model, node, refusal, with,
 };
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 /// An operator on 1, 2, … with attributes, and constant lists as further inputs.
 fn moved(opset: i64, dims: &[i64], operator: &str, attributes: Vec<AttributeProto>, lists: &[&[i64]]) -> ModelProto {
@@ -70,7 +70,7 @@ fn slice_cuts_steps_and_turns_around() {
 fn slices_that_make_no_sense_are_refused() {
     let five = |lists: &[&[i64]]| refusal(&moved(13, &[5], "Slice", vec![], lists));
     assert!(five(&[&[0], &[5], &[0], &[0]]).ends_with("slices with step 0"));
-    assert!(five(&[&[0], &[5], &[1]]).ends_with("names the axis '1', which is not there"));
+    assert!(five(&[&[0], &[5], &[1]]).ends_with("names the axis '1', which does not exist"));
     assert!(five(&[&[0, 0], &[5, 5], &[0, 0]]).ends_with("names an axis twice in [0, 0]"));
     assert!(five(&[&[0], &[5, 5]]).ends_with("does not name one start, end, axis and step for every axis it cuts"));
     assert!(five(&[&[3], &[3]]).ends_with("works on a tensor without entries"));
@@ -133,7 +133,7 @@ fn concat_joins_tensors_and_constants() {
     );
     assert_eq!(value(&rows, &ramp(4)), [1.0, 2.0, 5.0, 3.0, 4.0, 6.0]);
     assert!(refusal(&joined(0, &["x", "d"])).ends_with("cannot join the shapes [1, 2] and [1, 1] along axis 0"));
-    assert!(refusal(&joined(2, &["x", "n"])).ends_with("names the axis '2', which is not there"));
+    assert!(refusal(&joined(2, &["x", "n"])).ends_with("names the axis '2', which does not exist"));
 }
 
 #[test]

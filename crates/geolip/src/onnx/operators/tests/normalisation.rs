@@ -1,8 +1,8 @@
 //! BatchNormalization.
 
 use super::{of_shape, value};
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{attribute_float, attribute_int, floats, model, node, refusal, with};
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 /// y = scale·(x − mean)/√(variance + epsilon) + shift, for two channels: 2·(x − 1)/√4 + 10 and 3·(x + 1)/√9 − 1.
 fn parameters() -> Vec<TensorProto> {

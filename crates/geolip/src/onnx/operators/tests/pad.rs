@@ -1,10 +1,10 @@
 //! Pad.
 
 use super::{of_shape, output_shape, ramp, value, value_without_tract};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{
     attribute_float, attribute_ints, attribute_text, floats, import, integers, node, refusal, with,
 };
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 /// 1, 2, 3 padded by an attribute or an input, by the mode's own constant.
 fn padded(opset: i64, mode: &str, pads: &[i64]) -> ModelProto {

@@ -1,8 +1,8 @@
 //! Pools, moving and over whole images.
 
 use super::{of_shape, output_shape, ramp, value};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{attribute_int, attribute_ints, attribute_text, import, model, node, refusal, with};
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 fn pool(operator: &str, opset: i64, dims: &[i64], kernel: &[i64], attributes: Vec<AttributeProto>) -> ModelProto {
     let attributes = [vec![attribute_ints("kernel_shape", kernel)], attributes].concat();

@@ -1,9 +1,9 @@
 //! Files in 16 bits: numbers are widened exactly, casts between float types change nothing but constants.
 
 use super::value;
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{ModelProto, TensorProto, type_proto};
 use crate::onnx::testing::{attribute_int, floats, import, model, node, with};
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{ModelProto, TensorProto, type_proto};
 
 /// A tensor of 16-bit floats, by their bits.
 fn short(name: &str, data_type: DataType, bits: &[u16]) -> TensorProto {

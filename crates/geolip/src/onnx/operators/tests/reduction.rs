@@ -1,9 +1,9 @@
 //! ReduceSum, ReduceMean, ReduceMax and ReduceMin.
 
 use super::{of_shape, output_shape, ramp, value};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{attribute_int, attribute_ints, import, integers, node, refusal, with};
 use std::collections::BTreeMap;
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 /// A reduction of 1 to 24 as a tensor of shape [2, 3, 4] over the axes of an attribute.
 fn reduced(operator: &str, axes: &[i64], attributes: Vec<AttributeProto>) -> ModelProto {
@@ -88,7 +88,7 @@ fn without_axes_all_are_meant_or_none() {
     assert_eq!(idle.network.evaluate(&ramp(4)), ramp(4));
     assert!(refusal(&bare("ReduceMax", 13, still(0))).contains("'noop_with_empty_axes', which is not understood"));
     let far = refusal(&reduced("ReduceSum", &[3], vec![]));
-    assert!(far.ends_with("names the axis '3', which is not there"), "{far}");
+    assert!(far.ends_with("names the axis '3', which does not exist"), "{far}");
     let twice = refusal(&reduced("ReduceSum", &[0, -3], vec![]));
     assert!(twice.ends_with("names an axis twice in [0, -3]"), "{twice}");
 }

@@ -1,11 +1,11 @@
 //! Upsample and Resize.
 
 use super::{of_shape, output_shape, ramp, value, value_without_tract};
+use crate::onnx::proto::{AttributeProto, ModelProto};
 use crate::onnx::testing::{
     attribute_float, attribute_floats, attribute_int, attribute_ints, attribute_text, floats, import, integers, node,
     refusal, with,
 };
-use tract_onnx::pb::{AttributeProto, ModelProto};
 
 fn text(name: &str, value: &str) -> AttributeProto {
     attribute_text(name, value)

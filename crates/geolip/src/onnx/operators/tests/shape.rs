@@ -1,12 +1,12 @@
 //! Operators that move no number, and those that give what they are given.
 
 use super::{output_shape, value};
+use crate::onnx::proto::tensor_proto::DataType;
+use crate::onnx::proto::{AttributeProto, ModelProto, TensorProto};
 use crate::onnx::testing::{
     attribute_float, attribute_floats, attribute_int, attribute_ints, attribute_tensor, attribute_text, floats,
     integers, model, node, refusal, with,
 };
-use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, ModelProto, TensorProto};
 
 fn shaped(
     opset: i64,
@@ -28,7 +28,7 @@ fn flatten_splits_at_any_axis() {
     }
     assert_eq!(output_shape(&shaped(7, &[0, 2, 3], "Flatten", vec![], None)), [1, 6]);
     let far = refusal(&shaped(13, &[1, 2], "Flatten", vec![attribute_int("axis", 3)], None));
-    assert!(far.ends_with("names the axis '3', which is not there"), "{far}");
+    assert!(far.ends_with("names the axis '3', which does not exist"), "{far}");
 }
 
 #[test]

@@ -1,0 +1,88 @@
+//! A place, as data.
+
+use super::{Fixing, Part, Region, RegionError};
+
+/// Where a claim holds: everywhere or on a part of a region, and there for all slopes or for those of a case.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    part: Option<Part>,
+    case: Vec<Fixing>,
+}
+
+impl Place {
+    /// All inputs.
+    pub fn everywhere() -> Self {
+        Self::default()
+    }
+
+    /// The slopes of this place with which these neurons have these, too.
+    pub fn in_case(mut self, fixings: &[Fixing]) -> Self {
+        self.case.extend_from_slice(fixings);
+        self
+    }
+
+    /// The region that it lies in; none for everywhere.
+    pub fn region(&self) -> Option<&Region> {
+        self.part.as_ref().map(Part::region)
+    }
+
+    /// The part of a region that it is; none for everywhere.
+    pub fn part(&self) -> Option<&Part> {
+        self.part.as_ref()
+    }
+
+    /// The neurons whose slopes are fixed.
+    pub fn case(&self) -> &[Fixing] {
+        &self.case
+    }
+
+    /// All slopes of the inputs of this place.
+    pub fn whole(&self) -> Self {
+        Self { part: self.part.clone(), case: Vec::new() }
+    }
+}
+
+impl From<Region> for Place {
+    fn from(region: Region) -> Self {
+        Self { part: Some(region.into()), case: Vec::new() }
+    }
+}
+
+impl From<Part> for Place {
+    fn from(part: Part) -> Self {
+        Self { part: Some(part), case: Vec::new() }
+    }
+}
+
+/// Why there is no bound in a place.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlaceError {
+    /// It is no region, or none for this network.
+    #[error(transparent)]
+    Region(#[from] RegionError),
+    /// A function whose slopes are bounded nowhere but on a region.
+    #[error("node '{node}' ({function}) has slopes of any size over all inputs; give a region of inputs")]
+    Unbounded {
+        /// The node.
+        node: String,
+        /// Its function.
+        function: &'static str,
+    },
+    /// A function whose slopes are not found to be bounded on the region.
+    #[error("node '{node}' ({function}): no bound of its slopes is found on the region; give a smaller one")]
+    TooLarge {
+        /// The node.
+        node: String,
+        /// Its function.
+        function: &'static str,
+    },
+    /// A case of a neuron that does not exist.
+    #[error("layer {layer} has no neuron {neuron}, or the network no such layer")]
+    Neuron {
+        /// The layer.
+        layer: usize,
+        /// The neuron.
+        neuron: usize,
+    },
+}

@@ -1,0 +1,439 @@
+//! What a network becomes in a place: linear maps, and neurons z = v·h with v anywhere in an interval.
+//!
+//! # Slope networks
+//!
+//! A [`SlopeNetwork`] is made by one function of a [`Network`] and a [`Place`], and never changes. Its *formal* Jacobians are the maps
+//! J(v) with every slope v in its interval \[α, β\]; the formal global Lipschitz constant (FGL) is their largest norm, and is what
+//! every upper bound bounds. The relaxation, the quadratic form, activation patterns and the search all work on slope networks and
+//! know no functions.
+//!
+//! **Claim.** On a convex region the Lipschitz constant of the network is at most the FGL of its slope network there. *Proof.* The network
+//! is locally Lipschitz, so its Lipschitz constant is the supremum of ‖J(x)‖ over the points of the region where it is differentiable in
+//! all its functions but a set of measure zero; at such a point J(x) is the Jacobian of the slope network in which every v is the
+//! partial derivative at x, which lies in its interval. ∎ (Derivatives at one point, not secants: a secant of a function of several
+//! numbers is an average of products, and need not factor as its derivative does.)
+//!
+//! A function of one argument is a layer of neurons on its parent, with the range of its derivative. A function of several is a layer
+//! per parent, and their sum: d(p·q) = q·dp + p·dq. Biases play no part.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `mod.rs` | slope networks: their graph, and how they are made |
+//! | `passes.rs` | forward and backward through them, with given slopes |
+//! | `alone.rs` | one input alone |
+
+mod alone;
+mod passes;
+
+use crate::function::{Activation, Combination, Slope};
+use crate::matrix::Matrix;
+use crate::network::{Network, NodeId, Op, Term, Values};
+use crate::place::enclosure::{Detail, Enclosure};
+use crate::place::{Fixing, Part, Place, PlaceError, Region};
+use std::sync::Arc;
+
+/// How a node of a slope network comes from its parents.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SlopeOp {
+    /// The change of the input.
+    Input,
+    /// Σ map·parent.
+    Affine {
+        /// The summands, at least one.
+        terms: Vec<Term>,
+    },
+    /// v∘parent, with the slopes v of one layer.
+    Neurons {
+        /// The pre-activation.
+        parent: NodeId,
+    },
+}
+
+impl SlopeOp {
+    /// The nodes that it reads, as often as it reads them.
+    pub fn parents(&self) -> impl Iterator<Item = NodeId> + '_ {
+        let (terms, single): (&[Term], _) = match self {
+            Self::Input => (&[], None),
+            Self::Affine { terms } => (terms, None),
+            Self::Neurons { parent } => (&[], Some(*parent)),
+        };
+        terms.iter().map(|term| term.parent).chain(single)
+    }
+}
+
+/// One node: `len` numbers, computed by `op`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlopeNode {
+    /// How many numbers it holds.
+    pub len: usize,
+    /// How they are computed.
+    pub op: SlopeOp,
+}
+
+/// Where the slopes of a layer of neurons come from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Origin<'a> {
+    /// The derivative of an activation at a node of the network.
+    Activation(&'a Activation, NodeId),
+    /// The partial derivatives of a function of several nodes, added up over the arguments that are the moving one.
+    Combination {
+        /// The function.
+        combination: Combination,
+        /// Its arguments, nodes of the network.
+        arguments: [NodeId; 2],
+        /// The argument that moves.
+        moving: NodeId,
+    },
+}
+
+impl Origin<'_> {
+    /// The node of the network that moves: the pre-activation.
+    pub fn moving(&self) -> NodeId {
+        match self {
+            Self::Activation(_, parent) => *parent,
+            Self::Combination { moving, .. } => *moving,
+        }
+    }
+}
+
+/// A layer of neurons as the network has it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Layer {
+    /// The node of the network whose function it belongs to.
+    node: NodeId,
+    /// Which of its parents moves.
+    moving: NodeId,
+}
+
+/// The graph, the same in every place.
+#[derive(Debug, PartialEq)]
+struct Graph {
+    nodes: Vec<SlopeNode>,
+    output: NodeId,
+    /// The layers of neurons: their nodes here, and what they are in the network.
+    layers: Vec<(NodeId, Layer)>,
+}
+
+/// A network in a place: see the [module](self). Copies share everything large.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlopeNetwork {
+    network: Network,
+    place: Place,
+    graph: Arc<Graph>,
+    /// The intervals as they are proved, and with those that are narrow made wider.
+    tight: Arc<Vec<Vec<Slope>>>,
+    slopes: Arc<Vec<Vec<Slope>>>,
+    /// Whether the place is known to be empty.
+    empty: bool,
+    /// A point of it, as far as one is found.
+    inside: Option<Arc<Vec<f64>>>,
+}
+
+/// Multipliers grow like the inverse of an interval's width, and rounding with them: narrower intervals are widened.
+const LEAST_WIDTH: f64 = 1e-7;
+
+impl SlopeNetwork {
+    /// A network in a place.
+    ///
+    /// ```
+    /// use geolip_check::network::{Activation, LinearMap, NetworkBuilder};
+    /// use geolip_check::place::{Region, RegionNorm};
+    /// use geolip_check::slopes::SlopeNetwork;
+    ///
+    /// let mut b = NetworkBuilder::new(1)?;
+    /// let h = b.affine("h", vec![(b.input(), LinearMap::Identity(1))], Some(vec![-1.0]))?;
+    /// let z = b.activate("relu", h, Activation::Relu)?;
+    /// let network = b.finish(z);
+    /// let left = SlopeNetwork::new(&network, Region::around(&[0.0], 0.5, RegionNorm::Linf, None)?)?;
+    /// assert_eq!(left.slopes()[0][0].upper, 0.0); // relu(x - 1) is flat on [-0.5, 0.5]
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`PlaceError`]: the place is none of this network, or slopes there are not bounded.
+    pub fn new(network: &Network, place: impl Into<Place>) -> Result<Self, PlaceError> {
+        Self::with_detail(network, place.into(), Detail::Refined)
+    }
+
+    /// As [`Self::new`] on a region, by plain intervals: for many regions of one network.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn roughly(network: &Network, region: Region) -> Result<Self, PlaceError> {
+        Self::with_detail(network, region.into(), Detail::Plain)
+    }
+
+    /// As [`Self::new`] for all inputs.
+    ///
+    /// # Errors
+    /// [`PlaceError::Unbounded`].
+    pub fn everywhere(network: &Network) -> Result<Self, PlaceError> {
+        Self::new(network, Place::everywhere())
+    }
+
+    fn with_detail(network: &Network, place: Place, detail: Detail) -> Result<Self, PlaceError> {
+        Self::of(network, Arc::new(Graph::of(network)), place, detail)
+    }
+
+    fn of(network: &Network, graph: Arc<Graph>, place: Place, detail: Detail) -> Result<Self, PlaceError> {
+        let (inside, empty, tight) = match place.part() {
+            None => (None, false, graph.slopes_everywhere(network)?),
+            Some(part) => {
+                part.region().fits(network)?;
+                let enclosure = Enclosure::new(network, part, detail);
+                (Some(Arc::new(enclosure.inside(part))), enclosure.empty, enclosure.slopes)
+            }
+        };
+        let infinite = |slope: &Slope| !(slope.lower.is_finite() && slope.upper.is_finite());
+        if let Some(layer) = tight.iter().position(|layer| layer.iter().any(infinite)) {
+            let node = network.node(graph.layers[layer].1.node);
+            return Err(PlaceError::TooLarge { node: node.name.clone(), function: node.op.function() });
+        }
+        let tight = Arc::new(tight);
+        let slopes = match place.part() {
+            None => tight.clone(),
+            Some(_) => Arc::new(tight.iter().map(|layer| layer.iter().map(widened).collect()).collect()),
+        };
+        let whole = Self { network: network.clone(), place: place.whole(), graph, tight, slopes, empty, inside };
+        whole.fixed(place)
+    }
+
+    /// The same network in a place inside this one: where only slopes are fixed, with the intervals that are known.
+    ///
+    /// # Errors
+    /// [`PlaceError`], as for [`Self::new`], or where there is no neuron that is to be fixed.
+    pub fn within(&self, place: Place) -> Result<Self, PlaceError> {
+        match place.part() == self.part() {
+            true => self.fixed(place),
+            false => Self::of(&self.network, self.graph.clone(), place, Detail::Refined),
+        }
+    }
+
+    /// With the slopes that a case of the same part fixes.
+    fn fixed(&self, place: Place) -> Result<Self, PlaceError> {
+        if place.case().is_empty() {
+            return Ok(Self { place, ..self.clone() });
+        }
+        let (mut slopes, mut tight) = (self.slopes.to_vec(), self.tight.to_vec());
+        for Fixing { layer, neuron, slope } in place.case() {
+            for intervals in [&mut slopes, &mut tight] {
+                let interval = intervals.get_mut(*layer).and_then(|layer| layer.get_mut(*neuron));
+                let interval = interval.ok_or(PlaceError::Neuron { layer: *layer, neuron: *neuron })?;
+                *interval = Slope::new(*slope, *slope);
+            }
+        }
+        Ok(Self { place, slopes: Arc::new(slopes), tight: Arc::new(tight), ..self.clone() })
+    }
+
+    /// A neuron with its slope at the lower end of its interval, as it is proved, or at the `upper` end; none where there is no such neuron.
+    pub fn at_end(&self, layer: usize, neuron: usize, upper: bool) -> Option<Fixing> {
+        let interval = self.tight.get(layer)?.get(neuron)?;
+        Some(Fixing { layer, neuron, slope: if upper { interval.upper } else { interval.lower } })
+    }
+
+    /// Whether both are one graph, with whatever slopes.
+    pub fn has_graph_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.graph, &other.graph)
+    }
+
+    /// What it was made of.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The region that it lies in; none for everywhere.
+    pub fn region(&self) -> Option<&Region> {
+        self.place.region()
+    }
+
+    /// The part of a region that it is on; none for everywhere.
+    pub fn part(&self) -> Option<&Part> {
+        self.place.part()
+    }
+
+    /// A point of that part, as far as one is found; one of its region in any case.
+    pub fn inside(&self) -> Option<&[f64]> {
+        self.inside.as_ref().map(|inside| inside.as_slice())
+    }
+
+    /// Whether no input lies in its part.
+    pub fn is_empty(&self) -> bool {
+        self.empty
+    }
+
+    /// The slope intervals per layer of neurons, in topological order. On a region, those that are not fixed are at least 10⁻⁷ wide.
+    pub fn slopes(&self) -> &[Vec<Slope>] {
+        &self.slopes
+    }
+
+    /// As [`Self::slopes`], without making narrow intervals wider for the sake of a semidefinite proof.
+    pub fn tight_slopes(&self) -> &[Vec<Slope>] {
+        &self.tight
+    }
+
+    /// The nodes in topological order; the first is the input.
+    pub fn nodes(&self) -> &[SlopeNode] {
+        &self.graph.nodes
+    }
+
+    /// The node of an id.
+    pub fn node(&self, id: NodeId) -> &SlopeNode {
+        &self.graph.nodes[id.index()]
+    }
+
+    /// Every id in topological order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.graph.nodes.len()).map(NodeId)
+    }
+
+    /// The output node.
+    pub fn output(&self) -> NodeId {
+        self.graph.output
+    }
+
+    /// n₀, the number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.graph.nodes[0].len
+    }
+
+    /// m, the number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.node(self.output()).len
+    }
+
+    /// The layers of neurons in topological order: (node, pre-activation).
+    pub fn layers(&self) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+        self.graph.layers.iter().map(|(node, _)| match self.node(*node).op {
+            SlopeOp::Neurons { parent } => (*node, parent),
+            SlopeOp::Input | SlopeOp::Affine { .. } => unreachable!("layers are neurons"),
+        })
+    }
+
+    /// Where the slopes of every layer come from.
+    pub fn origins(&self) -> impl Iterator<Item = Origin<'_>> {
+        self.graph.layers.iter().map(|(_, layer)| match &self.network.node(layer.node).op {
+            Op::Activate { parent, activation } => Origin::Activation(activation, *parent),
+            Op::Combine { parents, combination } => {
+                Origin::Combination { combination: *combination, arguments: *parents, moving: layer.moving }
+            }
+            Op::Input | Op::Affine { .. } => unreachable!("layers come from functions"),
+        })
+    }
+
+    /// Whether all its slopes are those of activations: then its nodes are those of the network, one by one.
+    pub fn is_elementwise(&self) -> bool {
+        self.origins().all(|origin| matches!(origin, Origin::Activation(..)))
+    }
+
+    /// The number of neurons.
+    pub fn neurons(&self) -> usize {
+        self.slopes.iter().map(Vec::len).sum()
+    }
+
+    /// Every summand of every affine node.
+    pub fn terms(&self) -> impl Iterator<Item = &Term> {
+        self.graph.nodes.iter().flat_map(|node| match &node.op {
+            SlopeOp::Affine { terms } => terms.as_slice(),
+            SlopeOp::Input | SlopeOp::Neurons { .. } => &[],
+        })
+    }
+
+    /// Multiply–adds of one pass with one column, slopes aside.
+    pub fn multiply_adds(&self) -> usize {
+        self.terms().map(|term| term.map.nonzeros()).fold(0, usize::saturating_add)
+    }
+
+    /// The largest number of layers of neurons on a path to each node, indexed by node: the *depth* in which the certificate's repair is
+    /// graded.
+    pub fn depths(&self) -> Vec<usize> {
+        let mut depths: Vec<usize> = vec![0; self.graph.nodes.len()];
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            let before = node.op.parents().map(|parent| depths[parent.index()]).max().unwrap_or(0);
+            depths[index] = before + usize::from(matches!(node.op, SlopeOp::Neurons { .. }));
+        }
+        depths
+    }
+
+    /// The slopes at the inputs whose `values` these are, in ordinary floating point, one n × k matrix per layer; at a kink, those on
+    /// the right.
+    pub fn slopes_at(&self, values: &Values) -> Vec<Matrix> {
+        let of = |origin: Origin<'_>| match origin {
+            Origin::Activation(activation, parent) => {
+                let h = values.of(parent);
+                Matrix::from_fn(h.rows(), h.cols(), |i, j| activation.derivative(i, h.at(i, j)))
+            }
+            Origin::Combination { combination, arguments, moving } => {
+                let [p, q] = arguments.map(|argument| values.of(argument));
+                Matrix::from_fn(p.rows(), p.cols(), |i, j| {
+                    let partials = combination.derivatives([p.at(i, j), q.at(i, j)]);
+                    partials.iter().zip(arguments).filter(|(_, argument)| *argument == moving).map(|(d, _)| d).sum()
+                })
+            }
+        };
+        self.origins().map(of).collect()
+    }
+}
+
+/// As wide as a semidefinite proof needs it.
+fn widened(slope: &Slope) -> Slope {
+    let more = 0.5 * (LEAST_WIDTH - (slope.upper - slope.lower));
+    match more > 0.0 && !slope.is_fixed() {
+        true => Slope::new(slope.lower - more, slope.upper + more),
+        false => *slope,
+    }
+}
+
+impl Graph {
+    fn of(network: &Network) -> Self {
+        let mut nodes = Vec::with_capacity(network.nodes().len());
+        let mut layers = Vec::new();
+        // where every node of the network stands here
+        let mut images: Vec<NodeId> = Vec::with_capacity(network.nodes().len());
+        for (index, node) in network.nodes().iter().enumerate() {
+            let len = node.len;
+            let mut push = |op: SlopeOp| {
+                nodes.push(SlopeNode { len, op });
+                NodeId(nodes.len() - 1)
+            };
+            let image = match &node.op {
+                Op::Input => push(SlopeOp::Input),
+                Op::Affine { terms, .. } => {
+                    let moved = |t: &Term| Term { parent: images[t.parent.index()], map: t.map.clone() };
+                    push(SlopeOp::Affine { terms: terms.iter().map(moved).collect() })
+                }
+                Op::Activate { .. } | Op::Combine { .. } => {
+                    let own = node.op.moving().map(|parent| {
+                        let id = push(SlopeOp::Neurons { parent: images[parent.index()] });
+                        layers.push((id, Layer { node: NodeId(index), moving: parent }));
+                        id
+                    });
+                    match own.collect::<Vec<_>>().as_slice() {
+                        [single] => *single,
+                        several => {
+                            push(SlopeOp::Affine { terms: several.iter().map(|id| Term::identity(*id, len)).collect() })
+                        }
+                    }
+                }
+            };
+            images.push(image);
+        }
+        Self { nodes, output: images[network.output().index()], layers }
+    }
+
+    fn slopes_everywhere(&self, network: &Network) -> Result<Vec<Vec<Slope>>, PlaceError> {
+        let of = |(_, layer): &(NodeId, Layer)| {
+            let node = network.node(layer.node);
+            let unbounded = || PlaceError::Unbounded { node: node.name.clone(), function: node.op.function() };
+            match &node.op {
+                Op::Activate { activation, .. } => Ok(activation.slopes(node.len)),
+                Op::Combine { .. } | Op::Input | Op::Affine { .. } => Err(unbounded()),
+            }
+        };
+        self.layers.iter().map(of).collect()
+    }
+}

@@ -1,0 +1,52 @@
+//! The folders of this crate use only those before them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the base up: `docs/architecture.md` says what each is.
+const ORDER: [&str; 11] =
+    ["matrix", "sparse", "random", "rounding", "function", "network", "problem", "place", "slopes", "form", "proof"];
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// The modules of the crate that a source names, outside comments and tests.
+fn used(source: &str) -> Vec<String> {
+    let code = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let names = lines.flat_map(|line| line.split("crate::").skip(1).map(str::to_owned).collect::<Vec<_>>());
+    names.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn a_folder_uses_a_later_one() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let place = |module: &str| ORDER.iter().position(|name| *name == module);
+    let (mut wrong, mut arrows) = (Vec::new(), 0);
+    for path in sources(&root) {
+        let inside = path.strip_prefix(&root).expect("inside");
+        let own = inside.components().next().expect("a name").as_os_str().to_string_lossy();
+        let own = own.trim_end_matches(".rs");
+        let Some(at) = place(own) else { continue }; // lib.rs
+        for module in used(&fs::read_to_string(&path).expect("a source")) {
+            arrows += 1;
+            match place(&module) {
+                Some(other) if other <= at => {}
+                _ => wrong.push(format!("{}: {module}", inside.display())),
+            }
+        }
+    }
+    assert!(arrows > 50, "{arrows} arrows are found");
+    assert!(wrong.is_empty(), "arrows that point back:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_file_is_longer_than_600_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for path in sources(&root) {
+        let lines = fs::read_to_string(&path).expect("a source").lines().count();
+        assert!(lines <= 600, "{} has {lines} lines", path.display());
+    }
+}

@@ -1,0 +1,173 @@
+//! The formal constant: branch and bound on slopes, with the relaxation as the bound.
+//!
+//! The formal constant is attained at a pattern of slopes, each at an end of its interval ([`crate::proof::tree`]). A search
+//! splits the patterns by the slope of one neuron after the other; a neuron that is fixed is linear, so that a case is a vector
+//! network like any other and its relaxation is solved from the point of the case above. A case whose certified bound is no
+//! more than the best pattern known is closed; the closed cases together are the proof. Open cases are bounded by their own
+//! relaxations when a search is stopped.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `case.rs` | one case, whatever its relaxation |
+//! | `vectors.rs` | a case as a vector network: ascent, certificate, or the neuron to split by |
+//! | `signs/` | a case of one hidden layer as a program over signs, with cuts |
+
+mod case;
+mod signs;
+mod vectors;
+
+use super::engine::{Engine, Expert, Found, Progress, TARGET, Verdict, Work};
+use super::tree::{Open, State, Tree};
+use super::{Checkpoint, Searcher};
+use crate::bound::BoundError;
+use crate::dual::Recovery;
+use crate::lower::GradientBound;
+use crate::options::Options;
+use crate::place::Twins;
+use crate::proof::{Certificate, Proof};
+use crate::relaxation::VectorNetwork;
+use crate::report::{Bound, Method, Stop};
+use crate::slopes::SlopeNetwork;
+use case::{Problem, Relaxed, Start};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+/// Open cases up to which each gets the best bound it can have when a search is stopped; more are bounded by the largest of
+/// their values, and this much more.
+const FEW: usize = 32;
+const NEAR: f64 = 1e-4;
+
+/// The bound with what cuts alone add to it.
+pub(super) fn cut(searcher: &Searcher<'_>, bound: Bound) -> Result<Bound, BoundError> {
+    improve(searcher, bound, false, None)
+}
+
+/// The bound with what a search adds to it.
+pub(super) fn search(
+    searcher: &Searcher<'_>,
+    bound: Bound,
+    checkpoint: Option<&mut Checkpoint>,
+) -> Result<Bound, BoundError> {
+    improve(searcher, bound, true, checkpoint)
+}
+
+fn improve(
+    searcher: &Searcher<'_>,
+    mut bound: Bound,
+    splits: bool,
+    checkpoint: Option<&mut Checkpoint>,
+) -> Result<Bound, BoundError> {
+    let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
+    let norm = options.norm;
+    let best = searcher.best(&bound, true);
+    if bound.upper() <= best.lower * (1.0 + options.tol) || bound.upper() == 0.0 {
+        return Ok(bound);
+    }
+    let functional = bound.functional.clone();
+    let layer = Problem::layer(network, norm, &functional);
+    if layer.is_none() && !splits {
+        return Err(BoundError::Cuts { output: functional.to_string() });
+    }
+    let whole = VectorNetwork::new(network, norm);
+    let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
+    let gradient = GradientBound::new(network, norm);
+    let problem =
+        Problem { norm, functional: functional.clone(), recovery: &recovery, seed: options.seed, splits, layer };
+
+    // the network itself
+    let origin = problem.origin(&whole, bound.rank, turn.index as u64);
+    let Some(root) = Relaxed::new(&problem, network).converge(&origin) else { return Ok(bound) };
+    let Verdict::Open(knife, certificate) = root.verdict else { return Ok(bound) };
+    let origin = Arc::new(root.kept);
+    let open = Open { value: root.value, knife, certificate, kept: Some(Arc::clone(&origin)) };
+    let room = options.memory_limit / 4 / origin.bytes().max(1);
+    let mut progress = Progress::new(Tree::new(network, Twins::none(), open), best, room);
+    progress.sweeps = root.sweeps;
+    let mut cases = Cases { problem: &problem, origin };
+    let engine = Engine {
+        network,
+        functional: &functional,
+        options,
+        observer: searcher.question.observer,
+        gradient: &gradient,
+        index: turn.index,
+        deadline: turn.deadline,
+        most: options.case_limit,
+    };
+    let stop = match splits {
+        true => searcher.run((&engine, &mut cases), &mut progress, checkpoint)?,
+        false => bound.stop,
+    };
+    if stop != Stop::Converged || !splits {
+        cases.bound_open(options, &mut progress);
+    }
+    bound.iterations += progress.sweeps;
+    bound.stop = stop;
+    let (count, proved) = (progress.tree.len(), progress.tree.closed());
+    let better = progress.tree.certificate().filter(|certificate| certificate.upper() < bound.upper());
+    bound.method = match better.as_ref().map(Certificate::proof) {
+        Some(Proof::Signs(proof)) => Method::Cuts { cuts: proof.cuts.len() },
+        None if !splits => bound.method,
+        Some(_) | None => Method::BranchAndBound { cases: count, proved },
+    };
+    bound.certificate = better.unwrap_or(bound.certificate);
+    searcher.add_pattern(&mut bound, &gradient, progress.best);
+    Ok(bound)
+}
+
+/// Bounds cases by their relaxations.
+struct Cases<'a> {
+    problem: &'a Problem<'a>,
+    /// The solution of the whole.
+    origin: Arc<Start>,
+}
+
+impl Expert for Cases<'_> {
+    type Kept = Start;
+    const ROUND: usize = 8;
+    const ENDS_LATE: bool = true;
+
+    fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
+        Relaxed::new(self.problem, local).solve(above.kept.as_ref().unwrap_or(&self.origin), work.target)
+    }
+
+    fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
+        let relaxed = Relaxed::new(self.problem, local);
+        relaxed.bound(&relaxed.converge(open.kept.as_ref()?)?.kept, lower)
+    }
+}
+
+impl Cases<'_> {
+    /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound: where there are
+    /// many, a bound near the largest of them will do, which costs no more than solving them did.
+    fn bound_open(&self, options: &Options, progress: &mut Progress<Start>) {
+        let open = progress.tree.all_open();
+        let tree = &progress.tree;
+        let (highest, target) = (progress.highest(), progress.target(options.tol));
+        let near = (open.len() > FEW && highest.is_finite()).then_some((highest * (1.0 + NEAR)).max(target));
+        let bounded: Vec<(usize, Certificate)> = open
+            .par_iter()
+            .filter_map(|&id| {
+                let start = tree.open(id)?.kept.as_ref().unwrap_or(&self.origin);
+                let network = tree.network(tree.place(id)?)?;
+                let relaxed = Relaxed::new(self.problem, &network);
+                if let Some(Verdict::Closed(case)) = near.and_then(|near| Some(relaxed.solve(start, near)?.verdict)) {
+                    return Some((id, *case));
+                }
+                let solved = relaxed.converge(start)?;
+                let own = (solved.value * (1.0 + TARGET * options.tol)).max(target);
+                let bounded = relaxed.bound(&solved.kept, own);
+                if bounded.as_ref().is_some_and(|case| near.is_none_or(|near| case.upper() <= near.max(own))) {
+                    return Some((id, bounded?));
+                }
+                // an ascent that ended in a bad place: once more, from the solution of the whole
+                let again = relaxed.converge(&self.origin).and_then(|solved| relaxed.bound(&solved.kept, own));
+                let best = bounded.into_iter().chain(again).min_by(|a, b| a.upper().total_cmp(&b.upper()));
+                Some((id, best?))
+            })
+            .collect();
+        for (id, case) in bounded {
+            progress.tree.set(id, State::Closed(Box::new(case)));
+        }
+    }
+}
