@@ -1,7 +1,7 @@
 //! A ResNet-18 for images of 32 × 32 pixels with random weights, as PyTorch writes it to ONNX for inference: batch
 //! normalisation is folded into the convolutions.
 
-#[path = "../../crates/geolip/src/onnx/proto.rs"]
+#[path = "../../crates/geolip/src/import/onnx/proto.rs"]
 #[allow(dead_code, reason = "the messages of ONNX files, of which a writer needs a part")]
 mod proto;
 

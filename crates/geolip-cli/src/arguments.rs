@@ -319,6 +319,7 @@ pub struct CompareArguments {
     pub json: bool,
 }
 
+#[cfg(feature = "compare")]
 impl CompareArguments {
     /// What the library is asked for.
     pub fn question(&self) -> Result<Options, QuestionError> {

@@ -6,9 +6,9 @@ use crate::files::{Named, described};
 use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::{interrupt, numbers, ports, table};
-use geolip::baseline::{Comparison, Estimate, Method, Row, compare};
 use geolip::import::{Imported, load};
 use geolip::{BoundError, Functional, Outputs, json, text};
+use geolip_compare::{Comparison, Estimate, Method, Row, compare};
 use std::path::Path;
 
 /// Runs the command.
@@ -26,7 +26,7 @@ pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     match arguments.json {
         true => {
             let network = json::network(Some(&path.display().to_string()), &imported);
-            let mut value = json::comparison(network, &comparison);
+            let mut value = geolip_compare::json::comparison(network, &comparison);
             value["files"] = files;
             print_json(&value);
         }

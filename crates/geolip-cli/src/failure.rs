@@ -11,6 +11,7 @@
 
 use crate::arguments::QuestionError;
 use crate::files::Clash;
+#[cfg(feature = "compare")]
 use crate::interrupt;
 use crate::radius::RadiusFailure;
 use crate::region::RegionChoiceError;
@@ -53,6 +54,10 @@ pub enum Failure {
     Results(#[from] ResultsError),
     #[error(transparent)]
     Unwritten(#[from] Unwritten),
+    #[cfg(not(feature = "compare"))]
+    #[error("this build of geolip has no 'compare'; build geolip-cli with its default features")]
+    NoCompare,
+    #[cfg(feature = "compare")]
     #[error("interrupted before anything was certified")]
     Interrupted,
 }
@@ -97,8 +102,11 @@ impl Failure {
             Self::Results(ResultsError::Busy { .. })
             | Self::Bound(BoundError::Checkpoint(ResultsError::Busy { .. })) => 5,
             Self::Unwritten(_) => 4,
+            #[cfg(feature = "compare")]
             Self::Interrupted => interrupt::CODE,
             Self::Rejected(_) | Self::Bound(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) => 1,
+            #[cfg(not(feature = "compare"))]
+            Self::NoCompare => 2,
             Self::Import(_)
             | Self::Question(_)
             | Self::Bound(_)

@@ -6,6 +6,7 @@ mod arguments;
 mod attained;
 mod bound;
 mod check;
+#[cfg(feature = "compare")]
 mod compare;
 mod export;
 mod failure;
@@ -36,7 +37,10 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Bound(arguments) => bound::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        #[cfg(feature = "compare")]
         Command::Compare(arguments) => compare::run(&arguments),
+        #[cfg(not(feature = "compare"))]
+        Command::Compare(_) => Err(failure::Failure::NoCompare),
         Command::Radius(arguments) => radius::run(&arguments),
         Command::Info(arguments) => info::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -3,7 +3,6 @@
 use crate::network::Network;
 use crate::options::Choices;
 use crate::{engine, error};
-use geolip::{baseline, json};
 use pyo3::prelude::*;
 
 /// Every method on one question, as `geolip compare --json` prints it; each method also has its `title` in words.
@@ -18,9 +17,9 @@ pub fn compare(
     let options = choices.options(py)?;
     let (imported, summary) = (network.get().imported(), network.get().summary());
     let comparison =
-        engine::watched(py, progress, move |observer| baseline::compare(&imported.network, &options, observer))?;
+        engine::watched(py, progress, move |observer| geolip_compare::compare(&imported.network, &options, observer))?;
     let comparison = comparison.map_err(|e| error::bound(py, &e))?;
-    let mut value = json::comparison(summary, &comparison);
+    let mut value = geolip_compare::json::comparison(summary, &comparison);
     let rows = value["methods"].as_array_mut().into_iter().flatten().zip(&comparison.rows);
     for (described, row) in rows {
         described["title"] = row.method.to_string().into();

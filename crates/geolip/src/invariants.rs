@@ -1,53 +1,10 @@
 //! What has to hold of every result whatever found it. A result that breaks it is never given out: something that is trusted is
 //! wrong then, and nobody can say what else of it is.
 
-use crate::bound::BoundError;
+use crate::error::{BoundError, Broken};
 use crate::place::Region;
 use crate::report::{Bound, Report};
 use crate::slopes::SlopeNetwork;
-
-/// How a result contradicts itself.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Broken {
-    /// Something attained exceeds what is proved to be the most.
-    #[error("{what} is {lower:e}, more than the upper bound {upper:e}")]
-    Exceeds {
-        /// Which bound from below.
-        what: &'static str,
-        /// The bound from below.
-        lower: f64,
-        /// The bound from above.
-        upper: f64,
-    },
-    /// A bound is negative, infinite, or not a number.
-    #[error("{what} is {value}")]
-    Value {
-        /// Which number.
-        what: &'static str,
-        /// The number.
-        value: f64,
-    },
-    /// The input of a lower bound is none.
-    #[error("the input of the lower bound holds {value} at {index}")]
-    Input {
-        /// Where.
-        index: usize,
-        /// The number.
-        value: f64,
-    },
-    /// The input of a lower bound has another length than those of the network.
-    #[error("the input of the lower bound has {given} numbers, the network {inputs}")]
-    Inputs {
-        /// How many it has.
-        given: usize,
-        /// How many the network has.
-        inputs: usize,
-    },
-    /// The input of a lower bound lies outside the region that was asked about.
-    #[error("the input of the lower bound is not inside the region")]
-    Outside,
-}
 
 /// The report, if every bound of it is consistent.
 ///

@@ -55,7 +55,7 @@
 //! | [`words`] | what certificates claim, in words and in full |
 //! | [`text`] | names and paths, made safe to print |
 //! | [`files`], [`results`] | files written whole or not at all; files of results that are gone on with |
-//! | [`baseline`] | what one compares with: every other method on the same question |
+//! | [`spectral`] | the largest singular value of a linear map, bounded from above |
 //! | [`matrix`], [`sparse`] | dense matrices and the one product; sparse matrices |
 //!
 //! What is in the crate `geolip_check` stands here under the same names. How bounds are found (the ascent, multipliers, searches,
@@ -63,22 +63,20 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod baseline;
 mod bound;
 #[doc(hidden)]
 pub mod dual;
+mod error;
 pub mod files;
 mod guarantee;
+mod hinges;
 pub mod import;
-mod inputs;
 mod invariants;
 pub mod json;
 mod local;
 #[doc(hidden)]
 pub mod lower;
 mod observer;
-#[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
-mod onnx;
 pub mod options;
 #[doc(hidden)]
 pub mod relaxation;
@@ -87,20 +85,22 @@ pub mod results;
 pub mod samples;
 mod search;
 mod solve;
-mod spectral;
+pub mod spectral;
 pub mod text;
-mod weights;
+mod threads;
+mod upper;
 pub mod words;
 
-pub use bound::{BoundError, bound};
+pub use bound::bound;
+pub use error::{BoundError, Broken};
 #[doc(no_inline)]
 pub use geolip_check::{Matrix, Network, form, function, matrix, network, place, proof, rounding, slopes, sparse};
 use geolip_check::{problem, random};
-pub use invariants::Broken;
-pub use local::radius::{CertifiedRadius, RadiusError, RadiusOptions, SampleRadius, certified_radii, certified_radius};
+pub use local::radius::{CertifiedRadius, RadiusError, SampleRadius, certified_radii, certified_radius};
 pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
-pub use options::{Options, OptionsError};
+pub use options::{Options, OptionsError, RadiusOptions};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
 pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};
+pub use threads::on_threads;

@@ -48,6 +48,7 @@ impl fmt::Display for Stop {
 
 /// How an upper bound was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Method {
     /// The semidefinite relaxation.
     Relaxation,

@@ -27,7 +27,7 @@ const MARGINS: [f64; 6] = [1e-12, 1e-10, 1e-8, 1e-6, 1e-4, 1e-2];
 /// **Claim.** With G the Gram matrix on the shorter side, ‖A‖₂² = ‖G‖₂, and for symmetric S, ‖S‖₂ = √‖S²‖₂ ≤ ‖S²‖_F^½.
 /// **Rounding.** A computed square is entrywise within γ_{n+2}|S||S| of S², so ‖S²‖₂ ≤ ‖computed‖₂ + γ_{n+2}‖S‖_F²;
 /// likewise for G. Scalars are inflated by 10⁻¹² a step. Scaling is by powers of two, and exact.
-pub(crate) fn roughly(map: &LinearMap) -> f64 {
+pub fn roughly(map: &LinearMap) -> f64 {
     match map {
         LinearMap::Identity(_) => 1.0,
         LinearMap::Scale(s) => s.iter().fold(0.0, |most, v| most.max(v.abs())),
@@ -42,10 +42,10 @@ pub(crate) fn roughly(map: &LinearMap) -> f64 {
 /// [`roughly`]. Infinite where A holds numbers too large to compute with.
 ///
 /// **Claim.** τI − G ⪰ 0 with G = AAᵀ or AᵀA is proved by a factorisation that runs to completion
-/// (`certificate/cholesky.rs`; Rump, BIT 2006), so ‖A‖₂² = ‖G‖₂ ≤ τ. An estimate of ‖G‖₂ by Lanczos' iteration only
+/// ([`crate::form::elimination`]; Rump, BIT 2006), so ‖A‖₂² = ‖G‖₂ ≤ τ. An estimate of ‖G‖₂ by Lanczos' iteration only
 /// suggests τ. **Rounding.** A computed entry of G is within γ_{n+2}(|A||Aᵀ|)ᵢⱼ of the exact one; the row sums of these
 /// errors, inflated by 10⁻⁶, are taken off the diagonal.
-pub(crate) fn tightly(map: &LinearMap) -> f64 {
+pub fn tightly(map: &LinearMap) -> f64 {
     let proved = match map {
         LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Gather(_) => None,
         LinearMap::Dense(w) if w.rows().min(w.cols()) <= LARGEST_GRAM => prove(&Gram::of_dense(w)),
@@ -57,7 +57,7 @@ pub(crate) fn tightly(map: &LinearMap) -> f64 {
 }
 
 /// Whether [`tightly`] is no better than [`roughly`], and that not exact.
-pub(crate) fn is_too_large(map: &LinearMap) -> bool {
+pub fn is_too_large(map: &LinearMap) -> bool {
     match map {
         LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Gather(_) => false,
         LinearMap::Dense(_) | LinearMap::Convolution(_) => map.rows().min(map.cols()) > LARGEST_GRAM,

@@ -6,30 +6,15 @@ mod support;
 use geolip::network::{Activation, LinearMap, NetworkBuilder};
 use geolip::proof::check_file;
 use geolip::results::ResultsError;
-use geolip::{BoundError, Event, Network, Observer, Options, Outputs, Report, bound};
+use geolip::{BoundError, Network, Options, Outputs, Report, bound};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use support::patience::Patience;
 use support::random;
-
-/// Stops after so many rounds of a search.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn event(&self, event: Event) {
-        if matches!(event, Event::Searched { .. }) {
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-}
 
 /// A fully connected network of ReLUs of these widths.
 fn connected(widths: &[usize], seed: u64) -> Network {
@@ -59,9 +44,9 @@ impl Search {
         let network = connected(&[5, 8, 8, 2], 11);
         let path = std::env::temp_dir().join(format!("geolip-checkpoint-{name}-{}", std::process::id()));
         let _ = fs::remove_file(&path);
-        let whole = bound(&network, &Self::options(None), &Patience(AtomicUsize::new(1000))).expect("bounded");
+        let whole = bound(&network, &Self::options(None), &Patience::of(1000)).expect("bounded");
         assert!(whole.is_exact(&whole.bounds[0]));
-        let patience = Patience(AtomicUsize::new(2));
+        let patience = Patience::of(2);
         let part = bound(&network, &Self::options(Some(&path)), &patience).expect("bounded");
         assert!(!part.is_exact(&part.bounds[0]), "it was interrupted");
         let bytes = fs::read(&path).expect("a checkpoint");
@@ -82,7 +67,7 @@ impl Search {
     /// Whether a checkpoint is gone on with, to the same bound; else it is as it was.
     fn goes_on(&self, bytes: &[u8]) -> bool {
         fs::write(&self.path, bytes).expect("writable");
-        match bound(&self.network, &Self::options(Some(&self.path)), &Patience(AtomicUsize::new(1000))) {
+        match bound(&self.network, &Self::options(Some(&self.path)), &Patience::of(1000)) {
             Ok(report) => {
                 let (found, truth) = (report.upper(), self.whole.upper());
                 assert!((found / truth - 1.0).abs() < 2e-6, "{found} for {truth}");

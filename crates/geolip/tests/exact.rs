@@ -2,15 +2,14 @@
 
 mod support;
 
-use geolip::baseline::exhaustive;
 use geolip::import::{ImportOptions, load};
-use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
+use geolip::network::{Activation, Network};
 use geolip::proof::{Branch, CertificateFile, Proof, SignProof, check_file};
-use geolip::{BoundError, Event, InputNorm, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
+use geolip::{BoundError, InputNorm, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{brute_force, config, network, random};
+use support::patience::Patience;
+use support::{brute_force, config, connected, network};
 
 const TOL: f64 = 1e-9;
 
@@ -23,38 +22,9 @@ fn any_norm() -> impl Strategy<Value = InputNorm> {
     prop_oneof![4 => Just(InputNorm::Linf), 4 => Just(InputNorm::L2), 1 => (2.0..6.0_f64).prop_map(p)]
 }
 
-/// A fully connected network of these widths; `sign` 0 leaves the weights their signs, 1 makes them positive.
-fn connected(widths: &[usize], activation: &Activation, positive: bool, seed: u64) -> Network {
-    let mut b = NetworkBuilder::new(widths[0]).expect("inputs");
-    let mut at = b.input();
-    for (layer, pair) in widths.windows(2).enumerate() {
-        let w = random(pair[1], pair[0], seed + layer as u64);
-        let w = if positive { w.abs() } else { w };
-        at = b.affine("affine", vec![(at, LinearMap::Dense(w))], None).expect("shapes");
-        if layer + 2 < widths.len() {
-            at = b.activate("activation", at, activation.clone()).expect("activation");
-        }
-    }
-    b.finish(at)
-}
-
 fn model(name: &str) -> Network {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models").join(name);
     load(&path, &ImportOptions::default()).expect("the model is there").network
-}
-
-fn assert_agrees(network: &Network, report: &Report) -> Result<(), TestCaseError> {
-    for bound in &report.bounds {
-        let fgl = exhaustive(&support::everywhere(network), report.norm, &bound.functional).expect("few neurons");
-        prop_assert!(fgl.below <= bound.upper(), "{:e} below {:e}", bound.upper(), fgl.below);
-        prop_assert!(bound.pattern_lower <= fgl.above, "{:e} above {:e}", bound.pattern_lower, fgl.above);
-        prop_assert!(report.is_exact(bound), "{}: gap {:e} ({:?})", bound.functional, bound.gap(), bound.stop);
-        prop_assert!(bound.upper() <= fgl.above * (1.0 + TOL) + f64::MIN_POSITIVE);
-    }
-    let checked = check_file(network, &report.certificate_file(network));
-    let made: Vec<_> = report.bounds.iter().map(|b| b.certificate.clone()).collect();
-    prop_assert!(checked.as_ref() == Ok(&made), "{:?}", checked.err());
-    Ok(())
 }
 
 proptest! {
@@ -72,20 +42,6 @@ proptest! {
         }
         let checked = check_file(&network, &report.certificate_file(&network));
         prop_assert!(checked.is_ok(), "{:?}", checked.err());
-    }
-
-    /// One and two hidden layers of at most 16 neurons, positive and mixed weights.
-    #[test]
-    fn exact_bounds_are_the_exhaustive_fgl(
-        widths in prop_oneof![(1..7_usize, 1..17_usize).prop_map(|(n, a)| vec![n, a, 2]),
-                              (1..7_usize, 1..9_usize, 1..9_usize).prop_map(|(n, a, b)| vec![n, a, b, 2])],
-        activation in prop_oneof![3 => Just(Activation::Relu), 1 => Just(Activation::LeakyRelu { slope: -0.3 }),
-                                  1 => Just(Activation::Abs)],
-        positive in any::<bool>(), norm in any_norm(), seed in any::<u32>(),
-    ) {
-        let network = connected(&widths, &activation, positive, u64::from(seed));
-        let report = bound(&network, &options(norm), &Silent).expect("bounded");
-        assert_agrees(&network, &report)?;
     }
 
     /// The same bytes, whatever the number of threads.
@@ -182,21 +138,6 @@ fn cuts_where_there_are_none_are_refused() {
     assert!(matches!(refused, Err(BoundError::Cuts { .. })), "{refused:?}");
 }
 
-/// Stops after so many rounds of the search.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn event(&self, event: Event) {
-        if matches!(event, Event::Searched { .. }) {
-            self.0.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
-}
-
 /// Where a test keeps its checkpoint.
 fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("geolip-exact-{name}-{}", std::process::id()));
@@ -214,7 +155,7 @@ fn an_interrupted_search_is_valid_and_goes_on_from_its_checkpoint() {
     assert!(whole.is_exact(&whole.bounds[0]));
     let mut uppers = Vec::new();
     loop {
-        let report = bound(&network, &ask(Some(path.clone())), &Patience(AtomicUsize::new(3))).expect("bounded");
+        let report = bound(&network, &ask(Some(path.clone())), &Patience::of(3)).expect("bounded");
         let found = &report.bounds[0];
         assert!(found.pattern_lower <= whole.bounds[0].upper() && whole.bounds[0].pattern_lower <= found.upper());
         assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
@@ -249,7 +190,7 @@ fn a_search_with_cuts_goes_on_from_its_checkpoint() {
     let folder = folder("cuts");
     let checkpoint = Some(folder.join("checkpoint"));
     let ask = Options { exact: true, checkpoint, outputs: Outputs::One(6), ..Options::default() };
-    let first = bound(&network, &ask, &Patience(AtomicUsize::new(2))).expect("bounded");
+    let first = bound(&network, &ask, &Patience::of(2)).expect("bounded");
     assert_eq!(first.bounds[0].stop, Stop::Interrupted);
     let second = bound(&network, &ask, &Silent).expect("bounded");
     assert!(second.is_exact(&second.bounds[0]) && second.upper() < first.upper());

@@ -7,11 +7,11 @@ use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
 use geolip::place::{Region, RegionNorm};
 use geolip::proof::{Branch, Proof, check_file};
 use geolip::slopes::SlopeNetwork;
-use geolip::{BoundError, Event, InputNorm, Observer, Options, Outputs, Report, Silent, Stop, bound};
+use geolip::{BoundError, InputNorm, Options, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+use support::patience::Patience;
 use support::{brute_force_in, config, random};
 
 const TOL: f64 = 1e-6;
@@ -31,21 +31,6 @@ fn connected(widths: &[usize], seed: u64) -> Network {
         }
     }
     b.finish(at)
-}
-
-/// Stops after so many rounds of a search.
-struct Patience(AtomicUsize);
-
-impl Observer for Patience {
-    fn event(&self, event: Event) {
-        if matches!(event, Event::Searched { .. }) {
-            let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        }
-    }
-
-    fn cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == 0
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -161,7 +146,7 @@ proptest! {
         let mut uppers = Vec::new();
         loop {
             let rounds = 1 + uppers.len() / 4;
-            let part = bound(&network, &ask(Some(path.clone())), &Patience(AtomicUsize::new(rounds))).expect("bounded");
+            let part = bound(&network, &ask(Some(path.clone())), &Patience::of(rounds)).expect("bounded");
             check(&network, &part);
             uppers.push(part.upper());
             if part.bounds[0].stop != Stop::Interrupted {
@@ -190,7 +175,7 @@ fn a_checkpoint_of_another_region_or_way_is_taken() {
         checkpoint: Some(path.clone()),
         ..options(InputNorm::Linf, region, exact, splits)
     };
-    let patience = Patience(AtomicUsize::new(1));
+    let patience = Patience::of(1);
     bound(&network, &ask(region(Where::Box, 2), false, true), &patience).expect("bounded");
     let refused = |options: Options| matches!(bound(&network, &options, &Silent), Err(BoundError::Checkpoint(_)));
     assert!(refused(ask(region(Where::Ball, 2), false, true)));

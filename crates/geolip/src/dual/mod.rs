@@ -2,18 +2,18 @@
 //!
 //! At an optimum of the vector network the dual multipliers come for nothing (`multipliers.rs`); away from it they are
 //! feasible only up to the ascent's error (how far from that, `modes.rs` estimates), and a graded shrinking repairs them
-//! (`tilt.rs`, for random tests `random.rs`). How they are then
+//! (`tilt.rs`, for random tests `margin.rs`). How they are then
 //! proved depends on the network's size (`form.rs`). What results is a proposal:
 //! only [`crate::proof::check()`] turns it into a bound.
 
 mod form;
+mod margin;
 mod modes;
 mod multipliers;
-mod random;
 mod tilt;
 
 pub use form::{Budget, Form};
+pub(crate) use margin::RandomRepair;
 pub(crate) use modes::Remembered;
 pub use multipliers::Recovery;
-pub(crate) use random::RandomRepair;
 pub use tilt::{Repair, Repaired};

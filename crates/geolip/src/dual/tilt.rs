@@ -9,7 +9,7 @@ use crate::problem::{Functional, InputNorm};
 use crate::proof::{Claim, FormProof, Proof};
 use crate::slopes::SlopeNetwork;
 
-/// One problem's multipliers, to be repaired for a proof by elimination (for random tests, see `random.rs`).
+/// One problem's multipliers, to be repaired for a proof by elimination (for random tests, see `margin.rs`).
 #[derive(Clone, Debug)]
 pub struct Repair<'a> {
     form: &'a QuadraticForm<'a>,

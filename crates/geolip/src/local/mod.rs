@@ -6,7 +6,7 @@
 
 pub(crate) mod radius;
 
-use crate::bound::{self, BoundError};
+use crate::error::BoundError;
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::observer::{Event, Observer};
 use crate::options::Options;
@@ -16,6 +16,7 @@ use crate::proof::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
+use crate::upper;
 use std::time::Instant;
 
 /// Bounds every functional on the network's region.
@@ -39,7 +40,7 @@ pub(crate) fn solve(
     }
     let found = match open.as_slice() {
         [] => Vec::new(),
-        open => match bound::solve(network, options, open, observer, started) {
+        open => match upper::solve(network, options, open, observer, started) {
             // where no multipliers are accepted, intervals are what there is
             Err(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) if quick.iter().all(Option::is_some) => {
                 return Ok(quick.into_iter().flatten().collect());

@@ -1,11 +1,10 @@
 //! How far an input may move before its classification can change.
 
 use super::quick;
-use crate::bound;
 use crate::dual::Form;
 use crate::network::Network;
 use crate::observer::{Event, Observer, Silent};
-use crate::options::Options;
+use crate::options::{Options, RadiusOptions};
 use crate::place::enclosure::{Detail, Enclosure};
 use crate::place::{Region, RegionError, RegionNorm};
 use crate::problem::{Functional, InputNorm};
@@ -13,39 +12,11 @@ use crate::report::Bound;
 use crate::rounding::mul_up;
 use crate::samples::Sample;
 use crate::slopes::SlopeNetwork;
+use crate::upper;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
 use std::time::Instant;
-
-/// The options of [`certified_radius`].
-///
-/// | name | default | purpose | range |
-/// | --- | --- | --- | --- |
-/// | `norm` | ℓ∞ | the norm in which the input moves | ℓ∞, ℓ2 |
-/// | `clip` | none | the valid range of every input; perturbed inputs outside it do not count | LO ≤ HI |
-/// | `label` | the prediction | the output that has to stay the largest | an output |
-/// | `tol` | 0.01 | the relative width of the bracket at which the search ends | > 0 |
-/// | `relaxation` | yes | whether local Lipschitz constants are tried where linear bounds do not suffice | |
-#[derive(Clone, Debug, PartialEq)]
-pub struct RadiusOptions {
-    /// The norm in which the input moves.
-    pub norm: RegionNorm,
-    /// The valid range of every input.
-    pub clip: Option<(f64, f64)>,
-    /// The output that has to stay the largest; the largest one at the input if none is given.
-    pub label: Option<usize>,
-    /// The relative width of the bracket at which the search ends.
-    pub tol: f64,
-    /// Whether local Lipschitz constants are tried where linear bounds do not suffice.
-    pub relaxation: bool,
-}
-
-impl Default for RadiusOptions {
-    fn default() -> Self {
-        Self { norm: RegionNorm::Linf, clip: None, label: None, tol: 1e-2, relaxation: true }
-    }
-}
 
 /// Why there is no radius.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -363,7 +334,7 @@ impl Search<'_> {
             return false; // it would be tested at random
         }
         let observer: &dyn Observer = &Silent;
-        let found = bound::solve(local, &options, &[functional], observer, Instant::now());
+        let found = upper::solve(local, &options, &[functional], observer, Instant::now());
         found.is_ok_and(|bounds| bounds.iter().all(holds))
     }
 

@@ -36,6 +36,6 @@ pub use gradient::GradientBound;
 pub(crate) use gradient::pattern_inside;
 pub use portfolio::{Found, InputRules, InputSearch, Strategy, search_inputs};
 pub use realise::Realiser;
-pub(crate) use sample::sample_inputs;
+pub use sample::sample_inputs;
 pub use witness::Witness;
 pub(crate) use witness::witness_at;

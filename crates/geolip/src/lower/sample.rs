@@ -28,7 +28,7 @@ pub(super) fn run(search: &mut Search<'_>) {
 
 /// The steepest of `samples` random inputs for every functional, and how many were looked at before `stopped` said so:
 /// sampling alone, without steering or climbing.
-pub(crate) fn sample_inputs(
+pub fn sample_inputs(
     network: &SlopeNetwork,
     norm: InputNorm,
     exact: &GradientBound<'_>,

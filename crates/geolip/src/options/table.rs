@@ -1,12 +1,11 @@
 //! Every option, once: the command line's defaults and `--help` are made from this table, the Python package's signatures and
 //! documentation are compared with it by `python/tests/test_options.py`, and [the page](CHOICES) below is written from it.
 //!
-//! What a value of an option means is not said here: [`super::Options`], [`crate::RadiusOptions`] and
+//! What a value of an option means is not said here: [`super::Options`], [`super::RadiusOptions`] and
 //! [`crate::import::ImportOptions`] hold what was chosen.
 
-use super::Options;
 pub use super::choice::{Choice, Default, Kind};
-use crate::RadiusOptions;
+use super::{Options, RadiusOptions};
 use crate::proof::CheckOptions;
 use Kind::{Limit, Manner};
 

@@ -4,6 +4,7 @@
 //! also dropped when it points against the step just made (the gradient scheme of O'Donoghue and Candès, *Adaptive restart
 //! for accelerated gradient schemes*, 2015), with every neuron weighted by its share of the objective, ‖G_j‖‖h_j‖.
 
+use super::momentum::Momentum;
 use super::point::Point;
 use super::rows;
 use super::sweep::{Sweep, VectorNetwork};
@@ -29,8 +30,7 @@ pub struct Ascent<'a> {
 /// The progress of one problem.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
-    /// Nesterov's sequence t ← (1 + √(1 + 4t²))/2.
-    t: f64,
+    momentum: Momentum,
     /// The value of the last accepted sweep.
     value: f64,
     /// Whether the next sweep starts from the last iterate without momentum, and is accepted whatever it gives.
@@ -44,24 +44,23 @@ struct Pace {
 const NOISE: f64 = 1e-14;
 
 impl Pace {
-    const START: Self = Self { t: 1.0, value: 0.0, fresh: true, gains: [f64::INFINITY; 3], sweeps: 0 };
+    const START: Self =
+        Self { momentum: Momentum::START, value: 0.0, fresh: true, gains: [f64::INFINITY; 3], sweeps: 0 };
 
     /// Takes the value a sweep reached, and whether momentum pointed against the step; returns the momentum for the next
     /// sweep, or NaN to go back to the last iterate.
     fn advance(&mut self, value: f64, against: bool) -> f64 {
         self.sweeps += 1;
         if value < self.value * (1.0 - NOISE) && !self.fresh {
-            *self = Self { t: 1.0, fresh: true, ..*self };
+            *self = Self { momentum: Momentum::START, fresh: true, ..*self };
             return f64::NAN;
         }
         if against {
-            self.t = 1.0;
+            self.momentum = Momentum::START;
         }
         let gain = (value - self.value).abs() / value.abs().max(f64::MIN_POSITIVE);
-        let t = 0.5 * (1.0 + (1.0 + 4.0 * self.t * self.t).sqrt());
-        let momentum = (self.t - 1.0) / t;
-        *self = Self { t, value, fresh: false, gains: [gain, self.gains[0], self.gains[1]], sweeps: self.sweeps };
-        momentum
+        *self = Self { value, fresh: false, gains: [gain, self.gains[0], self.gains[1]], ..*self };
+        self.momentum.advance()
     }
 }
 

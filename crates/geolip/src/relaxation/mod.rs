@@ -15,6 +15,7 @@
 //! | `point.rs` | the variables (X, S) of many problems side by side |
 //! | `sweep.rs` | one forward and one backward pass: the block-coordinate maximiser |
 //! | `rows.rs` | the row operations inside a sweep, compiled for the usual k |
+//! | `momentum.rs` | how far a step is extrapolated |
 //! | `ascent.rs` | extrapolation, restarts, when to stop |
 //! | `pattern.rs` | hyperplane rounding and k = 1: activation patterns, lower bounds of the FGL |
 //! | `flips.rs` | local search over patterns: flips of single neurons and pairs |
@@ -23,12 +24,14 @@
 
 mod ascent;
 mod flips;
+mod momentum;
 mod pattern;
 mod point;
 mod rows;
 mod sweep;
 
 pub use ascent::Ascent;
+pub use momentum::Momentum;
 pub use pattern::{Pattern, PatternRules, search_patterns};
 
 pub use point::Point;

@@ -8,6 +8,6 @@
 mod files;
 mod rows;
 
-pub use crate::weights::Table;
+pub use crate::import::weights::Table;
 pub use files::{RegionFileError, load_box, load_rows, load_samples};
 pub use rows::{LabelColumn, Sample, SampleError, one_sample, samples};

@@ -37,11 +37,11 @@ mod tree;
 
 pub(crate) use checkpoint::Checkpoint;
 
-use crate::bound::BoundError;
+use crate::error::BoundError;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::observer::Observer;
 use crate::options::Options;
-use crate::problem::InputNorm;
+use crate::problem::{Functional, InputNorm};
 use crate::report::{Bound, Stop};
 use crate::slopes::SlopeNetwork;
 use engine::{Best, Engine, Expert, Progress};
@@ -126,6 +126,24 @@ impl<'a> Searcher<'a> {
             pattern: (bound.pattern.value >= reached || !formal).then(|| bound.pattern.clone()),
             witness: (!formal).then(|| bound.witness.clone()),
             formal,
+        }
+    }
+
+    /// The engine, for so many places at most.
+    fn engine<'b>(
+        &'b self,
+        (functional, gradient): (&'b Functional, &'b GradientBound<'b>),
+        most: usize,
+    ) -> Engine<'b> {
+        Engine {
+            network: self.network(),
+            functional,
+            options: self.options(),
+            observer: self.question.observer,
+            gradient,
+            index: self.turn.index,
+            deadline: self.turn.deadline,
+            most,
         }
     }
 

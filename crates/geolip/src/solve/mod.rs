@@ -1,7 +1,7 @@
 //! One batch of problems from random directions to checked certificates: ascent, repair, rank escalation, when to stop.
 
-mod elimination;
-mod random;
+mod eliminated;
+mod matrix_free;
 mod track;
 
 use crate::dual::{Budget, Form, Recovery, Repaired};
@@ -53,7 +53,7 @@ const FIRST_RANK_OF_CONVOLUTIONS: usize = 16;
 /// Features at most (see [`Context::last_rank`]).
 const LAST_RANK: usize = 64;
 /// The gap aimed at, as a fraction of the tolerance. A repair is first tried when the root of the value's relative gain per
-/// sweep is below [`CALM`] times that gap (see `elimination.rs`).
+/// sweep is below [`CALM`] times that gap (see `eliminated.rs`).
 const TARGET: f64 = 0.9;
 const CALM: f64 = 4.0;
 /// The gap that a random test aims at, likewise: what it proves is known beforehand.

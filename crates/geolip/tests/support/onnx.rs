@@ -1,7 +1,7 @@
 //! The parts of small ONNX models.
 
 /// The library's own messages of ONNX files, which it does not make public.
-#[path = "../../src/onnx/proto.rs"]
+#[path = "../../src/import/onnx/proto.rs"]
 pub mod proto;
 
 use proto::tensor_proto::DataType;

@@ -16,11 +16,11 @@ mod case;
 mod signs;
 mod vectors;
 
-use super::engine::{Engine, Expert, Found, Progress, TARGET, Verdict, Work};
+use super::engine::{Expert, Found, Progress, TARGET, Verdict, Work};
 use super::tree::{Open, State, Tree};
 use super::{Checkpoint, Searcher};
-use crate::bound::BoundError;
 use crate::dual::Recovery;
+use crate::error::BoundError;
 use crate::lower::GradientBound;
 use crate::options::Options;
 use crate::place::Twins;
@@ -84,16 +84,7 @@ fn improve(
     let mut progress = Progress::new(Tree::new(network, Twins::none(), open), best, room);
     progress.sweeps = root.sweeps;
     let mut cases = Cases { problem: &problem, origin };
-    let engine = Engine {
-        network,
-        functional: &functional,
-        options,
-        observer: searcher.question.observer,
-        gradient: &gradient,
-        index: turn.index,
-        deadline: turn.deadline,
-        most: options.case_limit,
-    };
+    let engine = searcher.engine((&functional, &gradient), options.case_limit);
     let stop = match splits {
         true => searcher.run((&engine, &mut cases), &mut progress, checkpoint)?,
         false => bound.stop,

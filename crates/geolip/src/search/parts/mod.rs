@@ -16,10 +16,10 @@
 mod costs;
 mod knife;
 
-use super::engine::{Best, Engine, Expert, Found, Progress, TARGET, Verdict, Work};
+use super::engine::{Best, Expert, Found, Progress, TARGET, Verdict, Work};
 use super::tree::{Open, Tree};
 use super::{Checkpoint, Searcher};
-use crate::bound::{self, BoundError};
+use crate::error::BoundError;
 use crate::local::by_patterns;
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::options::Options;
@@ -30,6 +30,7 @@ use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method};
 use crate::slopes::SlopeNetwork;
+use crate::upper;
 use costs::{Costs, Measured};
 use knife::Losses;
 use std::time::Instant;
@@ -54,7 +55,7 @@ pub(super) fn search(
     cuts: bool,
     checkpoint: Option<&mut Checkpoint>,
 ) -> Result<Bound, BoundError> {
-    let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
+    let (network, options) = (searcher.network(), searcher.options());
     let best = searcher.best(&bound, !cuts);
     let close = 1.0 + TARGET * options.tol;
     if bound.upper() <= best.lower * close || bound.upper() == 0.0 {
@@ -81,17 +82,8 @@ pub(super) fn search(
     };
     let twins = if cuts { Twins::new(network.network()) } else { Twins::none() };
     let mut progress = Progress::new(Tree::new(network, twins, open), best, usize::MAX);
-    let engine = Engine {
-        network,
-        functional: &functional,
-        options,
-        observer: searcher.question.observer,
-        gradient: &gradient,
-        index: turn.index,
-        deadline: turn.deadline,
-        // a tree of so many parts
-        most: options.case_limit.saturating_mul(2),
-    };
+    // a tree of so many parts
+    let engine = searcher.engine((&functional, &gradient), options.case_limit.saturating_mul(2));
     let stop = searcher.run((&engine, &mut parts), &mut progress, checkpoint)?;
     let (leaves, cases, proved) = (progress.tree.leaves(), progress.tree.len(), progress.tree.closed());
     let is_cut = progress.tree.is_cut();
@@ -181,7 +173,7 @@ impl Expert for Parts<'_> {
             let left = above.value / enough - 1.0;
             let tol = (PART_TOL * left).min(MOST_TOL).max(TARGET * self.options.tol);
             let options = Options { tol, sweep_limit: 400, time_limit: None, ..self.options.clone() };
-            if let Some(found) = bound::certificate(local, &options, self.functional) {
+            if let Some(found) = upper::certificate(local, &options, self.functional) {
                 gain = found.upper() / certificate.upper();
                 if found.upper() < certificate.upper() {
                     certificate = found;

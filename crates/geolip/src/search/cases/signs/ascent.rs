@@ -9,6 +9,7 @@ use super::cuts::{Cuts, Products};
 use crate::matrix::{Matrix, product};
 use crate::problem::InputNorm;
 use crate::random::gaussian;
+use crate::relaxation::Momentum;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -133,13 +134,13 @@ impl Objective {
     /// Sweeps until the value gains less than `gain`, relatively, in one; with momentum in ℓ∞.
     pub fn converge(&self, reduced: &Matrix, t: &mut Matrix, gain: f64, most: usize) -> (Swept, usize) {
         let mut ahead = t.clone();
-        let (mut pace, mut last, mut sweep) = (1.0_f64, f64::NEG_INFINITY, 0);
+        let (mut pace, mut last, mut sweep) = (Momentum::START, f64::NEG_INFINITY, 0);
         loop {
             sweep += 1;
             let before = t.clone();
             let swept = self.sweep(reduced, &mut ahead);
-            if swept.value < last && pace > 1.0 && sweep < most {
-                (pace, ahead) = (1.0, before);
+            if swept.value < last && !pace.is_fresh() && sweep < most {
+                (pace, ahead) = (Momentum::START, before);
                 continue;
             }
             *t = ahead.clone();
@@ -148,9 +149,7 @@ impl Objective {
             }
             last = swept.value;
             if self.norm == InputNorm::Linf {
-                let next = 0.5 * (1.0 + (1.0 + 4.0 * pace * pace).sqrt());
-                let momentum = (pace - 1.0) / next;
-                pace = next;
+                let momentum = pace.advance();
                 ahead.data_mut().iter_mut().zip(before.data()).for_each(|(a, b)| *a += momentum * (*a - b));
                 ahead.normalise_rows();
             }

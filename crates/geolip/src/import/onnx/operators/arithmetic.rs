@@ -1,0 +1,200 @@
+//! Add, Sub, Sum, Mean, Mul, Div and Neg: between constants, between a tensor and a constant, and sums of branches.
+//!
+//! Shapes combine by numpy's rules: constants are repeated while importing, tensors that depend on the input by a gather.
+
+use super::places::{Places, repeated};
+use crate::import::onnx::call::Call;
+use crate::import::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
+use crate::import::onnx::value::{Value, Variable};
+use crate::import::onnx::{NodeOutputs, Reason};
+use crate::network::{Combination, LinearMap, NodeId};
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Add,
+    Sub,
+    Mul,
+    Div,
+}
+
+pub(super) fn add(call: &mut Call<'_>) -> NodeOutputs {
+    sum(call, Operation::Add, 1.0)
+}
+
+pub(super) fn sub(call: &mut Call<'_>) -> NodeOutputs {
+    sum(call, Operation::Sub, -1.0)
+}
+
+/// a + sign·b
+fn sum(call: &mut Call<'_>, operation: Operation, sign: f64) -> NodeOutputs {
+    match (call.take(0)?, call.take(1)?) {
+        (Value::Constant(a), Value::Constant(b)) => fold(operation, &a, &b),
+        (a, b) => combination(call, vec![(a, 1.0), (b, sign)]),
+    }
+}
+
+/// The sum of any number of tensors.
+pub(super) fn sum_of_all(call: &mut Call<'_>) -> NodeOutputs {
+    let values = all(call, 1.0)?;
+    combination(call, values)
+}
+
+pub(super) fn mean(call: &mut Call<'_>) -> NodeOutputs {
+    let weight = 1.0 / call.inputs.len() as f64;
+    let values = all(call, weight)?;
+    combination(call, values)
+}
+
+/// Every input, with the same factor.
+fn all(call: &mut Call<'_>, factor: f64) -> Result<Vec<(Value, f64)>, Reason> {
+    (0..call.inputs.len()).map(|index| Ok((call.take(index)?, factor))).collect()
+}
+
+/// Σ factor·value; the constants become the bias. A shift by nothing adds no node.
+fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> NodeOutputs {
+    let shape = values.iter().try_fold(vec![], |shape, (value, _)| broadcast(&shape, value.shape()))?;
+    let mut bias: Option<Vec<f64>> = None;
+    let mut branches = vec![];
+    for (index, (value, factor)) in values.into_iter().enumerate() {
+        match value {
+            Value::Variable(x) => branches.push((x, factor)),
+            Value::Constant(tensor) => {
+                let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, &shape)?;
+                let bias = bias.get_or_insert_with(|| vec![0.0; numbers.len()]);
+                bias.iter_mut().zip(numbers).for_each(|(b, c)| *b += factor * c);
+            }
+        }
+    }
+    let bias = bias.filter(|bias| bias.iter().any(|b| *b != 0.0));
+    match branches.as_slice() {
+        [] => Err("works on constants, which is not supported yet; fold constants before exporting".to_owned()),
+        [(x, 1.0)] if bias.is_none() => Ok(vec![Value::Variable(repeated(call, x.clone(), &shape)?)]),
+        _ => {
+            let terms = branches.into_iter().map(|(x, factor)| term(call, x, factor, &shape));
+            let terms = terms.collect::<Result<_, _>>()?;
+            call.affine(terms, bias, shape)
+        }
+    }
+}
+
+/// factor·x, repeated to fill a shape, as a term.
+pub(super) fn term(
+    call: &mut Call<'_>,
+    x: Variable,
+    factor: f64,
+    shape: &[usize],
+) -> Result<(NodeId, LinearMap), Reason> {
+    if x.len() == elements(shape)? {
+        return Ok((x.id, multiple(factor, x.len())));
+    }
+    let places = Places::of(&x.shape)?.expanded(shape)?;
+    let x = scale(call, x.clone(), vec![factor; x.len()], x.shape)?;
+    call.made += places.sources.len();
+    Ok((x.id, places.map()?))
+}
+
+pub(super) fn mul(call: &mut Call<'_>) -> NodeOutputs {
+    let (x, index, c) = match (call.take(0)?, call.take(1)?) {
+        (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Mul, &a, &b),
+        (Value::Variable(x), Value::Constant(c)) => (x, 1, c),
+        (Value::Constant(c), Value::Variable(x)) => (x, 0, c),
+        (Value::Variable(a), Value::Variable(b)) => {
+            let shape = broadcast(&a.shape, &b.shape)?;
+            let (a, b) = (repeated(call, a, &shape)?, repeated(call, b, &shape)?);
+            return call.combine([a, b], Combination::Product);
+        }
+    };
+    multiplied(call, x, index, &c, |factor| factor)
+}
+
+pub(super) fn div(call: &mut Call<'_>) -> NodeOutputs {
+    let (x, c) = match (call.take(0)?, call.take(1)?) {
+        (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Div, &a, &b),
+        (Value::Variable(x), Value::Constant(c)) => (x, c),
+        (_, Value::Variable(_)) => {
+            return Err("divides by a tensor that depends on the input, which has no Lipschitz constant".to_owned());
+        }
+    };
+    if call.weights(1, &c)?.contains(&0.0) {
+        return Err("divides by zero".to_owned());
+    }
+    multiplied(call, x, 1, &c, |divisor| 1.0 / divisor)
+}
+
+pub(super) fn neg(call: &mut Call<'_>) -> NodeOutputs {
+    match call.take(0)? {
+        Value::Constant(c) => fold(Operation::Mul, &c, &minus_one(&c)),
+        Value::Variable(x) => call.affine(vec![(x.id, multiple(-1.0, x.len()))], None, x.shape),
+    }
+}
+
+/// x, every entry multiplied by `factor` of the constant's, which was input `index`.
+fn multiplied(
+    call: &mut Call<'_>,
+    x: Variable,
+    index: usize,
+    constant: &Tensor,
+    factor: impl Fn(f64) -> f64,
+) -> NodeOutputs {
+    let shape = broadcast(&x.shape, &constant.shape)?;
+    let factors = expand(call.weights(index, constant)?, &constant.shape, &shape)?;
+    let x = repeated(call, x, &shape)?;
+    Ok(vec![Value::Variable(scale(call, x, factors.into_iter().map(factor).collect(), shape)?)])
+}
+
+/// x with each entry multiplied; a scale of one adds no node.
+fn scale(call: &mut Call<'_>, x: Variable, factors: Vec<f64>, shape: Vec<usize>) -> Result<Variable, Reason> {
+    if factors.iter().all(|&f| f == 1.0) {
+        return Ok(Variable { shape, ..x });
+    }
+    call.linear(vec![(x.id, LinearMap::Scale(factors))], None, shape)
+}
+
+/// The map x ↦ factor·x.
+pub(super) fn multiple(factor: f64, len: usize) -> LinearMap {
+    if factor == 1.0 { LinearMap::Identity(len) } else { LinearMap::Scale(vec![factor; len]) }
+}
+
+/// −1 in the type of `like`.
+fn minus_one(like: &Tensor) -> Tensor {
+    match like.data {
+        Data::Float(_) => Tensor::floats(vec![], vec![-1.0]),
+        Data::Integer(_) => Tensor::integers(vec![], vec![-1]),
+    }
+}
+
+/// Arithmetic on constants, in double precision or in integers that must not overflow.
+fn fold(operation: Operation, a: &Tensor, b: &Tensor) -> NodeOutputs {
+    let shape = broadcast(&a.shape, &b.shape)?;
+    let folded = match (&a.data, &b.data) {
+        (Data::Float(p), Data::Float(q)) => {
+            let (p, q) = (expand(p, &a.shape, &shape)?, expand(q, &b.shape, &shape)?);
+            Tensor::floats(shape, p.into_iter().zip(q).map(|(p, q)| in_floats(operation, p, q)).collect())
+        }
+        (Data::Integer(p), Data::Integer(q)) => {
+            let (p, q) = (expand(p, &a.shape, &shape)?, expand(q, &b.shape, &shape)?);
+            let numbers: Option<_> = p.into_iter().zip(q).map(|(p, q)| in_integers(operation, p, q)).collect();
+            Tensor::integers(shape, numbers.ok_or("overflows or divides by zero")?)
+        }
+        _ => return Err("mixes integers with floating-point numbers".to_owned()),
+    };
+    Ok(vec![folded.into()])
+}
+
+fn in_floats(operation: Operation, p: f64, q: f64) -> f64 {
+    match operation {
+        Operation::Add => p + q,
+        Operation::Sub => p - q,
+        Operation::Mul => p * q,
+        Operation::Div => p / q,
+    }
+}
+
+fn in_integers(operation: Operation, p: i64, q: i64) -> Option<i64> {
+    match operation {
+        Operation::Add => p.checked_add(q),
+        Operation::Sub => p.checked_sub(q),
+        Operation::Mul => p.checked_mul(q),
+        Operation::Div => p.checked_div(q),
+    }
+}

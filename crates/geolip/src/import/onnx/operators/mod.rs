@@ -1,0 +1,118 @@
+//! The operators that are understood: one small function each, in the file of its family, and one table of them all.
+//!
+//! To add an operator, write its function, add its line to [`TABLE`], and take its name off [`refused`].
+
+mod activations;
+mod arithmetic;
+mod axes;
+pub(super) mod contributed;
+mod convolution;
+mod interpolation;
+mod linear;
+mod maximum;
+mod movement;
+mod normalisation;
+mod pad;
+mod places;
+mod pooling;
+mod reduction;
+pub(super) mod refused;
+mod resize;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod unchanged;
+mod windows;
+
+use super::call::Call;
+use super::graph::OPSETS;
+use super::{NodeOutputs, Reason, fold};
+use crate::import::onnx::proto::NodeProto;
+use crate::network::Activation;
+
+/// Turns a node into constants and nodes of the network.
+pub(super) type Function = fn(&mut Call<'_>) -> NodeOutputs;
+
+/// Name, the operator set it appeared in (as far as it matters here), function.
+const TABLE: &[(&str, i64, Function)] = &[
+    ("Abs", 7, |call| call.activate(Activation::Abs)),
+    ("Add", 7, arithmetic::add),
+    ("AveragePool", 7, pooling::average_pool),
+    ("BatchNormalization", 7, normalisation::batch_normalisation),
+    ("Cast", 7, unchanged::cast),
+    ("Celu", 12, activations::celu),
+    ("Clip", 7, activations::clip),
+    ("Concat", 7, movement::concat),
+    ("Constant", 7, unchanged::constant),
+    ("Conv", 7, convolution::conv),
+    ("ConvTranspose", 7, convolution::conv_transpose),
+    ("Cos", 7, |call| call.activate(Activation::Cos)),
+    ("DepthToSpace", 7, movement::depth_to_space),
+    ("Div", 7, arithmetic::div),
+    ("Dropout", 7, unchanged::dropout),
+    ("Elu", 7, activations::elu),
+    ("Expand", 8, movement::expand_to),
+    ("Flatten", 7, shape::flatten),
+    ("Gather", 7, movement::gather),
+    ("Gelu", 20, activations::gelu),
+    ("Gemm", 7, linear::gemm),
+    ("GlobalAveragePool", 7, pooling::global_average_pool),
+    ("GlobalMaxPool", 7, pooling::global_max_pool),
+    ("HardSigmoid", 7, activations::hard_sigmoid),
+    ("HardSwish", 14, |call| call.activate(Activation::HardSwish)),
+    ("Identity", 7, unchanged::identity),
+    ("LeakyRelu", 7, activations::leaky_relu),
+    ("MatMul", 7, linear::matmul),
+    ("Max", 7, maximum::max),
+    ("MaxPool", 7, pooling::max_pool),
+    ("Mean", 7, arithmetic::mean),
+    ("Min", 7, maximum::min),
+    ("Mish", 18, |call| call.activate(Activation::Mish)),
+    ("Mul", 7, arithmetic::mul),
+    ("Neg", 7, arithmetic::neg),
+    ("PRelu", 7, activations::prelu),
+    ("Pad", 7, pad::pad),
+    ("ReduceMax", 7, reduction::reduce_max),
+    ("ReduceMean", 7, reduction::reduce_mean),
+    ("ReduceMin", 7, reduction::reduce_min),
+    ("ReduceSum", 7, reduction::reduce_sum),
+    ("Relu", 7, |call| call.activate(Activation::Relu)),
+    ("Reshape", 7, shape::reshape),
+    ("Resize", 10, resize::resize),
+    ("Selu", 7, activations::selu),
+    ("Shape", 7, fold::shape),
+    ("Shrink", 9, activations::shrink),
+    ("Sigmoid", 7, |call| call.activate(Activation::Sigmoid)),
+    ("Sin", 7, |call| call.activate(Activation::Sin)),
+    ("Size", 7, fold::size),
+    ("Slice", 7, movement::slice),
+    ("Softplus", 7, |call| call.activate(Activation::Softplus)),
+    ("Softsign", 7, |call| call.activate(Activation::Softsign)),
+    ("SpaceToDepth", 7, movement::space_to_depth),
+    ("Split", 7, movement::split),
+    ("Squeeze", 7, shape::squeeze),
+    ("Sub", 7, arithmetic::sub),
+    ("Sum", 7, arithmetic::sum_of_all),
+    ("Swish", 24, activations::swish),
+    ("Tanh", 7, |call| call.activate(Activation::Tanh)),
+    ("ThresholdedRelu", 10, activations::thresholded_relu),
+    ("Tile", 7, movement::tile),
+    ("Transpose", 7, movement::transpose),
+    ("Unsqueeze", 7, shape::unsqueeze),
+    ("Upsample", 7, resize::upsample),
+];
+
+/// The function of a node's operator.
+pub(super) fn find(node: &NodeProto, opset: i64) -> Result<Function, Reason> {
+    let index = TABLE
+        .binary_search_by_key(&node.op_type.as_str(), |(name, _, _)| name)
+        .map_err(|_| refused::reason(&node.op_type, node.input.first().map_or("", String::as_str)))?;
+    let (name, since, function) = TABLE[index];
+    if opset < since {
+        return Err(format!(
+            "uses {name}, which exists from operator set {since} on, in a file of operator set {opset}"
+        ));
+    }
+    debug_assert!(OPSETS.contains(&since), "every operator is reachable");
+    Ok(function)
+}

@@ -1,0 +1,160 @@
+//! AveragePool and MaxPool, and both over whole images.
+//!
+//! Averages are convolutions of a single channel: batch and channels are an axis that the kernel does not extend over.
+//! Maxima are trees ([`super::maximum`]).
+
+use super::convolution::{AXES, convolution, of_windows, still};
+use super::maximum::{Groups, tree};
+use super::places::{LARGEST_TENSOR, bounded};
+use super::reduction::mean;
+use super::windows::{AutoPad, Moves, Window, kernel};
+use crate::import::onnx::call::Call;
+use crate::import::onnx::value::{Value, Variable};
+use crate::import::onnx::{NodeOutputs, Reason};
+use crate::network::LinearMap;
+
+pub(super) fn average_pool(call: &mut Call<'_>) -> NodeOutputs {
+    let x = image(call)?;
+    let padding_counts = call.attributes.flag("count_include_pad")?;
+    let windows = windows(call, &x, 19)?;
+    let counts: Vec<Vec<usize>> = windows
+        .iter()
+        .map(|window| {
+            let count = |stop| if padding_counts { window.seen_with_padding(stop) } else { window.seen(stop).count() };
+            (0..window.output).map(count).collect()
+        })
+        .collect();
+    if counts.iter().flatten().any(|count| *count == 0) {
+        return Err(ONLY_PADDING.to_owned());
+    }
+    let shape = pooled(&x, &windows);
+    bounded(&shape)?;
+    match counts.iter().map(|counts| uniform(counts)).collect::<Option<Vec<usize>>>() {
+        Some(counts) => Ok(vec![Value::Variable(summed(call, x, &windows, 1.0 / product(&counts))?)]),
+        None => {
+            let sums = summed(call, x, &windows, 1.0)?;
+            let factors = factors(&counts);
+            let copies = sums.len() / factors.len();
+            let factors = (0..copies).flat_map(|_| factors.iter().copied()).collect();
+            call.affine(vec![(sums.id, LinearMap::Scale(factors))], None, shape)
+        }
+    }
+}
+
+const ONLY_PADDING: &str = "has a window that sees nothing but padding";
+
+/// Batch × channels × one axis or more.
+fn image(call: &mut Call<'_>) -> Result<Variable, Reason> {
+    let x = call.take_variable(0)?;
+    if x.shape.len() < 3 || x.shape.contains(&0) {
+        return Err(format!("works on images, but has an input of shape {:?}", x.shape));
+    }
+    Ok(x)
+}
+
+/// The windows of a pool, which has dilations from operator set `dilated` on.
+fn windows(call: &mut Call<'_>, x: &Variable, dilated: i64) -> Result<Vec<Window>, Reason> {
+    let sizes = &x.shape[2..];
+    let kernel = kernel(call, sizes.len())?;
+    let moves = Moves::read(call, sizes.len(), call.opset >= dilated)?;
+    let ceil = call.opset >= 10 && call.attributes.flag("ceil_mode")?;
+    if ceil && moves.auto_pad != AutoPad::NotSet {
+        return Err("has both ceil_mode and auto_pad".to_owned());
+    }
+    if matches!(moves.auto_pad, AutoPad::SameUpper | AutoPad::SameLower) && moves.dilations.iter().any(|d| *d != 1) {
+        return Err("has both dilations and auto_pad, about which implementations differ".to_owned());
+    }
+    let windows = moves.windows(sizes, &kernel, ceil)?;
+    let seen = |window: &Window| window.output.saturating_mul(window.kernel);
+    if windows.iter().any(|window| seen(window) > LARGEST_TENSOR) {
+        return Err(format!(
+            "moves a window of {kernel:?}, which sees too much; {LARGEST_TENSOR} numbers are supported"
+        ));
+    }
+    Ok(windows)
+}
+
+fn pooled(x: &Variable, windows: &[Window]) -> Vec<usize> {
+    x.shape[..2].iter().copied().chain(windows.iter().map(|window| window.output)).collect()
+}
+
+/// The one number in a list.
+fn uniform(numbers: &[usize]) -> Option<usize> {
+    let (&first, rest) = numbers.split_first()?;
+    rest.iter().all(|n| *n == first).then_some(first)
+}
+
+fn product(counts: &[usize]) -> f64 {
+    counts.iter().map(|count| *count as f64).product()
+}
+
+/// 1 / the number of entries seen at every stop.
+fn factors(counts: &[Vec<usize>]) -> Vec<f64> {
+    let mut seen = vec![1.0];
+    for counts in counts {
+        seen = seen.iter().flat_map(|s| counts.iter().map(move |count| s * *count as f64)).collect();
+    }
+    seen.into_iter().map(|seen: f64| 1.0 / seen).collect()
+}
+
+/// `weight` times the sum of what every window sees.
+fn summed(call: &mut Call<'_>, x: Variable, windows: &[Window], weight: f64) -> Result<Variable, Reason> {
+    let shape = pooled(&x, windows);
+    let channels = x.shape[0] * x.shape[1];
+    let taps = bounded(&windows.iter().map(|window| window.kernel).collect::<Vec<_>>())?;
+    let (pool, weights) = if windows.len() < AXES {
+        let windows = [&[still(channels)], windows].concat();
+        (of_windows((1, 1, 1), &windows), taps)
+    } else {
+        (of_windows((channels, channels, channels), windows), bounded(&[channels, taps])?)
+    };
+    let pool = pool.ok_or("pools over more than three axes, which is not supported")?;
+    let map = LinearMap::Convolution(convolution(pool, vec![weight; weights])?);
+    call.linear(vec![(x.id, map)], None, shape)
+}
+
+/// The second output, the places of the maxima, has no meaning here.
+pub(super) fn max_pool(call: &mut Call<'_>) -> NodeOutputs {
+    let x = image(call)?;
+    if call.opset >= 8 {
+        call.attributes.flag("storage_order")?; // of the second output only
+    }
+    let windows = windows(call, &x, 10)?;
+    let shape = pooled(&x, &windows);
+    let taps = windows.iter().fold(bounded(&shape)?, |all, window| all.saturating_mul(window.kernel));
+    if taps > LARGEST_TENSOR {
+        return Err(format!("compares {taps} numbers in all; at most {LARGEST_TENSOR} are supported"));
+    }
+    let groups = groups(&windows, x.shape[0] * x.shape[1]);
+    if groups.smallest() == 0 {
+        return Err(ONLY_PADDING.to_owned());
+    }
+    Ok(vec![Value::Variable(tree(call, x, groups, shape)?)])
+}
+
+/// What every window sees in every channel, row by row.
+fn groups(windows: &[Window], channels: usize) -> Groups {
+    let size: usize = windows.iter().map(|window| window.input).product();
+    let mut starts = Groups::singles((0..channels).map(|channel| channel * size).collect());
+    let mut stride = size;
+    for window in windows {
+        stride /= window.input;
+        starts = starts.refined(window.output, |stop| window.seen(stop).map(|at| at * stride).collect());
+    }
+    starts
+}
+
+pub(super) fn global_average_pool(call: &mut Call<'_>) -> NodeOutputs {
+    let x = image(call)?;
+    let axes: Vec<usize> = (2..x.shape.len()).collect();
+    Ok(vec![Value::Variable(mean(call, x, &axes)?)])
+}
+
+pub(super) fn global_max_pool(call: &mut Call<'_>) -> NodeOutputs {
+    let x = image(call)?;
+    let channels = x.shape[0] * x.shape[1];
+    let size = x.len() / channels;
+    let shape: Vec<usize> = x.shape[..2].iter().copied().chain(x.shape[2..].iter().map(|_| 1)).collect();
+    let groups = Groups::of_size(size, (0..x.len()).collect());
+    Ok(vec![Value::Variable(tree(call, x, groups, shape)?)])
+}
