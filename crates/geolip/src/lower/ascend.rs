@@ -1,202 +1,108 @@
-//! Real inputs with steep gradients, by ascent on a smoothed network.
-//!
-//! The gradient norm of a piecewise linear network is constant between kinks, so it has no useful gradient itself. Averaging
-//! an activation φ over [s − w, s + w] makes it smooth, with the exact derivatives
-//!
-//! > φ_w'(s) = (φ(s+w) − φ(s−w)) / 2w,  φ_w''(s) = (φ'(s+w) − φ'(s−w)) / 2w,
-//!
-//! and the norm of the smoothed gradient, ⟨u, J_w(x) d⟩ with the direction d that J_wᵀu grows in most, has the gradient that
-//! two passes forward and two backward give: a push φ_w''(h_j) G_j ḣ_j at every neuron, ḣ = ∂h/∂x·d, pulled back to the
-//! input. Widths are relative to the layer and shrink; steps are relative to the input and shrink, too.
-//!
-//! Where the rows of the first layer W₁ are independent, its pre-activation is the variable instead (`first_layer.rs`): any is
-//! reachable, and W₁ is often so ill-conditioned that steps along gradients in the input get nowhere.
-//!
-//! Some inputs first follow the best activation pattern, with G and ḣ of its linear network: neurons on the other side of
-//! zero are pushed with the weight that the pattern gives them. Nothing here is rigorous: every input reached is offered to
-//! the caller's evaluation.
+//! Ascent on a smoothed network (`smoothed.rs`) from the best inputs known, from the directions of the patterns and from random
+//! inputs, half of them guided by the patterns at first.
 
-use super::first_layer::FirstLayer;
-use super::slopes::derivative;
+use super::domain::{Domain, half_side};
+use super::portfolio::Search;
+use super::slopes::{derivative, slopes_at};
+use super::smoothed::Ascender;
+use super::tuning::LARGEST_BATCH;
+use super::tuning::ascend::{
+    CLIMBERS, CLIMBERS_ON_REGION, FAR, PASSES, PASSES_OF_STEP, START, STEPS_OF_ONE, STEPS_ON_REGION,
+};
 use crate::matrix::Matrix;
-use crate::network::{NodeId, Values};
-use crate::problem::InputNorm;
+use crate::network::{Network, NodeId};
+use crate::place::Region;
+use crate::random::gaussian;
 use crate::relaxation::Pattern;
-use crate::slopes::{Origin, SlopeNetwork};
+use rand::RngExt;
 
-/// Width of the smoothing in units of a layer's root mean square, at first and at last.
-const WIDTH: (f64, f64) = (2.0, 0.02);
-/// The widths of every other pair of columns are smaller by this.
-const NARROW: f64 = 0.25;
-/// Step length in units of the input's length, likewise.
-const STEP: (f64, f64) = (0.3, 0.01);
-/// The part of the steps that follows the pattern, and their step length.
-const FOLLOWING: f64 = 0.2;
-const FOLLOWING_STEP: (f64, f64) = (0.5, 0.02);
-/// Distance from zero, in units of the layer's root mean square, that neurons are pushed to.
-const MARGIN: f64 = 0.1;
-
-/// The columns of an ascent: which functional each belongs to, by its u and pattern.
-pub(super) struct Ascender<'a> {
-    pub network: &'a SlopeNetwork,
-    pub norm: InputNorm,
-    /// u per column, outputs × columns.
-    pub seeds: Matrix,
-    /// The pattern that a column follows at first, if any.
-    pub guides: Vec<Option<&'a Pattern>>,
-    /// What turns steps of the first pre-activation into steps of the input, where there is such a thing.
-    pub first: Option<&'a FirstLayer>,
+/// Ascends for all functionals side by side.
+pub(super) fn run(search: &mut Search<'_>, passes: f64) {
+    search.prepare();
+    let (climbers, steps) = plan(search, passes);
+    let own: Vec<usize> = (0..search.best.count() * climbers).map(|j| j / climbers).collect();
+    let x = match search.domain {
+        Domain::Everywhere => starts_anywhere(search, climbers),
+        Domain::Region(region) => starts_in(search, region, climbers),
+    };
+    let patterns = search.asked.patterns;
+    let guided = |j: usize| (j % climbers).is_multiple_of(2);
+    let guides = own.iter().enumerate().map(|(j, p)| guided(j).then_some(&patterns[*p])).collect();
+    let (network, norm, seeds) = (search.asked.network, search.asked.norm, search.best.seeds(&own));
+    let Search { best, first, .. } = search;
+    let first = first.as_ref().and_then(Option::as_ref);
+    Ascender { network, norm, seeds, guides, first }.run(x, steps, |x, values| {
+        best.offer(x, values, &slopes_at(network, values), &own);
+    });
 }
 
-impl Ascender<'_> {
-    /// Runs `steps` steps from the columns of x; `offer` sees every point on the way, with its values.
-    pub fn run(&self, mut x: Matrix, steps: usize, mut offer: impl FnMut(&Matrix, &Values)) {
-        let targets = self.targets();
-        let following = (FOLLOWING * steps as f64) as usize;
-        for step in 0..steps {
-            let values = self.network.network().evaluate_batch(x.clone());
-            offer(&x, &values);
-            let along = |(first, last): (f64, f64), t: f64| first * (last / first).powf(t);
-            let free = (step.saturating_sub(following)) as f64 / (steps - following).max(1) as f64;
-            let width = along(WIDTH, if step < following { 0.0 } else { free });
-            let pulled = self.direction(&values, width, (step < following).then_some(&targets));
-            let pace: Vec<f64> = (0..x.cols())
-                .map(|p| match step < following && self.guides[p].is_some() {
-                    true => along(FOLLOWING_STEP, step as f64 / following.max(1) as f64),
-                    false => along(STEP, free),
-                })
-                .collect();
-            let (direction, length, size): (_, _, Vec<f64>) = match self.first {
-                None => {
-                    let direction = pulled.of(NodeId::INPUT).clone();
-                    let length = column_lengths(&direction);
-                    let size = match self.network.region() {
-                        Some(region) => vec![region.size(); x.cols()],
-                        None => column_lengths(&x).into_iter().map(|size| size.max(1.0)).collect(),
-                    };
-                    (direction, length, size)
-                }
-                Some(first) => {
-                    let wanted = pulled.of(first.node());
-                    let size = column_lengths(values.of(first.node())).into_iter().map(|size| size.max(1.0));
-                    (first.input_step(wanted), column_lengths(wanted), size.collect())
-                }
-            };
-            let factor = |p: usize| match length[p] > 0.0 && length[p].is_finite() {
-                true => pace[p] * size[p] / length[p],
-                false => 0.0,
-            };
-            let factors: Vec<f64> = (0..x.cols()).map(factor).collect();
-            for i in 0..x.rows() {
-                let row = x.row_mut(i).iter_mut().zip(direction.row(i)).zip(&factors);
-                row.for_each(|((x, d), factor)| *x += factor * d);
-            }
-            super::local::keep_inside(self.network, &mut x);
+/// How many inputs per functional ascend side by side, and how many steps each takes.
+fn plan(search: &Search<'_>, passes: f64) -> (usize, usize) {
+    let network = search.asked.network;
+    match search.domain {
+        Domain::Everywhere => {
+            let passes = passes.clamp(PASSES.0, PASSES.1);
+            let together = (LARGEST_BATCH / (network.inputs() + network.neurons()) / search.best.count()).max(1);
+            let climbers = ((passes / PASSES_OF_STEP / STEPS_OF_ONE) as usize).clamp(1, CLIMBERS.min(together));
+            (climbers, (passes / PASSES_OF_STEP) as usize / climbers)
         }
-        offer(&x, &self.network.network().evaluate_batch(x.clone()));
+        Domain::Region(_) => {
+            let steps = (passes / PASSES_OF_STEP / CLIMBERS_ON_REGION as f64) as usize;
+            (CLIMBERS_ON_REGION, steps.clamp(STEPS_ON_REGION.0, STEPS_ON_REGION.1))
+        }
     }
+}
 
-    /// G ḣ of the linear network of every column's pattern, per layer; zero where there is none.
-    fn targets(&self) -> Vec<Matrix> {
-        let layers = || self.network.layers().enumerate();
-        let slopes: Vec<Matrix> = layers()
-            .map(|(a, (node, _))| {
-                let slope = |i: usize, p: usize| self.guides[p].map_or(0.0, |guide| guide.slopes[a][i]);
-                Matrix::from_fn(self.network.node(node).len, self.guides.len(), slope)
-            })
-            .collect();
-        let back = self.network.adjoint(&slopes, &self.seeds);
-        let ahead = self.network.forward(&slopes, &self.steepest(back.of(NodeId::INPUT)));
-        layers().map(|(_, (node, parent))| product(back.of(node), ahead.of(parent))).collect()
+fn starts_anywhere(search: &mut Search<'_>, climbers: usize) -> Matrix {
+    let (network, patterns) = (search.asked.network.network(), search.asked.patterns);
+    let mut x = Matrix::zeros(network.inputs(), patterns.len() * climbers);
+    for j in 0..x.cols() {
+        let p = j / climbers;
+        let realised = match (search.first(), j % climbers) {
+            (Some(first), 0) => Some(first.input(&wanted_start(network, first.node(), &patterns[p]))),
+            _ => None,
+        };
+        for i in 0..x.rows() {
+            *x.at_mut(i, j) = match (j % climbers, &realised) {
+                (_, Some(realised)) => realised[i],
+                (0, None) => START * patterns[p].direction[i] + search.best.input(p)[i],
+                (1, None) => search.best.input(p)[i],
+                (c, None) => 10f64.powi(c as i32 % 3) * gaussian(&mut search.rng),
+            };
+        }
     }
+    x
+}
 
-    /// The direction that each column's gradient grows in most.
-    fn steepest(&self, gradient: &Matrix) -> Matrix {
-        let columns: Vec<Vec<f64>> =
-            (0..gradient.cols()).map(|p| self.norm.steepest_direction(&gradient.column(p))).collect();
-        Matrix::from_fn(gradient.rows(), gradient.cols(), |i, p| columns[p][i])
+/// The centre, the best input, and random ones.
+fn starts_in(search: &mut Search<'_>, region: &Region, climbers: usize) -> Matrix {
+    let centre = region.centre();
+    let mut x = Matrix::zeros(region.inputs(), search.best.count() * climbers);
+    for j in 0..x.cols() {
+        for (i, centre) in centre.iter().enumerate() {
+            *x.at_mut(i, j) = match j % climbers {
+                0 => *centre,
+                1 => search.best.input(j / climbers)[i],
+                _ => centre + (2.0 * search.rng.random::<f64>() - 1.0) * half_side(region, i),
+            };
+        }
     }
+    search.domain.keep_inside(&mut x);
+    x
+}
 
-    /// Where to move: the gradient of the smoothed gradient norm, or the pushes towards `targets` for columns that have them.
-    fn direction(&self, values: &Values, width: f64, targets: Option<&Vec<Matrix>>) -> Values {
-        let layers: Vec<(NodeId, NodeId, Origin<'_>)> = self
-            .network
-            .layers()
-            .zip(self.network.origins())
-            .map(|((node, parent), own)| (node, parent, own))
-            .collect();
-        let exact = self.network.slopes_at(values);
-        let sizes: Vec<Vec<f64>> = layers
-            .iter()
-            .map(|(_, _, origin)| {
-                let h = values.of(origin.moving());
-                column_lengths(h).into_iter().map(|l| (l / (h.rows() as f64).sqrt()).max(1e-12)).collect()
-            })
-            .collect();
-        let narrow = |p: usize| if p / 2 % 2 == 1 { NARROW } else { 1.0 };
-        let smooth: Vec<Matrix> = layers
-            .iter()
-            .zip(&sizes)
-            .zip(exact)
-            .map(|(((_, _, origin), sizes), exact)| {
-                let Origin::Activation(activation, parent) = origin else { return exact };
-                let h = values.of(*parent);
-                Matrix::from_fn(h.rows(), h.cols(), |i, p| {
-                    let (h, w) = (h.at(i, p), width * narrow(p) * sizes[p]);
-                    (activation.value(i, h + w) - activation.value(i, h - w)) / (2.0 * w)
-                })
-            })
-            .collect();
-        let all_follow = targets.is_some() && self.guides.iter().all(Option::is_some);
-        let own: Option<Vec<Matrix>> = (!all_follow).then(|| {
-            let back = self.network.adjoint(&smooth, &self.seeds);
-            let ahead = self.network.forward(&smooth, &self.steepest(back.of(NodeId::INPUT)));
-            layers.iter().map(|(node, parent, _)| product(back.of(*node), ahead.of(*parent))).collect()
-        });
-        let pushes: Vec<Matrix> = layers
+/// A first pre-activation with the signs that a pattern asks for, well away from the biases.
+fn wanted_start(network: &Network, node: NodeId, pattern: &Pattern) -> Vec<f64> {
+    let layer = network.activations().position(|(_, parent, _)| parent == node);
+    match layer.map(|a| (&pattern.slopes[a], network.activations().nth(a))) {
+        Some((v, Some((_, _, activation)))) => v
             .iter()
             .enumerate()
-            .map(|(a, (_, _, origin))| {
-                let h = values.of(origin.moving());
-                // what the slopes of a product change is left to chance
-                let Origin::Activation(activation, _) = origin else { return Matrix::zeros(h.rows(), h.cols()) };
-                let most = column_most(h);
-                Matrix::from_fn(h.rows(), h.cols(), |i, p| {
-                    let (s, size) = (h.at(i, p), sizes[a][p]);
-                    let change =
-                        |w: f64| (derivative(activation, i, s + w) - derivative(activation, i, s - w)) / (2.0 * w);
-                    match (targets, &own) {
-                        (Some(targets), _) if self.guides[p].is_some() => {
-                            let push = targets[a].at(i, p) * change(2.0 * most[p].max(1e-12));
-                            if push * s > 0.0 && s.abs() > MARGIN * size { 0.0 } else { push }
-                        }
-                        (_, Some(own)) => own[a].at(i, p) * change(width * narrow(p) * size),
-                        (_, None) => 0.0,
-                    }
-                })
+            .map(|(i, v)| {
+                let (left, right) = (derivative(activation, i, -FAR), derivative(activation, i, FAR));
+                if (v - right).abs() <= (v - left).abs() { START } else { -START }
             })
-            .collect();
-        let nothing = Matrix::zeros(self.network.outputs(), self.guides.len());
-        self.network.adjoint_with(&smooth, &nothing, &pushes)
+            .collect(),
+        Some((_, None)) | None => vec![START; network.node(node).len],
     }
-}
-
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
-    Matrix::from_vec(a.rows(), a.cols(), a.data().iter().zip(b.data()).map(|(a, b)| a * b).collect())
-}
-
-pub(super) fn column_lengths(m: &Matrix) -> Vec<f64> {
-    let mut squares = vec![0.0; m.cols()];
-    for i in 0..m.rows() {
-        squares.iter_mut().zip(m.row(i)).for_each(|(s, v)| *s += v * v);
-    }
-    squares.into_iter().map(f64::sqrt).collect()
-}
-
-fn column_most(m: &Matrix) -> Vec<f64> {
-    let mut most = vec![0.0; m.cols()];
-    for i in 0..m.rows() {
-        most.iter_mut().zip(m.row(i)).for_each(|(s, v): (&mut f64, &f64)| *s = s.max(v.abs()));
-    }
-    most
 }

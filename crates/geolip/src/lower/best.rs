@@ -1,9 +1,10 @@
 //! The steepest real inputs that a search has come by, one per functional: the same rules for all inputs and for a region.
 
 use super::gradient::GradientBound;
+use super::portfolio::Strategy;
 use super::proved::ProvedSlopes;
-use super::sample::Witness;
 use super::slopes::slopes_at;
+use super::witness::Witness;
 use crate::matrix::Matrix;
 use crate::network::{NodeId, Values};
 use crate::problem::{Functional, InputNorm};
@@ -18,6 +19,8 @@ pub(super) struct Best<'a> {
     /// u per functional: its own, or that of its pattern.
     weights: Vec<Vec<(usize, f64)>>,
     inputs: Vec<Known>,
+    /// The strategy whose inputs are offered now.
+    now: Option<Strategy>,
 }
 
 /// The best input of a functional.
@@ -28,15 +31,17 @@ struct Known {
     /// What another input has to exceed in plain floating point to be looked at closely: the norm found here in the same way,
     /// so that a search that comes back to this input proves nothing twice; or what is proved, where kinks take much of that norm.
     threshold: f64,
+    /// What found it.
+    by: Option<Strategy>,
 }
 
 impl Known {
     /// Of a proof's result, what plain floating point may be above it by rounding alone.
     const ROUNDING: f64 = 1.0 + 1e-9;
 
-    fn new(input: Vec<f64>, certain: f64, plain: f64) -> Self {
+    fn new(input: Vec<f64>, certain: f64, plain: f64, by: Option<Strategy>) -> Self {
         let threshold = if plain <= certain * Self::ROUNDING { plain.max(certain) } else { certain };
-        Self { input, certain, threshold }
+        Self { input, certain, threshold, by }
     }
 }
 
@@ -49,8 +54,18 @@ impl<'a> Best<'a> {
         weights: Vec<Vec<(usize, f64)>>,
         start: &[f64],
     ) -> Self {
-        let inputs = weights.iter().map(|_| Known::new(start.to_vec(), -1.0, -1.0)).collect();
-        Self { network, norm, exact, weights, inputs }
+        let inputs = weights.iter().map(|_| Known::new(start.to_vec(), -1.0, -1.0, None)).collect();
+        Self { network, norm, exact, weights, inputs, now: None }
+    }
+
+    /// From now on, a strategy's inputs are offered.
+    pub fn begin(&mut self, strategy: Strategy) {
+        self.now = Some(strategy);
+    }
+
+    /// What found the best inputs.
+    pub fn winners(&self) -> Vec<Option<Strategy>> {
+        self.inputs.iter().map(|known| known.by).collect()
     }
 
     /// How many functionals there are.
@@ -91,7 +106,7 @@ impl<'a> Best<'a> {
                 let Some(own) = ProvedSlopes::at(self.network, x, values, j) else { continue };
                 let certain = self.exact.along(&self.weights[p], &own.v, &own.open);
                 if certain > self.inputs[p].certain {
-                    self.inputs[p] = Known::new(x.column(j), certain, norm);
+                    self.inputs[p] = Known::new(x.column(j), certain, norm, self.now);
                 }
             }
         }
@@ -104,6 +119,12 @@ impl<'a> Best<'a> {
         for p in 0..self.count() {
             self.offer(x, &values, &slopes, &vec![p; x.cols()]);
         }
+    }
+
+    /// Offers to every functional the input that is for it, in order; returns their slopes.
+    pub fn offer_columns(&mut self, inputs: &[Vec<f64>]) -> Vec<Matrix> {
+        let x = Matrix::from_fn(self.network.inputs(), inputs.len(), |i, p| inputs[p][i]);
+        self.offer_each(&x, &(0..inputs.len()).collect::<Vec<_>>())
     }
 
     /// Offers columns of x to the functional that each is for; returns their slopes.

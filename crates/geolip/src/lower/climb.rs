@@ -1,4 +1,4 @@
-//! Real inputs improved by moves along coordinates, each taken for its value alone.
+//! The best inputs improved by moves along coordinates, each taken for its value alone.
 //!
 //! The variable is the first pre-activation where there is one (`first_layer.rs`), else the input. Many moves are tried in one
 //! batch: every coordinate of a block by several lengths, and by its reflection at zero. Those that help are tried together,
@@ -6,35 +6,38 @@
 //! them. Nothing here is rigorous: what is reached is evaluated again by the caller.
 
 use super::first_layer::FirstLayer;
-use super::slopes::{FEW_INPUTS, slopes_at};
+use super::portfolio::Search;
+use super::slopes::slopes_at;
+use super::tuning::climb::{BLOCK, FRESH, GAIN, LENGTHS, MOVES, NEUTRAL, PASSES_OF_VALUE, SPREAD, STILL, TOGETHER};
+use super::tuning::{FEW_INPUTS, MET};
 use crate::matrix::Matrix;
 use crate::network::NodeId;
 use crate::problem::InputNorm;
 use crate::random::gaussian;
 use crate::slopes::SlopeNetwork;
-use rand::RngExt;
 use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
-/// Lengths of moves, in units of the root mean square of the coordinates, and how widely they vary (a factor e to this times
-/// a normal number).
-const LENGTHS: [f64; 8] = [-3.0, -1.0, -0.3, -0.1, 0.1, 0.3, 1.0, 3.0];
-const SPREAD: f64 = 0.7;
-/// Moves per coordinate: the lengths and the reflection.
-const MOVES: usize = LENGTHS.len() + 1;
-/// Coordinates tried side by side, at most.
-const BLOCK: usize = 16;
-/// Moves tried together, at most.
-const TOGETHER: usize = 8;
-/// The gain of a round below which it counts as none, and so many of which in a row end a climb.
-const GAIN: f64 = 1e-4;
-const STILL: usize = 4;
-/// Random inputs that every other climb starts from the best of, where there are few inputs.
-const FRESH: usize = 32;
-/// Relative loss below which a move counts as neutral.
-const NEUTRAL: f64 = 1e-12;
-/// Passes through the network that one value takes.
-const PASSES_OF_VALUE: f64 = 2.0;
+/// Climbs for every functional by itself, from where others lead to.
+pub(super) fn run(search: &mut Search<'_>, passes: f64) {
+    search.prepare();
+    let found: Vec<Vec<f64>> = (0..search.best.count())
+        .into_par_iter()
+        .map(|p| {
+            let space = search.space();
+            let starts = match search.leads[p].as_slice() {
+                [] => vec![space.at(search.best.input(p))],
+                leads => leads.to_vec(),
+            };
+            let rng = ChaCha8Rng::seed_from_u64(search.asked.rules.seed ^ (p as u64 + 1).rotate_left(32));
+            let enough = search.asked.patterns[p].value * (1.0 - MET);
+            space.input(&Climber { space, u: search.best.weights(p), enough, passes, rng }.run(starts))
+        })
+        .collect();
+    search.best.offer_columns(&found);
+}
 
 /// The variable of a climb, and the function of it.
 #[derive(Clone, Copy)]

@@ -6,13 +6,11 @@
 //! derivative that plain floating point finds to be 0 proves nothing: 10¹⁶ + 1 − 10¹⁶ is 0, too.
 
 use super::proved::ProvedSlopes;
-use super::slopes::FEW_INPUTS;
+use super::tuning::FEW_INPUTS;
+use super::tuning::constant::MOST_WORK;
 use crate::matrix::Matrix;
 use crate::network::LinearMap;
 use crate::slopes::{SlopeNetwork, SlopeOp};
-
-/// Products that exact arithmetic is worth.
-const MOST_WORK: usize = 1 << 22;
 
 /// Closes the open slopes of neurons that are proved to be constant around the input: they become 0.
 pub(super) fn close_constant(network: &SlopeNetwork, slopes: &mut ProvedSlopes) {

@@ -5,15 +5,10 @@
 //! proves anything: an input that misses its h is just another input.
 
 use super::realise::{cholesky, solve};
+use super::tuning::first_layer::{LEAST_PIVOT, MOST_ROWS, RIDGE};
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::{LinearMap, Network, NetworkBuilder, NodeId, Op};
 use crate::slopes::SlopeNetwork;
-
-/// Most rows of W₁.
-const MOST_ROWS: usize = 1024;
-/// The ridge, in units of the mean diagonal entry of W₁W₁ᵀ, and the least pivot with which the rank counts as full.
-const RIDGE: f64 = 1e-9;
-const LEAST_PIVOT: f64 = 1e-6;
 
 /// W₁ with the Cholesky factor of W₁W₁ᵀ + ridge, and the network behind it.
 pub(super) struct FirstLayer {

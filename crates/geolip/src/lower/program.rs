@@ -8,24 +8,41 @@
 //! gives up those that matter least, w_j = |G_j| ‖R_j‖₂. Neurons that read y itself are held on their side: y is the first
 //! pre-activation wherever every one of those is reached by an input. Solved in `hinges.rs`; nothing here is rigorous.
 
+use super::first_layer::FirstLayer;
+use super::portfolio::Search;
 use super::realise::has_two_slopes;
+use super::tuning::program::{ACCURACY, HELD, LIGHT, STEPS};
 use crate::hinges::Hinges;
 use crate::matrix::{Matrix, Store};
 use crate::network::Network;
 use crate::network::{NodeId, Op};
 use crate::relaxation::Pattern;
 use crate::slopes::SlopeNetwork;
+use rayon::prelude::*;
 
-/// The margin is the largest bias, or 1; neurons that read the variable keep this part of it, and stay within so many of it.
-const HELD: (f64, f64) = (0.01, 100.0);
-/// Steps of the solver, each of which costs about the cube of the variables and their square times the neurons.
-const STEPS: usize = 25;
-const ACCURACY: f64 = 1e-5;
-/// The least weight of a side, as a part of the largest.
-const LIGHT: f64 = 1e-12;
+/// Where every first pre-activation is reached: offers an input near the pattern of every functional, and leads climbs there.
+pub(super) fn run(search: &mut Search<'_>) {
+    search.prepare();
+    let (asked, space) = (search.asked, search.space());
+    let rest = space.rest();
+    if !space.first.is_none_or(FirstLayer::is_onto) || cost(rest).is_none_or(|cost| cost >= asked.rules.work) {
+        return;
+    }
+    let near = |p: usize| realise(rest, search.best.weights(p), &asked.patterns[p]);
+    let near: Vec<Option<Vec<f64>>> = (0..search.best.count()).into_par_iter().map(near).collect();
+    let inputs: Vec<Vec<f64>> = near
+        .iter()
+        .enumerate()
+        .map(|(p, y)| y.as_ref().map_or_else(|| search.best.input(p).to_vec(), |y| space.input(y)))
+        .collect();
+    let leads = near.into_iter().enumerate();
+    let leads = leads.map(|(p, y)| std::iter::once(space.at(search.best.input(p))).chain(y).collect());
+    search.leads = leads.collect();
+    search.best.offer_columns(&inputs);
+}
 
 /// Multiply–adds of [`realise`], roughly; none where it does not apply.
-pub(super) fn cost(network: &SlopeNetwork) -> Option<f64> {
+fn cost(network: &SlopeNetwork) -> Option<f64> {
     if !network.is_elementwise() {
         return None;
     }
@@ -44,7 +61,7 @@ struct Side {
 }
 
 /// A y near the pattern; none where the solver finds none.
-pub(super) fn realise(network: &SlopeNetwork, u: &[(usize, f64)], pattern: &Pattern) -> Option<Vec<f64>> {
+fn realise(network: &SlopeNetwork, u: &[(usize, f64)], pattern: &Pattern) -> Option<Vec<f64>> {
     let gradients = gradients(network, u, &pattern.slopes);
     let network = network.network();
     let n = network.inputs();

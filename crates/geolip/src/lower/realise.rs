@@ -1,5 +1,7 @@
 //! Inputs that realise a given activation pattern, where every pattern can be realised.
 
+use super::portfolio::{Progress, Search};
+use super::tuning::realise::MOST_NEURONS;
 use crate::matrix::{Matrix, Store, multiply};
 use crate::network::{Activation, NodeId, Op};
 use crate::proof::rank::has_full_row_rank;
@@ -21,8 +23,16 @@ pub struct Realiser {
     activation: Activation,
 }
 
-/// Most neurons for which the proof is tried: it takes their square times the number of inputs, and their cube.
-const MOST_NEURONS: usize = 2048;
+/// Offers inputs that realise the patterns, and sees whether they attain what these promise.
+pub(super) fn run(search: &mut Search<'_>) -> Progress {
+    let (Some(realiser), patterns) = (search.asked.realiser, search.asked.patterns) else { return Progress::Open };
+    let realised: Vec<Vec<f64>> = patterns.iter().map(|pattern| realiser.realise(pattern)).collect();
+    let slopes = search.best.offer_columns(&realised);
+    let attained = |(p, pattern): (usize, &Pattern)| {
+        pattern.slopes.iter().zip(&slopes).all(|(wanted, found)| *wanted == found.column(p))
+    };
+    if patterns.iter().enumerate().all(attained) { Progress::Attained } else { Progress::Open }
+}
 
 impl Realiser {
     /// The network's realiser; none where the claim is not proved.

@@ -5,9 +5,6 @@ use crate::matrix::Matrix;
 use crate::network::{Activation, Values};
 use crate::slopes::SlopeNetwork;
 
-/// What counts as few inputs.
-pub(super) const FEW_INPUTS: usize = 64;
-
 /// The derivatives of every activation layer at the evaluated inputs, from the right on kinks, kept inside the slope intervals
 /// of the network (those of its region, if it has one): a pattern of slopes that are possible there.
 pub(super) fn slopes_at(network: &SlopeNetwork, values: &Values) -> Vec<Matrix> {
