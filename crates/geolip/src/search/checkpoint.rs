@@ -51,7 +51,9 @@ pub(crate) enum SavedNode {
     Side(usize, usize, f64),
     /// With the bound it proves.
     Closed(#[serde(with = "extended")] f64, Proof),
-    /// The same, to be branched.
+    /// A bound of its own of the place that is branched next.
+    Above(#[serde(with = "extended")] f64, Proof),
+    /// The same of a place that is yet to be branched.
     Bounded(#[serde(with = "extended")] f64, Proof),
     /// With the value of its relaxation, about.
     Open(#[serde(with = "extended")] f64),
@@ -77,19 +79,25 @@ impl Saved {
             direction: pattern.direction.clone(),
         };
         let node = |state: &State<K>| match state {
-            State::Branched(Knife::Slope(layer, neuron), _) => SavedNode::Slope(*layer, *neuron),
-            State::Branched(Knife::Input(input, at), _) => SavedNode::Input(*input, *at),
-            State::Branched(Knife::Side(layer, neuron, at), _) => SavedNode::Side(*layer, *neuron, *at),
-            State::Closed(certificate) => SavedNode::Closed(certificate.upper(), certificate.proof().clone()),
-            State::Open(open) => match &open.certificate {
+            State::Branched(knife, _, own) => {
+                let own = own.as_ref().map(|own| SavedNode::Above(own.upper(), own.proof().clone()));
+                let branch = match *knife {
+                    Knife::Slope(layer, neuron) => SavedNode::Slope(layer, neuron),
+                    Knife::Input(input, at) => SavedNode::Input(input, at),
+                    Knife::Side(layer, neuron, at) => SavedNode::Side(layer, neuron, at),
+                };
+                own.into_iter().chain([branch]).collect()
+            }
+            State::Closed(certificate) => vec![SavedNode::Closed(certificate.upper(), certificate.proof().clone())],
+            State::Open(open) => vec![match &open.certificate {
                 Some(certificate) => SavedNode::Bounded(certificate.upper(), certificate.proof().clone()),
                 None => SavedNode::Open(open.value),
-            },
+            }],
         };
         let is_finite = |best: &&Pattern| best.weights.iter().chain(&best.direction).all(|v| v.is_finite());
         let input = best.witness.as_ref().map(|witness| witness.input.clone());
         let best = best.pattern.as_ref().filter(|_| best.formal).filter(is_finite);
-        Self { output, best: best.map(pattern), input, tree: tree.walk().map(node).collect() }
+        Self { output, best: best.map(pattern), input, tree: tree.walk().flat_map::<Vec<SavedNode>, _>(node).collect() }
     }
 
     /// The best input, evaluated; none if there is none of this network in its place.

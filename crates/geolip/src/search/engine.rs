@@ -52,6 +52,8 @@ pub(super) struct Work {
     pub turn: usize,
     /// When it began: making the slope network of a place is a part of it.
     pub begun: Instant,
+    /// When it has to end.
+    pub deadline: Option<Instant>,
 }
 
 /// What work for a node came to, and how long it took.
@@ -187,9 +189,15 @@ impl<K: Send + Sync> Progress<K> {
     ) {
         let wanted = if knife.is_some() { 2 } else { 1 };
         if found.len() < wanted {
-            self.give_up(id); // not all of it could be bounded
+            if engine.is_late() {
+                self.queue.extend(self.tree.open(id).map(|open| Entry { value: open.value, id })); // not begun
+            } else {
+                self.give_up(id); // not all of it could be bounded
+            }
             return;
         }
+        // a place is at most as steep as those around it
+        let around = self.tree.open(id).filter(|open| open.certificate.is_some()).map_or(f64::INFINITY, |o| o.value);
         if let Some(kept) = self.tree.open(id).and_then(|open| open.kept.as_ref())
             && Arc::strong_count(kept) == 1
         {
@@ -205,7 +213,8 @@ impl<K: Send + Sync> Progress<K> {
                     let keep = self.room > 0;
                     self.room -= usize::from(keep);
                     let kept = keep.then(|| Arc::new(found.kept));
-                    State::Open(Open { value: found.value, knife, certificate, kept })
+                    let value = if found.value > around { around } else { found.value };
+                    State::Open(Open { value, knife, certificate, kept })
                 }
             });
         }
@@ -242,8 +251,9 @@ impl<K: Send + Sync> Progress<K> {
 
     /// A place stays with the bound it has.
     fn give_up(&mut self, id: usize) {
-        if let Some(upper) = self.tree.close(id) {
-            self.stuck = self.stuck.max(upper);
+        let value = self.tree.open(id).map_or(0.0, |open| open.value);
+        if self.tree.close(id).is_some() {
+            self.stuck = self.stuck.max(value);
         }
     }
 }
@@ -295,6 +305,7 @@ impl Engine<'_> {
             }
             let mut round: Vec<(usize, Option<Knife>, Vec<Job>)> = Vec::new();
             while round.len() < E::ROUND
+                && progress.tree.len() + 2 * round.len() < self.most
                 && let Some(entry) = progress.queue.pop()
             {
                 let known = progress.tree.open(entry.id);
@@ -311,8 +322,15 @@ impl Engine<'_> {
                 .into_par_iter()
                 .map(|Job { place, id }| {
                     let begun = Instant::now();
+                    if self.is_late() {
+                        return None;
+                    }
                     let local = tree.network(place)?;
-                    let found = own.bound(&local, tree.open(id)?, Work { target, turn: rounds + id, begun })?;
+                    let found = own.bound(
+                        &local,
+                        tree.open(id)?,
+                        Work { target, turn: rounds + id, begun, deadline: self.deadline },
+                    )?;
                     Some((id, found, begun.elapsed()))
                 })
                 .collect();
@@ -330,6 +348,11 @@ impl Engine<'_> {
             }
             rounds += 1;
         }
+    }
+
+    /// Whether its time is over.
+    fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     /// What a checkpoint holds of it.

@@ -28,8 +28,8 @@ struct Node<K> {
 #[derive(Debug)]
 pub(super) enum State<K> {
     Open(Open<K>),
-    /// Into the places below and above.
-    Branched(Knife, [usize; 2]),
+    /// Into the places below and above; with its own bound, where one was proved, for they may come out worse.
+    Branched(Knife, [usize; 2], Option<Box<Certificate>>),
     Closed(Box<Certificate>),
 }
 
@@ -83,7 +83,7 @@ impl<K> Tree<K> {
         let mut path: Vec<(Knife, bool)> = last.into_iter().collect();
         let mut at = id;
         while let Some((above, upper)) = self.nodes[at].above {
-            let State::Branched(knife, _) = self.nodes[above].state else { return None };
+            let State::Branched(knife, ..) = self.nodes[above].state else { return None };
             path.push((knife, upper));
             at = above;
         }
@@ -143,18 +143,17 @@ impl<K> Tree<K> {
         for (upper, state) in [false, true].into_iter().zip(states) {
             self.nodes.push(Node { above: Some((id, upper)), state });
         }
-        self.set(id, State::Branched(knife, children));
+        let own = match &mut self.nodes[id].state {
+            State::Open(open) => open.certificate.take(),
+            State::Branched(..) | State::Closed(_) => None,
+        };
+        self.set(id, State::Branched(knife, children, own));
         children
     }
 
     /// The ids of all open places.
     pub fn all_open(&self) -> Vec<usize> {
         (0..self.nodes.len()).filter(|id| self.open(*id).is_some()).collect()
-    }
-
-    /// How many places are not branched.
-    pub fn leaves(&self) -> usize {
-        self.nodes.iter().filter(|node| !matches!(node.state, State::Branched(..))).count()
     }
 
     /// How many places are closed.
@@ -171,33 +170,49 @@ impl<K> Tree<K> {
         self.nodes.iter().map(bound).fold(0.0, f64::max)
     }
 
-    /// Whether something other than slopes is branched by.
-    pub fn is_cut(&self) -> bool {
-        let cuts = |node: &Node<K>| matches!(node.state, State::Branched(Knife::Input(..) | Knife::Side(..), _));
-        self.nodes.iter().any(cuts)
-    }
-
     /// All places in the order of [`crate::proof::tree`].
     pub fn walk(&self) -> impl Iterator<Item = &State<K>> {
         let mut waiting = vec![0];
         std::iter::from_fn(move || {
             let state = &self.nodes[waiting.pop()?].state;
-            if let State::Branched(_, [below, above]) = state {
+            if let State::Branched(_, [below, above], _) = state {
                 waiting.extend([*above, *below]);
             }
             Some(state)
         })
     }
 
-    /// What all leaves prove together; none while one of them has no bound.
+    /// The best that is proved: by all leaves together, or higher up, where a place has a better bound of its own than those below it
+    /// have. None while a leaf has no bound, and no place above it.
     pub fn certificate(&self) -> Option<Certificate> {
-        let branch = |state| match state {
-            &State::Branched(knife, _) => Some(CheckedBranch::Branch(knife)),
-            State::Closed(certificate) => Some(CheckedBranch::Leaf(certificate)),
-            State::Open(open) => open.certificate.as_deref().map(CheckedBranch::Leaf),
+        let own = |state: &State<K>| match state {
+            State::Open(open) => open.certificate.as_ref().map_or(f64::INFINITY, |c| c.upper()),
+            State::Closed(certificate) => certificate.upper(),
+            State::Branched(_, _, own) => own.as_ref().map_or(f64::INFINITY, |c| c.upper()),
         };
-        let branches: Option<Vec<CheckedBranch<'_>>> = self.walk().map(branch).collect();
-        Certificate::of_tree(&self.root, &self.twins, &branches?)
+        // of what is below a place, which stands behind it
+        let mut below = vec![f64::INFINITY; self.nodes.len()];
+        for id in (0..self.nodes.len()).rev() {
+            if let State::Branched(_, children, _) = self.nodes[id].state {
+                let best = |child: usize| below[child].min(own(&self.nodes[child].state));
+                below[id] = best(children[0]).max(best(children[1]));
+            }
+        }
+        let (mut waiting, mut branches) = (vec![0], Vec::new());
+        while let Some(id) = waiting.pop() {
+            branches.push(match &self.nodes[id].state {
+                State::Branched(knife, [first, second], own)
+                    if own.as_ref().is_none_or(|own| below[id] < own.upper()) =>
+                {
+                    waiting.extend([*second, *first]);
+                    CheckedBranch::Branch(*knife)
+                }
+                State::Branched(_, _, own) => CheckedBranch::Leaf(own.as_deref()?),
+                State::Closed(certificate) => CheckedBranch::Leaf(certificate),
+                State::Open(open) => CheckedBranch::Leaf(open.certificate.as_deref()?),
+            });
+        }
+        Certificate::of_tree(&self.root, &self.twins, &branches)
     }
 }
 
@@ -214,8 +229,13 @@ impl<K: Send + Sync> Tree<K> {
         // with whether they close their places
         let mut proofs: Vec<(usize, bool, f64, &Proof)> = Vec::new();
         for node in walk {
+            if let SavedNode::Above(upper, proof) = node {
+                proofs.push((*waiting.last()?, false, *upper, proof));
+                continue;
+            }
             let id = waiting.pop()?;
             let knife = match node {
+                SavedNode::Above(..) => return None,
                 SavedNode::Open(value) => {
                     self.set(id, State::Open(Open::of(*value)));
                     continue;
@@ -249,6 +269,10 @@ impl<K: Send + Sync> Tree<K> {
         let checked: Result<Vec<(usize, bool, Certificate)>, E> = checked?.into_iter().collect();
         Some(checked.map(|checked| {
             for (id, closes, certificate) in checked {
+                if let State::Branched(_, _, own) = &mut self.nodes[id].state {
+                    *own = Some(Box::new(certificate));
+                    continue;
+                }
                 self.set(id, State::Open(Open::bounded(certificate)));
                 if closes {
                     self.close(id);
@@ -306,7 +330,7 @@ mod tests {
         assert_eq!(part.sides(), [Side { layer: 0, neuron: 0, at: 0.0, above: true }]);
         assert_eq!(place.case(), [root.at_end(0, 1, false).expect("a neuron")]);
         assert_eq!(tree.child(steep, Knife::Side(0, 0, 0.0), true), Some(place));
-        assert!(tree.is_cut() && tree.all_open().len() == 4 && tree.certificate().is_none());
+        assert!(tree.all_open().len() == 4 && tree.certificate().is_none());
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::options::Options;
 use crate::place::{Knife, Twins};
 use crate::problem::Functional;
 use crate::proof::intervals::MOST_UNDECIDED;
-use crate::proof::{Certificate, certify_by_intervals};
+use crate::proof::{Branch, Certificate, Proof, certify_by_intervals};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method};
 use crate::slopes::SlopeNetwork;
@@ -85,8 +85,7 @@ pub(super) fn search(
     // a tree of so many parts
     let engine = searcher.engine((&functional, &gradient), options.case_limit.saturating_mul(2));
     let stop = searcher.run((&engine, &mut parts), &mut progress, checkpoint)?;
-    let (leaves, cases, proved) = (progress.tree.leaves(), progress.tree.len(), progress.tree.closed());
-    let is_cut = progress.tree.is_cut();
+    let (cases, proved) = (progress.tree.len(), progress.tree.closed());
     bound.stop = stop;
     bound.iterations += progress.sweeps;
     let better = progress.tree.certificate().filter(|certificate| certificate.upper() < bound.upper());
@@ -103,7 +102,10 @@ pub(super) fn search(
     if let Some(certificate) = better {
         bound.certificate = certificate;
         bound.relaxation = bound.relaxation.min(bound.certificate.upper());
-        bound.method = if is_cut { Method::Parts { parts: leaves } } else { Method::BranchAndBound { cases, proved } };
+        let tree = if let Proof::Tree(tree) = bound.certificate.proof() { tree.as_slice() } else { &[] };
+        let parts = tree.iter().filter(|branch| matches!(branch, Branch::Leaf(_))).count();
+        let is_cut = tree.iter().any(|branch| matches!(branch, Branch::Input(..) | Branch::Side(..)));
+        bound.method = if is_cut { Method::Parts { parts } } else { Method::BranchAndBound { cases, proved } };
         if is_cut {
             // formal constants of parts are smaller: patterns of the whole region may exceed them
             bound.pattern_lower = bound.witness.lower;
@@ -154,7 +156,7 @@ impl Expert for Parts<'_> {
         &self,
         local: &SlopeNetwork,
         above: &Open<Part>,
-        Work { target, turn, begun }: Work,
+        Work { target, turn, begun, deadline }: Work,
     ) -> Option<Found<Part>> {
         let norm = self.options.norm;
         let mut certificate = certify_by_intervals(local, norm, self.functional)?;
@@ -172,7 +174,8 @@ impl Expert for Parts<'_> {
             let begun = Instant::now();
             let left = above.value / enough - 1.0;
             let tol = (PART_TOL * left).min(MOST_TOL).max(TARGET * self.options.tol);
-            let options = Options { tol, sweep_limit: 400, time_limit: None, ..self.options.clone() };
+            let time_limit = deadline.map(|deadline| deadline.saturating_duration_since(begun));
+            let options = Options { tol, sweep_limit: 400, time_limit, ..self.options.clone() };
             if let Some(found) = upper::certificate(local, &options, self.functional) {
                 gain = found.upper() / certificate.upper();
                 if found.upper() < certificate.upper() {
