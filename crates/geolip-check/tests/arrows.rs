@@ -12,7 +12,6 @@ const GEOLIP: &[&str] = &[
     "files",
     "observer",
     "spectral",
-    "hinges",
     "import",
     "samples",
     "results",

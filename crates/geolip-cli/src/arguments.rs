@@ -288,7 +288,7 @@ pub enum QuestionError {
     CertificateOfAll,
     #[error(transparent)]
     Region(#[from] RegionChoiceError),
-    #[error("a checkpoint stores the search in one norm; give --norm linf or l2 with --checkpoint")]
+    #[error("a checkpoint stores the search in one norm; give one norm, such as --norm l2, with --checkpoint")]
     CheckpointOfAll,
 }
 

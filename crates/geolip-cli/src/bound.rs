@@ -139,7 +139,11 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
     }
     if reports.iter().all(|report| report.bounds.iter().all(|bound| report.is_lip_exact(bound))) {
         notes.push("lower = upper, to the tolerance: the Lipschitz constant itself".to_owned());
-    } else if all().all(|bound| bound.witness.lower >= bound.pattern_lower * (1.0 - 1e-9) && !bound.lip_is_fgl) {
+    } else if all().all(|bound| {
+        // after parts the pattern is that of the input
+        let own = !matches!(bound.method, Method::Parts { .. });
+        own && bound.witness.lower >= bound.pattern_lower * (1.0 - 1e-9) && !bound.lip_is_fgl
+    }) {
         notes.push("lower = pattern: the steepest activation pattern found is reached by a real input".to_owned());
     }
     notes

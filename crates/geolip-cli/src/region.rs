@@ -12,7 +12,7 @@ pub struct RegionArguments {
     #[arg(long, conflicts_with = "box")]
     pub center: Option<PathBuf>,
 
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, allow_negative_numbers = true, conflicts_with = "box")]
     pub radius: Option<f64>,
 
     #[arg(long)]

@@ -69,7 +69,6 @@ pub mod dual;
 mod error;
 pub mod files;
 mod guarantee;
-mod hinges;
 pub mod import;
 mod invariants;
 pub mod json;

@@ -12,7 +12,7 @@
 //! (found with 40 digits, φ'' = 0; the first three have φ'(x) + φ'(−x) = 1). Each has these two critical points and no others.
 //!
 //! **Rounded:** the constants outwards, by less than 10⁻¹⁴; those of GELU's tanh form by one part in 10⁸, as exporters write its
-//! two constants in float32, which moves derivatives and values by 10⁻⁹. Values and derivatives are of the order of s and of one.
+//! two constants in float32, which moves derivatives and values by less than 9·10⁻⁹. Values and derivatives are of the order of s and of one.
 
 use super::Slope;
 use super::exponential::log_1p_exp;

@@ -23,7 +23,7 @@ const GRID: f64 = 1.0 / (1_u64 << 34) as f64;
 pub enum Ends {
     /// \[l, u\]: at a kink, both sides.
     Closed,
-    /// (l, u)
+    /// (l, u). (Kinks of `hard-sigmoid` and `clip` are rounded numbers: points within a rounding of them count on either side.)
     Open,
 }
 
@@ -54,7 +54,12 @@ impl<V: Formula, D: Formula> Scalar<V, D> {
             Error::Exact | Error::Product => (value, value),
             Error::Near(size, _) => {
                 let margin = MARGIN * size * (1.0 + s.abs());
-                (value - margin, value + margin)
+                let (below, above) = (value - margin, value + margin);
+                // what overflows is at least, or at most, the largest number
+                match below.is_nan() || above.is_nan() {
+                    true => (f64::NEG_INFINITY, f64::INFINITY),
+                    false => (below.min(f64::MAX), above.max(f64::MIN)),
+                }
             }
         }
     }

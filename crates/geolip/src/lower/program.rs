@@ -6,18 +6,22 @@
 //! > minimise Σ_j w_j s_j  over  σ_j (R_j y + c_j) + s_j ≥ margin, s ≥ 0
 //!
 //! gives up those that matter least, w_j = |G_j| ‖R_j‖₂. Neurons that read y itself are held on their side: y is the first
-//! pre-activation wherever every one of those is reached by an input. Solved in `hinges.rs`; nothing here is rigorous.
+//! pre-activation wherever every one of those is reached by an input. Solved by Clarabel; nothing here is rigorous.
+//!
+//! Why a solver in this crate: an interior-point method of our own (160 lines) was as good on average and 10 % faster on deep networks, but
+//! from its slightly different y nine lower bounds of 540 ended up to 1.7 % lower, and two higher.
 
 use super::first_layer::FirstLayer;
 use super::portfolio::Search;
 use super::realise::has_two_slopes;
-use super::tuning::program::{ACCURACY, HELD, LIGHT, STEPS};
-use crate::hinges::Hinges;
+use super::tuning::program::{ACCURACY, HELD, STEPS};
 use crate::matrix::{Matrix, Store};
 use crate::network::Network;
 use crate::network::{NodeId, Op};
 use crate::relaxation::Pattern;
 use crate::slopes::SlopeNetwork;
+use clarabel::algebra::CscMatrix;
+use clarabel::solver::{DefaultSettings, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
 use rayon::prelude::*;
 
 /// Where every first pre-activation is reached: offers an input near the pattern of every functional, and leads climbs there.
@@ -49,7 +53,7 @@ fn cost(network: &SlopeNetwork) -> Option<f64> {
     let network = network.network();
     let applies = network.activations().all(|(id, _, activation)| has_two_slopes(activation, network.node(id).len));
     let (n, m) = (network.inputs() as f64, network.neurons() as f64);
-    applies.then_some(STEPS as f64 * n * n * (n + m) / 2.0 + n * network.multiply_adds() as f64)
+    applies.then_some(f64::from(STEPS) * n * n * (n + m) / 2.0 + n * network.multiply_adds() as f64)
 }
 
 /// One neuron's side: σ, R_j, c_j, w_j.
@@ -129,22 +133,64 @@ fn gradients(network: &SlopeNetwork, u: &[(usize, f64)], slopes: &[Vec<f64>]) ->
     network.layers().map(|(node, _)| back.of(node).clone()).collect()
 }
 
-/// The program's y. Entries held by a sign lie between [`HELD`] times the margin on their side, the others within the larger of
-/// these.
+/// The program's y. Its columns are y and s; its rows the sides, s ≥ 0, and two bounds of every entry of y: those held by a
+/// sign lie between [`HELD`] times the margin on their side, the others within the larger of these.
 fn solve(held: &[Option<f64>], sides: &[Side], margin: f64) -> Option<Vec<f64>> {
+    let (n, m) = (held.len(), sides.len());
+    let (rows, columns) = (2 * m + 2 * n, n + m);
+    let mut entries: Vec<(usize, f64)> = Vec::with_capacity(n * (m + 2) + 2 * m);
+    let mut starts = vec![0];
+    for (j, held) in held.iter().enumerate() {
+        entries.extend(sides.iter().enumerate().map(|(i, side)| (i, -side.sign * side.row[j])).filter(|e| e.1 != 0.0));
+        let sign = held.unwrap_or(1.0);
+        entries.extend([(2 * m + 2 * j, -sign), (2 * m + 2 * j + 1, sign)]);
+        starts.push(entries.len());
+    }
+    for i in 0..m {
+        entries.extend([(i, -1.0), (m + i, -1.0)]);
+        starts.push(entries.len());
+    }
+    let mut limits: Vec<f64> = sides.iter().map(|side| side.sign * side.offset - margin).collect();
+    limits.resize(2 * m, 0.0);
+    for held in held {
+        let least = if held.is_some() { HELD.0 } else { -HELD.1 };
+        limits.extend([-least * margin, HELD.1 * margin]);
+    }
     let largest = sides.iter().fold(f64::MIN_POSITIVE, |most, side| most.max(side.weight));
-    let ends = |held: &Option<f64>| match held {
-        Some(sign) if *sign > 0.0 => (HELD.0 * margin, HELD.1 * margin),
-        Some(_) => (-HELD.1 * margin, -HELD.0 * margin),
-        None => (-HELD.1 * margin, HELD.1 * margin),
+    let mut costs = vec![0.0; n];
+    costs.extend(sides.iter().map(|side| side.weight / largest));
+    let (places, numbers) = entries.into_iter().unzip();
+    let matrix = CscMatrix::new(rows, columns, starts, places, numbers);
+    let settings = DefaultSettings {
+        verbose: false,
+        max_threads: 1,
+        max_iter: STEPS,
+        tol_gap_rel: ACCURACY,
+        tol_feas: ACCURACY,
+        ..DefaultSettings::default()
     };
-    let hinges = Hinges {
-        rows: Matrix::from_fn(sides.len(), held.len(), |j, i| sides[j].sign * sides[j].row[i]),
-        least: sides.iter().map(|side| margin - side.sign * side.offset).collect(),
-        weights: sides.iter().map(|side| (side.weight / largest).max(LIGHT)).collect(),
-        ends: held.iter().map(ends).collect(),
-    };
-    hinges.minimise(held.iter().map(|held| held.unwrap_or(0.0) * margin).collect(), STEPS, ACCURACY)
+    let nothing = CscMatrix::zeros((columns, columns));
+    let cones = [SupportedConeT::NonnegativeConeT(rows)];
+    let mut solver = DefaultSolver::new(&nothing, &costs, &matrix, &limits, &cones, settings).ok()?;
+    solver.solve();
+    match solver.solution.status {
+        // any of these leaves a y: how good it is shows in its gradient
+        SolverStatus::Solved
+        | SolverStatus::AlmostSolved
+        | SolverStatus::MaxIterations
+        | SolverStatus::InsufficientProgress
+        | SolverStatus::NumericalError => {
+            let y = solver.solution.x[..n].to_vec();
+            y.iter().all(|y| y.is_finite()).then_some(y)
+        }
+        SolverStatus::MaxTime
+        | SolverStatus::CallbackTerminated
+        | SolverStatus::Unsolved
+        | SolverStatus::PrimalInfeasible
+        | SolverStatus::DualInfeasible
+        | SolverStatus::AlmostPrimalInfeasible
+        | SolverStatus::AlmostDualInfeasible => None,
+    }
 }
 
 #[cfg(test)]

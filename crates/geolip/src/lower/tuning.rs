@@ -82,10 +82,8 @@ pub(super) mod program {
     /// The margin is the largest bias, or 1; neurons that read the variable keep this part of it, and stay within so many of it.
     pub const HELD: (f64, f64) = (0.01, 100.0);
     /// Steps of the solver, each of which costs about the cube of the variables and their square times the neurons.
-    pub const STEPS: usize = 25;
+    pub const STEPS: u32 = 25;
     pub const ACCURACY: f64 = 1e-5;
-    /// The least weight of a side, as a part of the largest.
-    pub const LIGHT: f64 = 1e-12;
 }
 
 /// `climb.rs`.
