@@ -264,9 +264,9 @@ impl Engine<'_> {
         let norm = self.options.norm;
         let check = |place: &SlopeNetwork, upper: f64, proof: &Proof| {
             let claim = Claim { output: self.functional.clone(), upper, proof: proof.clone() };
-            prove(place, norm, &claim, usize::MAX).map_err(|_| "one of its proofs does not hold")
+            prove(place, norm, &claim, usize::MAX).map_err(|_| "has a proof that does not hold")
         };
-        progress.tree.read(&saved.tree, check).ok_or("its tree is not whole")??;
+        progress.tree.read(&saved.tree, check).ok_or("has a tree that is not whole")??;
         let at = saved.witness(self.network, norm, self.gradient, self.functional);
         let pattern = saved.pattern(self.network).filter(|_| progress.best.formal);
         progress.best.learn(self, pattern, at);
