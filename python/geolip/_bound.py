@@ -147,13 +147,14 @@ def bound(
         box: bound the network on this box only: an array of shape (2, inputs), lower and upper ends; a file of
             these (.npy, .csv or text); or a VNN-LIB property (.vnnlib), of which only the input box is read.
         split: branch and bound for this many seconds, or until the bounds from both sides agree to the tolerance: a
-            box of at most 24 inputs is cut into parts, elsewhere slopes are fixed as by `exact`; with `exact`, in such
-            parts, too.
+            box of at most 24 inputs is cut into parts, elsewhere slopes are fixed as by `exact`; with `exact`, in
+            such parts, too.
         tol: relative gap between the certified bound and the relaxation at which work on an output ends.
         cuts: tighten the relaxation of a network with one hidden layer by cuts: a smaller bound, in seconds (linf
             and l2).
-        exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and
-            the best pattern agree to the tolerance; what is found before the time limit is certified all the same.
+        exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound
+            and the best pattern agree to the tolerance; what is found before the time limit is certified all the
+            same.
         checkpoint: save that search to this file, and resume it from there if the file exists; it must be of the
             same question and version.
         case_limit: stop that search after this many cases per output.

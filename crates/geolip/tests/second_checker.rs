@@ -29,9 +29,8 @@ use std::time::Duration;
 use support::files::root;
 use support::{any_norm, any_outputs, network, random};
 
-/// Networks in an ordinary run.
+/// Networks in an ordinary run, and forgeries per certificate.
 const NETWORKS: u64 = 60;
-/// Forgeries per certificate.
 const FORGERIES: usize = 4;
 /// By how much ζ or γ is raised to see whether a rejection is one of rounding alone.
 const ROOM: f64 = 1e-6;
@@ -40,7 +39,7 @@ const ROOM: f64 = 1e-6;
 struct Dice(u64);
 
 impl Dice {
-    /// Of one network: what those before it threw, which hangs on what was proved in time, is no matter to it.
+    /// Of one network, whatever those before it threw (which hangs on what was proved in time).
     fn of(seed: u64, turn: u64) -> Self {
         Self(seed.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(turn.wrapping_mul(0xa076_1d64_78bd_642f)))
     }
@@ -106,11 +105,6 @@ fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {
 }
 
 /// A ReLU network with enough neurons that cuts, cases and parts are needed: one or two hidden layers.
-fn larger(dice: &mut Dice) -> Network {
-    let layers = 1 + dice.below(2);
-    with_layers(layers, dice)
-}
-
 fn with_layers(layers: usize, dice: &mut Dice) -> Network {
     let inputs = 2 + dice.below(3);
     let mut b = NetworkBuilder::new(inputs).unwrap();
@@ -533,7 +527,7 @@ fn both_checkers_agree_on_random_networks() {
         let (plain, norm, outputs) = question.new_tree(&mut runner).unwrap().current();
         let local = turn % 2 == 1;
         let network = match turn % 6 {
-            4 | 5 => larger(&mut dice),
+            4 | 5 => with_layers(1 + dice.below(2), &mut dice),
             _ => varied(&plain, &mut dice, local || turn % 4 == 0),
         };
         let asked = match local && network.neurons() > 12 {
@@ -543,12 +537,10 @@ fn both_checkers_agree_on_random_networks() {
         let options = self::question(&network, &mut dice, local, asked);
         desk.put(&network, &mut dice, &options, FORGERIES);
     }
-    // cuts of one hidden layer, which few of these have
-    for turn in count..count + 4 {
-        let mut dice = Dice::of(seed, turn);
-        let network = with_layers(1, &mut dice);
-        let (norm, outputs) = (dice.one_of(&[InputNorm::Linf, InputNorm::L2]), Outputs::One(0));
-        let options = Options { norm, outputs, cuts: true, effort: 0.01, ..Options::default() };
+    let mut dice = Dice::of(seed, count);
+    for norm in [InputNorm::Linf, InputNorm::L2] {
+        let network = with_layers(1, &mut dice); // for cuts, which few of the others have
+        let options = Options { norm, outputs: Outputs::One(0), cuts: true, effort: 0.01, ..Options::default() };
         desk.put(&network, &mut dice, &options, FORGERIES);
     }
     compare(&desk, &desk.second_opinion(python));
@@ -567,7 +559,7 @@ fn both_checkers_agree_on_trees_of_every_branching_and_on_products() {
     for turn in 0..count {
         let mut dice = Dice::of(seed, turn);
         let products = turn % 3 == 0;
-        let network = if products { multiplied(&mut dice) } else { larger(&mut dice) };
+        let network = if products { multiplied(&mut dice) } else { with_layers(1 + dice.below(2), &mut dice) };
         let norm = dice.one_of(&[InputNorm::Linf, InputNorm::L2, InputNorm::L1]);
         let centre: Vec<f64> = (0..network.inputs()).map(|_| dice.below(9) as f64 / 4.0 - 1.0).collect();
         let shape = if dice.below(12) == 0 { RegionNorm::L2 } else { RegionNorm::Linf };
