@@ -204,8 +204,6 @@ def test_errors_are_the_same_lines(models, command_line, data):
     many = folder / "many.csv"
     for arguments, options in [
         (["--output", "12"], {"output": 12}),
-        (["--norm", "l1", "--exact"], {"norm": "l1", "exact": True}),
-        (["--split", "3"], {"split": 3}),
         ([*arguments_near, "-1"], {**near, "radius": -1}),
         ([*arguments_near, "0", "--clip", "2", "3"], {**near, "clip": (2, 3), "radius": 0}),
         (["--center", many, "--radius", "1"], {"center": many, "radius": 1}),
