@@ -252,7 +252,7 @@ impl<K: Send + Sync> Progress<K> {
     /// A place stays with the bound it has.
     fn give_up(&mut self, id: usize) {
         let value = self.tree.open(id).map_or(0.0, |open| open.value);
-        if self.tree.close(id).is_some() {
+        if self.tree.close(id) {
             self.stuck = self.stuck.max(value);
         }
     }

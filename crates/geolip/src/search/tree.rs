@@ -46,15 +46,22 @@ pub(super) struct Open<K> {
     pub kept: Option<Arc<K>>,
 }
 
+impl<K> State<K> {
+    /// The bound that is proved of the place itself; infinite where there is none.
+    fn upper(&self) -> f64 {
+        let own = match self {
+            Self::Open(open) => open.certificate.as_ref(),
+            Self::Branched(_, _, own) => own.as_ref(),
+            Self::Closed(certificate) => Some(certificate),
+        };
+        own.map_or(f64::INFINITY, |certificate| certificate.upper())
+    }
+}
+
 impl<K> Open<K> {
     /// One of which nothing is known but this.
     pub fn of(value: f64) -> Self {
         Self { value, knife: None, certificate: None, kept: None }
-    }
-
-    /// One with this bound.
-    fn bounded(certificate: Certificate) -> Self {
-        Self { value: certificate.upper(), knife: None, certificate: Some(Box::new(certificate)), kept: None }
     }
 
     /// Whether it has a bound of at most this.
@@ -112,13 +119,9 @@ impl<K> Tree<K> {
         self.nodes.len()
     }
 
-    pub fn state(&self, id: usize) -> &State<K> {
-        &self.nodes[id].state
-    }
-
     /// What is known of an open place.
     pub fn open(&self, id: usize) -> Option<&Open<K>> {
-        match self.state(id) {
+        match &self.nodes[id].state {
             State::Open(open) => Some(open),
             State::Branched(..) | State::Closed(_) => None,
         }
@@ -128,13 +131,12 @@ impl<K> Tree<K> {
         self.nodes[id].state = state;
     }
 
-    /// Closes an open place with the bound that is proved on the way, if there is one: that bound.
-    pub fn close(&mut self, id: usize) -> Option<f64> {
-        let State::Open(open) = &mut self.nodes[id].state else { return None };
-        let certificate = open.certificate.take()?;
-        let upper = certificate.upper();
+    /// Closes an open place with the bound that is proved on the way; whether there is one.
+    pub fn close(&mut self, id: usize) -> bool {
+        let State::Open(open) = &mut self.nodes[id].state else { return false };
+        let Some(certificate) = open.certificate.take() else { return false };
         self.set(id, State::Closed(certificate));
-        Some(upper)
+        true
     }
 
     /// Branches a place; the children take the states given, that below first.
@@ -161,13 +163,22 @@ impl<K> Tree<K> {
         self.nodes.iter().filter(|node| matches!(node.state, State::Closed(_))).count()
     }
 
+    /// The least bound that is proved of a place: its own, or that of one around it. For every place.
+    fn uppers(&self) -> Vec<f64> {
+        let mut uppers: Vec<f64> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            // (a place stands behind the one above it)
+            let around = node.above.map_or(f64::INFINITY, |(above, _)| uppers[above]);
+            uppers.push(around.min(node.state.upper()));
+        }
+        uppers
+    }
+
     /// The largest bound of a place that is closed; 0 if there is none.
     pub fn proved(&self) -> f64 {
-        let bound = |node: &Node<K>| match &node.state {
-            State::Closed(certificate) => certificate.upper(),
-            State::Open(_) | State::Branched(..) => 0.0,
-        };
-        self.nodes.iter().map(bound).fold(0.0, f64::max)
+        let closed = self.uppers().into_iter().zip(&self.nodes);
+        let closed = closed.filter(|(_, node)| matches!(node.state, State::Closed(_)));
+        closed.map(|(upper, _)| upper).fold(0.0, f64::max)
     }
 
     /// All places in the order of [`crate::proof::tree`].
@@ -185,16 +196,11 @@ impl<K> Tree<K> {
     /// The best that is proved: by all leaves together, or higher up, where a place has a better bound of its own than those below it
     /// have. None while a leaf has no bound, and no place above it.
     pub fn certificate(&self) -> Option<Certificate> {
-        let own = |state: &State<K>| match state {
-            State::Open(open) => open.certificate.as_ref().map_or(f64::INFINITY, |c| c.upper()),
-            State::Closed(certificate) => certificate.upper(),
-            State::Branched(_, _, own) => own.as_ref().map_or(f64::INFINITY, |c| c.upper()),
-        };
         // of what is below a place, which stands behind it
         let mut below = vec![f64::INFINITY; self.nodes.len()];
         for id in (0..self.nodes.len()).rev() {
             if let State::Branched(_, children, _) = self.nodes[id].state {
-                let best = |child: usize| below[child].min(own(&self.nodes[child].state));
+                let best = |child: usize| below[child].min(self.nodes[child].state.upper());
                 below[id] = best(children[0]).max(best(children[1]));
             }
         }
@@ -269,13 +275,18 @@ impl<K: Send + Sync> Tree<K> {
         let checked: Result<Vec<(usize, bool, Certificate)>, E> = checked?.into_iter().collect();
         Some(checked.map(|checked| {
             for (id, closes, certificate) in checked {
-                if let State::Branched(_, _, own) = &mut self.nodes[id].state {
-                    *own = Some(Box::new(certificate));
-                    continue;
+                let certificate = Box::new(certificate);
+                match &mut self.nodes[id].state {
+                    State::Branched(_, _, own) => *own = Some(certificate),
+                    state if closes => *state = State::Closed(certificate),
+                    state => *state = State::Open(Open { certificate: Some(certificate), ..Open::of(f64::INFINITY) }),
                 }
-                self.set(id, State::Open(Open::bounded(certificate)));
-                if closes {
-                    self.close(id);
+            }
+            for (upper, node) in self.uppers().into_iter().zip(&mut self.nodes) {
+                if let State::Open(open) = &mut node.state
+                    && open.value > upper
+                {
+                    open.value = upper;
                 }
             }
         }))
@@ -303,6 +314,10 @@ mod tests {
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
     use crate::place::{Region, Side};
+    use crate::problem::{Functional, InputNorm};
+    use crate::proof::{Claim, prove};
+    use crate::search::checkpoint::Saved;
+    use crate::search::engine::Best;
 
     fn on_a_box() -> SlopeNetwork {
         let mut b = NetworkBuilder::new(2).expect("inputs");
@@ -331,6 +346,51 @@ mod tests {
         assert_eq!(place.case(), [root.at_end(0, 1, false).expect("a neuron")]);
         assert_eq!(tree.child(steep, Knife::Side(0, 0, 0.0), true), Some(place));
         assert!(tree.all_open().len() == 4 && tree.certificate().is_none());
+    }
+
+    /// y = relu(x₀ − x₁) + x₁ on a box around zero: its gradient is (v, 1 − v), 1 in ℓ∞ for every pattern, and 2 by intervals.
+    fn turning() -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(2).expect("inputs");
+        let row = |a, c| LinearMap::Dense(Matrix::from_vec(1, 2, vec![a, c]));
+        let h = b.affine("h", vec![(b.input(), row(1.0, -1.0))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z, LinearMap::Identity(1)), (b.input(), row(0.0, 1.0))], None).expect("shapes");
+        let region = Region::new_box(vec![-1.0; 2], vec![1.0; 2]).expect("a box");
+        SlopeNetwork::new(&b.finish(y), region).expect("a region")
+    }
+
+    #[test]
+    fn parts_that_come_out_worse_spoil_a_bound() {
+        let root = turning();
+        let of = |local: &SlopeNetwork, proof: Proof, upper: f64| {
+            let claim = Claim { output: Functional::output(0), upper, proof };
+            prove(local, InputNorm::Linf, &claim, usize::MAX)
+        };
+        let bounded =
+            |certificate: Certificate| Open { certificate: Some(Box::new(certificate)), ..Open::of(f64::INFINITY) };
+        let own = of(&root, Proof::Patterns, 1.0 + 1e-9).expect("by patterns");
+        let mut tree: Tree<()> = Tree::new(&root, Twins::none(), bounded(own));
+        let knife = Knife::Input(1, 0.5);
+        let part = |upper| {
+            let local = tree.network(tree.child(0, knife, upper).expect("a place")).expect("a part");
+            of(&local, Proof::Intervals, 2.0 + 1e-9).expect("by intervals")
+        };
+        let states = [State::Open(bounded(part(false))), State::Closed(Box::new(part(true)))];
+        tree.branch(0, knife, states);
+        let check = |tree: &Tree<()>| {
+            let whole = tree.certificate().expect("every leaf has a bound");
+            assert_eq!((whole.upper(), whole.proof()), (1.0 + 1e-9, &Proof::Patterns));
+            assert_eq!(tree.proved(), 1.0 + 1e-9);
+        };
+        check(&tree);
+        // and the same once it was saved
+        let best = Best { lower: 0.0, pattern: None, witness: None, formal: false };
+        let saved = Saved::of(0, &root, &tree, &best);
+        let mut again: Tree<()> = Tree::new(&root, Twins::none(), Open::of(7.0));
+        let read = again.read(&saved.tree, |local, upper, proof| of(local, proof.clone(), upper));
+        assert!(matches!(read, Some(Ok(()))));
+        check(&again);
+        assert_eq!(again.open(1).map(|open| open.value), Some(1.0 + 1e-9), "no more than around it");
     }
 
     #[test]
