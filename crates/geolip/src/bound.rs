@@ -13,7 +13,7 @@ use crate::report::{Bound, Report};
 use crate::search::{self, Checkpoint};
 use crate::slopes::SlopeNetwork;
 use crate::threads::on_threads;
-use crate::upper;
+use crate::upper::{self, Question};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -62,11 +62,11 @@ fn run(
     let open = |path: &PathBuf| Checkpoint::open(path, network, options, &each);
     let mut checkpoint = options.checkpoint.as_ref().map(open).transpose()?;
     observer.event(Event::Started { bounds: each.len() });
+    let question = Question { network, options, observer, started };
     let bounds = match network.region() {
-        Some(_) => local::solve(network, options, &each, observer, started)?,
-        None => upper::solve(network, options, &each, observer, started)?,
+        Some(_) => local::solve(question, &each)?,
+        None => upper::solve(question, &each)?,
     };
-    let question = search::Question { network, options, observer, started };
     let mut bounds = search::close(question, (bounds, largest), checkpoint.as_mut())?;
     if largest {
         bounds = largest_output(network, bounds).into_iter().collect();

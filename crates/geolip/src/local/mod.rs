@@ -8,7 +8,7 @@ pub(crate) mod radius;
 
 use crate::error::BoundError;
 use crate::lower::{GradientBound, Witness, witness_at};
-use crate::observer::{Event, Observer};
+use crate::observer::Event;
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::intervals::MOST_UNDECIDED;
@@ -16,17 +16,12 @@ use crate::proof::{Certificate, certify_by_intervals, certify_by_patterns};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
-use crate::upper;
+use crate::upper::{self, Question};
 use std::time::Instant;
 
 /// Bounds every functional on the network's region.
-pub(crate) fn solve(
-    network: &SlopeNetwork,
-    options: &Options,
-    functionals: &[Functional],
-    observer: &dyn Observer,
-    started: Instant,
-) -> Result<Vec<Bound>, BoundError> {
+pub(crate) fn solve(question: Question<'_>, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
+    let Question { network, options, observer, started } = question;
     let quick: Vec<Option<Bound>> = functionals.iter().map(|f| quick(network, options, f, started)).collect();
     let done = |bound: &Option<Bound>| {
         bound.as_ref().is_some_and(|bound| bound.witness.lower >= bound.upper() * (1.0 - options.tol))
@@ -40,7 +35,7 @@ pub(crate) fn solve(
     }
     let found = match open.as_slice() {
         [] => Vec::new(),
-        open => match upper::solve(network, options, open, observer, started) {
+        open => match upper::solve(question, open) {
             // where no multipliers are accepted, intervals are what there is
             Err(BoundError::NotCertified { .. } | BoundError::Overflow { .. }) if quick.iter().all(Option::is_some) => {
                 return Ok(quick.into_iter().flatten().collect());
@@ -154,7 +149,8 @@ mod tests {
 
     fn solved(network: &SlopeNetwork) -> Bound {
         let functionals = [Functional::output(0)];
-        let bounds = solve(network, &Options::default(), &functionals, &crate::Silent, Instant::now());
+        let (options, observer, started) = (&Options::default(), &crate::Silent, Instant::now());
+        let bounds = solve(Question { network, options, observer, started }, &functionals);
         bounds.expect("bounded").remove(0)
     }
 

@@ -12,7 +12,7 @@ use crate::report::Bound;
 use crate::rounding::mul_up;
 use crate::samples::Sample;
 use crate::slopes::SlopeNetwork;
-use crate::upper;
+use crate::upper::{self, Question};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -333,8 +333,8 @@ impl Search<'_> {
         if !self.relaxation_is_proved.get_or_init(proves) {
             return false; // it would be tested at random
         }
-        let observer: &dyn Observer = &Silent;
-        let found = upper::solve(local, &options, &[functional], observer, Instant::now());
+        let question = Question { network: local, options: &options, observer: &Silent, started: Instant::now() };
+        let found = upper::solve(question, &[functional]);
         found.is_ok_and(|bounds| bounds.iter().all(holds))
     }
 

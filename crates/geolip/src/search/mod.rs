@@ -39,11 +39,11 @@ pub(crate) use checkpoint::Checkpoint;
 
 use crate::error::BoundError;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
-use crate::observer::Observer;
 use crate::options::Options;
 use crate::problem::{Functional, InputNorm};
 use crate::report::{Bound, Stop};
 use crate::slopes::SlopeNetwork;
+use crate::upper::Question;
 use engine::{Best, Engine, Expert, Progress};
 use queue::{Turn, in_turn};
 use std::time::Instant;
@@ -52,15 +52,6 @@ use std::time::Instant;
 const MOST_INPUTS: usize = 24;
 /// Multiply–adds of the search for an input that is as steep as a better pattern, for every effort.
 const INPUT_WORK: f64 = 1e8;
-
-/// What bounds are asked for, and what they are tightened with.
-#[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
-    pub network: &'a SlopeNetwork,
-    pub options: &'a Options,
-    pub observer: &'a dyn Observer,
-    pub started: Instant,
-}
 
 /// The same bounds, better where what the options ask for found something. With `largest`, bounds matter only as far as they
 /// exceed what another one is known to reach.
@@ -93,12 +84,11 @@ pub(crate) fn close(
     in_turn((bounds, largest), limit, reaches, |bound, turn| {
         let searcher = Searcher { question, turn };
         let checkpoint = checkpoint.as_deref_mut();
-        let before = bound.time;
         let mut bound = match by_parts {
             true => parts::search(&searcher, bound, cuts_inputs, checkpoint)?,
             false => cases::search(&searcher, bound, checkpoint)?,
         };
-        bound.time = if options.exact { started.elapsed() } else { before + begun.elapsed() };
+        bound.time = started.elapsed();
         Ok(bound)
     })
 }

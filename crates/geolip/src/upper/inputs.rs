@@ -6,7 +6,7 @@
 //! and what they reach decides how good a bound the others need: most get it after a few sweeps. Networks for which this
 //! would take too long get the better of their intervals and their bound in ℓ2, whose unit ball is larger.
 
-use super::relax;
+use super::{Question, relax};
 use crate::dual::{Budget, Form, Recovery, Repair};
 use crate::error::BoundError;
 use crate::form::Draws;
@@ -25,7 +25,6 @@ use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
 
 /// Inputs solved first, per functional.
 const LEADERS: usize = 4;
@@ -95,14 +94,9 @@ impl Track {
 }
 
 /// Bounds every functional in ℓ1.
-pub(crate) fn solve(
-    network: &SlopeNetwork,
-    options: &Options,
-    functionals: &[Functional],
-    observer: &dyn Observer,
-    started: Instant,
-) -> Result<Vec<Bound>, BoundError> {
-    let solver = Solver { network, options, observer, started };
+pub(super) fn solve(question: Question<'_>, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
+    let Question { network, observer, .. } = question;
+    let solver = Solver(question);
     let mut tracks: Vec<Track> = functionals.par_iter().map(|f| Track::new(network, f)).collect();
     if let Some(track) = tracks.iter().find(|track| !track.upper().is_finite()) {
         return Err(BoundError::Overflow { output: track.functional.to_string() });
@@ -140,12 +134,7 @@ fn jobs(open: &[usize], inputs: impl Fn(usize) -> Vec<usize>) -> Vec<(usize, Vec
     jobs.into_iter().collect()
 }
 
-struct Solver<'a> {
-    network: &'a SlopeNetwork,
-    options: &'a Options,
-    observer: &'a dyn Observer,
-    started: Instant,
-}
+struct Solver<'a>(Question<'a>);
 
 /// What came of one input and one functional.
 enum Found {
@@ -165,18 +154,18 @@ enum Found {
 impl Solver<'_> {
     /// Bounds up to this need no improvement.
     fn limit(&self, track: &Track) -> f64 {
-        track.value() * (1.0 + 0.5 * self.options.tol)
+        track.value() * (1.0 + 0.5 * self.0.options.tol)
     }
 
     /// Whether solving all inputs takes minutes at most.
     fn can_afford(&self, tracks: &[Track]) -> bool {
-        let alone = self.network.with_input_alone(0);
-        let rows = tracks.iter().map(|t| t.functional.row_count(self.network.outputs())).max().unwrap_or(1);
-        match Form::choose(&alone, (self.options.memory_limit, self.options.affordable), rows) {
+        let alone = self.0.network.with_input_alone(0);
+        let rows = tracks.iter().map(|t| t.functional.row_count(self.0.network.outputs())).max().unwrap_or(1);
+        match Form::choose(&alone, (self.0.options.memory_limit, self.0.options.affordable), rows) {
             Form::MatrixFree(_) => false,
             Form::Eliminated(form) => {
                 let one = form.cost_with(rows).0 + EVALUATIONS * alone.multiply_adds() as f64;
-                one * (self.network.inputs() * tracks.len()) as f64 <= MOST_WORK
+                one * (self.0.network.inputs() * tracks.len()) as f64 <= MOST_WORK
             }
         }
     }
@@ -184,8 +173,9 @@ impl Solver<'_> {
     /// Gives functionals their bounds in ℓ2, where these are better than intervals.
     fn bound_by_l2(&self, open: &[usize], tracks: &mut [Track]) {
         let functionals: Vec<Functional> = open.iter().map(|f| tracks[*f].functional.clone()).collect();
-        let options = Options { norm: InputNorm::L2, ..self.options.clone() };
-        let bounds = relax::solve(self.network, &options, &functionals, &Quiet(self.observer), self.started);
+        let options = Options { norm: InputNorm::L2, ..self.0.options.clone() };
+        let bounds =
+            relax::solve(Question { options: &options, observer: &Quiet(self.0.observer), ..self.0 }, &functionals);
         // where there is none, intervals are what there is
         for (f, bound) in open.iter().zip(bounds.into_iter().flatten()) {
             let track = &mut tracks[*f];
@@ -200,10 +190,10 @@ impl Solver<'_> {
 
     /// Why to stop, if so.
     fn stopped(&self) -> Option<Stop> {
-        if self.observer.cancelled() {
+        if self.0.observer.cancelled() {
             Some(Stop::Interrupted)
         } else {
-            self.options.time_limit.filter(|limit| self.started.elapsed() >= *limit).map(|_| Stop::TimeLimit)
+            self.0.options.time_limit.filter(|limit| self.0.started.elapsed() >= *limit).map(|_| Stop::TimeLimit)
         }
     }
 
@@ -227,10 +217,10 @@ impl Solver<'_> {
 
     /// All that `functionals` need of one input.
     fn one_input(&self, input: usize, functionals: &[usize], tracks: &[Track], trials: bool) -> Vec<Found> {
-        let alone = self.network.with_input_alone(input);
+        let alone = self.0.network.with_input_alone(input);
         let network = VectorNetwork::new(&alone, InputNorm::Linf); // with one input, all norms are the same
         let rows = functionals.iter().map(|f| tracks[*f].functional.row_count(alone.outputs())).max().unwrap_or(1);
-        let form = Form::choose(&alone, (self.options.memory_limit, self.options.affordable), rows);
+        let form = Form::choose(&alone, (self.0.options.memory_limit, self.0.options.affordable), rows);
         let wanted: Vec<Functional> = functionals.iter().map(|f| tracks[*f].functional.clone()).collect();
         let recovery = Recovery::new(&network, &wanted);
         let limits: Vec<f64> = functionals.iter().map(|f| self.limit(&tracks[*f])).collect();
@@ -244,16 +234,16 @@ impl Solver<'_> {
                 Found::Small { functional, upper, proof, sweeps }
             }));
         }
-        let quiet = Quiet(self.observer);
+        let quiet = Quiet(self.0.observer);
         let context = Context {
             network: &network,
             form: &form,
             recovery: &recovery,
-            options: self.options,
-            draws: Draws::of_maker(self.options.seed),
+            options: self.0.options,
+            draws: Draws::of_maker(self.0.options.seed),
             budget: Budget::of(&alone),
             observer: &quiet,
-            started: self.started,
+            started: self.0.started,
             batches: 1,
             begun: AtomicUsize::new(0),
         };
@@ -279,7 +269,7 @@ impl Solver<'_> {
         limits: &[f64],
     ) -> Vec<(usize, f64, FormProof, usize)> {
         let Form::Eliminated(form) = form else { return Vec::new() }; // a random test costs more than it saves
-        let point = |p: usize| Point::random(network, TRIAL_RANK, self.options.seed, p as u64);
+        let point = |p: usize| Point::random(network, TRIAL_RANK, self.0.options.seed, p as u64);
         let starts: Vec<Point> = (0..functionals.len()).map(point).collect();
         let start = Point::concat(&starts.iter().collect::<Vec<_>>());
         let mut ascent = Ascent::new(network, functionals.to_vec(), start);
@@ -327,7 +317,7 @@ impl Solver<'_> {
         exact: &GradientBound<'_>,
         realiser: Option<&Realiser>,
     ) -> Bound {
-        let (upper, time, functional) = (certificate.upper(), self.started.elapsed(), track.functional.clone());
+        let (upper, time, functional) = (certificate.upper(), self.0.started.elapsed(), track.functional.clone());
         let (method, relaxation) = match (&track.by_l2, &track.best) {
             (Some(by_l2), _) => (Method::RelaxationOfL2, by_l2.relaxation),
             (None, Some(best)) => (Method::InputByInput { inputs: proved_inputs(certificate.proof()) }, best.1),
@@ -335,17 +325,17 @@ impl Solver<'_> {
         };
         let gap = upper - relaxation;
         let stop = match track.stop {
-            Stop::Converged if gap > self.options.tol * upper => Stop::Stalled,
+            Stop::Converged if gap > self.0.options.tol * upper => Stop::Stalled,
             stop => stop,
         };
         let pattern = self.pattern(&track);
         let own = std::slice::from_ref(&functional);
         let patterns = std::slice::from_ref(&pattern);
-        let work = self.options.effort * PatternRules::DEFAULT.work;
-        let rules = InputRules { work: 2.0 * work, seed: self.options.seed };
-        let mut witnesses = search_inputs(self.network, InputNorm::L1, exact, own, patterns, realiser, rules);
+        let work = self.0.options.effort * PatternRules::DEFAULT.work;
+        let rules = InputRules { work: 2.0 * work, seed: self.0.options.seed };
+        let mut witnesses = search_inputs(self.0.network, InputNorm::L1, exact, own, patterns, realiser, rules);
         let witness = witnesses.pop().expect("one witness per functional");
-        let pattern = pattern_inside(self.network, exact, &functional, pattern);
+        let pattern = pattern_inside(self.0.network, exact, &functional, pattern);
         Bound {
             certificate,
             relaxation,
@@ -368,17 +358,17 @@ impl Solver<'_> {
             Some(best) => best.0,
             None => track.above(-1.0)[0],
         };
-        let alone = self.network.with_input_alone(input);
+        let alone = self.0.network.with_input_alone(input);
         let network = VectorNetwork::new(&alone, InputNorm::Linf);
-        let random = Point::random(&network, TRIAL_RANK, self.options.seed, 0);
+        let random = Point::random(&network, TRIAL_RANK, self.0.options.seed, 0);
         let solution = track.best.as_ref().map_or(&random, |best| &best.2);
-        let work = self.options.effort * PatternRules::DEFAULT.work;
-        let rules = PatternRules { seed: self.options.seed, work, ..PatternRules::DEFAULT };
+        let work = self.0.options.effort * PatternRules::DEFAULT.work;
+        let rules = PatternRules { seed: self.0.options.seed, work, ..PatternRules::DEFAULT };
         let own = std::slice::from_ref(&track.functional);
         let pattern = search_patterns(&network, own, &[solution], &[f64::INFINITY], rules)
             .pop()
             .expect("one pattern per functional");
-        let unit = Matrix::from_fn(self.network.inputs(), 1, |i, _| if i == input { 1.0 } else { 0.0 });
+        let unit = Matrix::from_fn(self.0.network.inputs(), 1, |i, _| if i == input { 1.0 } else { 0.0 });
         Pattern { direction: unit.column(0), ..pattern }
     }
 }
@@ -440,6 +430,7 @@ impl Observer for Quiet<'_> {
 mod tests {
     use super::*;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use std::time::Instant;
 
     fn network(layers: &[&[&[f64]]]) -> SlopeNetwork {
         let mut b = NetworkBuilder::new(layers[0][0].len()).expect("inputs");
@@ -452,6 +443,10 @@ mod tests {
             }
         }
         SlopeNetwork::everywhere(&b.finish(at)).expect("bounded")
+    }
+
+    fn bounds(network: &SlopeNetwork, options: &Options, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
+        solve(Question { network, options, observer: &crate::Silent, started: Instant::now() }, functionals)
     }
 
     fn track(intervals: &[f64]) -> Track {
@@ -490,7 +485,7 @@ mod tests {
         let network = network(&[&[&[1.0, 1.0], &[2.0, -1.0]], &[&[1.0, 1.0]]]);
         let functionals = [Functional::output(0)];
         let options = Options { norm: InputNorm::L1, ..Options::default() };
-        let bounds = solve(&network, &options, &functionals, &crate::Silent, Instant::now()).expect("bounded");
+        let bounds = bounds(&network, &options, &functionals).expect("bounded");
         assert!((bounds[0].upper() - 3.0).abs() < 1e-12, "{}", bounds[0].upper());
         assert_eq!(bounds[0].method, Method::ClosedForm { exact: true });
     }
@@ -500,7 +495,7 @@ mod tests {
         // |x₀| written twice over, where intervals count both halves
         let network = network(&[&[&[1.0, 0.1], &[-1.0, 0.1]], &[&[1.0, 1.0], &[1.0, -1.0]], &[&[1.0, -1.0]]]);
         let options = Options { norm: InputNorm::L1, ..Options::default() };
-        let bounds = solve(&network, &options, &[Functional::output(0)], &crate::Silent, Instant::now());
+        let bounds = bounds(&network, &options, &[Functional::output(0)]);
         let bound = &bounds.expect("bounded")[0];
         let intervals = input_bounds(&network, &bound.functional).into_iter().fold(0.0, f64::max);
         assert!(bound.witness.lower <= bound.upper() && bound.upper() <= intervals);

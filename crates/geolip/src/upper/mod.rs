@@ -17,32 +17,29 @@ use crate::report::Bound;
 use crate::slopes::SlopeNetwork;
 use std::time::Instant;
 
+/// What is asked for, and when that began.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub network: &'a SlopeNetwork,
+    pub options: &'a Options,
+    pub observer: &'a dyn Observer,
+    pub started: Instant,
+}
+
 /// Every functional, by what the input norm asks for.
-pub(crate) fn solve(
-    network: &SlopeNetwork,
-    options: &Options,
-    functionals: &[Functional],
-    observer: &dyn Observer,
-    started: Instant,
-) -> Result<Vec<Bound>, BoundError> {
-    match options.norm {
-        InputNorm::L1 => inputs::solve(network, options, functionals, observer, started),
-        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => {
-            relax::solve(network, options, functionals, observer, started)
-        }
+pub(crate) fn solve(question: Question<'_>, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
+    match question.options.norm {
+        InputNorm::L1 => inputs::solve(question, functionals),
+        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax::solve(question, functionals),
     }
 }
 
 /// The certificate of one functional by what the input norm asks for, without looking from below; none if nothing is proved.
 pub(crate) fn certificate(network: &SlopeNetwork, options: &Options, functional: &Functional) -> Option<Certificate> {
-    let (functionals, started) = (std::slice::from_ref(functional), Instant::now());
+    let question = Question { network, options, observer: &Silent, started: Instant::now() };
+    let functionals = std::slice::from_ref(functional);
     match options.norm {
-        InputNorm::L1 => {
-            let bounds = inputs::solve(network, options, functionals, &Silent, started);
-            bounds.ok()?.pop().map(|bound| bound.certificate)
-        }
-        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => {
-            relax::certificates(network, options, functionals, started).ok()?.pop()?
-        }
+        InputNorm::L1 => inputs::solve(question, functionals).ok()?.pop().map(|bound| bound.certificate),
+        InputNorm::Linf | InputNorm::L2 | InputNorm::Lp(_) => relax::certificates(question, functionals).ok()?.pop()?,
     }
 }

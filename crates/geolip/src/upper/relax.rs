@@ -1,46 +1,34 @@
 //! The relaxation of every functional, in batches: ascent → multipliers → check → lower bounds.
 
+use super::Question;
 use crate::dual::{Budget, Form, Recovery};
 use crate::error::BoundError;
 use crate::form::Draws;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs, witness_at};
-use crate::observer::{Observer, Silent};
-use crate::options::Options;
 use crate::problem::Functional;
 use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::{PatternRules, Point, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Stop};
-use crate::slopes::SlopeNetwork;
 use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicUsize;
-use std::time::Instant;
 
 /// Every functional by the relaxation.
-pub(super) fn solve(
-    network: &SlopeNetwork,
-    options: &Options,
-    functionals: &[Functional],
-    observer: &dyn Observer,
-    started: Instant,
-) -> Result<Vec<Bound>, BoundError> {
+pub(super) fn solve(question: Question<'_>, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
+    let Question { network, options, .. } = question;
     let exact = GradientBound::new(network, options.norm);
     let realiser = Realiser::new(network);
-    relaxations(network, options, functionals, (observer, started), |context, outcomes| {
-        complete(context, &exact, realiser.as_ref(), outcomes)
-    })
+    relaxations(question, functionals, |context, outcomes| complete(context, &exact, realiser.as_ref(), outcomes))
 }
 
 /// The certificates of all functionals by the relaxation, where there are any, without looking from below.
 pub(super) fn certificates(
-    network: &SlopeNetwork,
-    options: &Options,
+    question: Question<'_>,
     functionals: &[Functional],
-    started: Instant,
 ) -> Result<Vec<Option<Certificate>>, BoundError> {
     let certificates =
         |_: &Context<'_>, outcomes: Vec<Outcome>| Ok(outcomes.into_iter().map(|outcome| outcome.certificate).collect());
-    relaxations(network, options, functionals, (&Silent, started), certificates)
+    relaxations(question, functionals, certificates)
 }
 
 /// Problems side by side in one batch: enough columns for a fast matrix product, few enough to share out between cores.
@@ -48,12 +36,11 @@ const BATCH: usize = 5;
 /// Numbers per feature (inputs and neurons) up to which that holds; beyond, columns are plenty and problems are shared out
 /// more evenly two by two, and beyond the second number each has a batch to itself, for the memory it takes.
 const LARGE: (usize, usize) = (1 << 12, 1 << 16);
+
 /// What `complete` makes of the relaxations of batches of the functionals, in their order.
 fn relaxations<T: Send>(
-    network: &SlopeNetwork,
-    options: &Options,
+    Question { network, options, observer, started }: Question<'_>,
     functionals: &[Functional],
-    (observer, started): (&dyn Observer, Instant),
     complete: impl Fn(&Context<'_>, Vec<Outcome>) -> Result<Vec<T>, BoundError> + Sync,
 ) -> Result<Vec<T>, BoundError> {
     let vector_network = VectorNetwork::new(network, options.norm);
