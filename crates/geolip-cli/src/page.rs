@@ -173,7 +173,7 @@ fn picture(report: &Report) -> String {
 fn recheck(path: &Path, reports: &[Report], proofs: &Proofs<'_>) -> String {
     let mut text = String::new();
     for (report, proof) in reports.iter().zip(proofs.texts) {
-        let hash: String = Sha256::digest(proof.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = text::hex(Sha256::digest(proof.as_bytes()));
         let _ = writeln!(
             text,
             "<p>The certificate of these bounds in {} has the SHA-256 <code>{hash}</code>. Equal claims are equal bytes: the \

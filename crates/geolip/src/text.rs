@@ -7,6 +7,11 @@
 use std::fmt::Write;
 use std::path::Path;
 
+/// Bytes as hexadecimal digits, such as those of a hash.
+pub fn hex(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The longest name that is shown whole, in characters.
 const LONGEST: usize = 200;
 

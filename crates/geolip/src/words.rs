@@ -41,7 +41,7 @@ pub fn numbers(list: &[f64]) -> String {
     }
     let mut hash = Sha256::new();
     list.iter().for_each(|v| hash.update(v.to_le_bytes()));
-    let hash: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = crate::text::hex(hash.finalize());
     format!("[{}, …] ({} numbers, SHA-256 {hash})", text(&list[..FIRST]), list.len())
 }
 

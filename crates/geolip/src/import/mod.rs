@@ -341,7 +341,7 @@ pub(crate) struct Parts {
 impl Parts {
     fn with_hash(self, bytes: &[u8]) -> Imported {
         let Self { network, format, inputs, fixed, output, other_outputs, left_out, self_check } = self;
-        let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = crate::text::hex(Sha256::digest(bytes));
         Imported { network, sha256, format, inputs, fixed, output, other_outputs, left_out, self_check }
     }
 }

@@ -40,7 +40,7 @@ impl Chain {
     }
 
     fn digits(self) -> String {
-        self.0.iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect()
+        crate::text::hex(&self.0[..DIGITS / 2])
     }
 
     /// The line of a JSON object that has a member, with its hash and a line break.

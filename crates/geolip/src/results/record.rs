@@ -102,5 +102,5 @@ pub fn hash_of_samples(samples: &[Sample]) -> String {
         hash.update((sample.input.len() as u64).to_le_bytes());
         sample.input.iter().for_each(|v| hash.update(v.to_le_bytes()));
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    text::hex(hash.finalize())
 }

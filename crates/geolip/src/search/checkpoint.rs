@@ -18,6 +18,7 @@ use crate::proof::Proof;
 use crate::relaxation::Pattern;
 use crate::results::{Record, ResultsError, ResultsFile, extended};
 use crate::slopes::SlopeNetwork;
+use crate::text::hex;
 use crate::words;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -218,7 +219,7 @@ impl Checkpoint {
 /// SHA-256 of a region, as it stands in certificates.
 fn hash(region: &Region) -> String {
     let text = serde_json::to_string(region).unwrap_or_default();
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(text))
 }
 
 /// What a search depends on. A new option that it depends on belongs here, or a test fails.
