@@ -271,8 +271,13 @@ fn activation(n: usize, style: Style, dice: &mut Dice) -> Activation {
         33 => Activation::Softsign,
         34 if dice.chance(0.5) => Activation::Sin,
         34 => Activation::Cos,
-        _ if dice.chance(0.5) => Activation::Sigmoid,
-        _ => Activation::Tanh,
+        _ => match dice.below(5) {
+            0 => Activation::Sigmoid,
+            1 => Activation::Erf,
+            2 => Activation::Atan,
+            3 => Activation::Asinh,
+            _ => Activation::Tanh,
+        },
     }
 }
 

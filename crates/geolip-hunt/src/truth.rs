@@ -223,6 +223,11 @@ fn ends(activation: &Activation, j: usize) -> (f64, f64) {
         Activation::Mish => inside(-0.112_526_122, 1.088_498_161),
         Activation::HardSwish => (-0.5, 1.5),
         Activation::Sin | Activation::Cos => (-1.0, 1.0),
+        Activation::Atan | Activation::Asinh => (0.0, 1.0),
+        Activation::Erf => inside(0.0, std::f64::consts::FRAC_2_SQRT_PI),
+        // of any size, or, where a power is even or of a negative number, of any sign
+        Activation::Exp | Activation::Log => (0.0, f64::INFINITY),
+        Activation::Power { .. } => (f64::NEG_INFINITY, f64::INFINITY),
     }
 }
 

@@ -3,12 +3,12 @@
 //! # Slope intervals
 //!
 //! **Claim.** For every activation φ here and all s ≠ t, α ≤ (φ(s) − φ(t)) / (s − t) ≤ β with
-//! [α, β] = [`Activation::slope`]. Every φ here is absolutely continuous, so by the mean value theorem it is enough that
+//! [α, β] = [`Activation::slope`], which is infinite for some. Every φ here is absolutely continuous, so by the mean value theorem it is enough that
 //! φ' ∈ [α, β] wherever φ' exists. **Rounded** outwards: α down, β up. Where the numbers come from is at the head of each
 //! family's file. A test samples every derivative densely.
 
 use super::scalar::{Interval, NATIVE, Shape};
-use super::{Pieces, Slope, exponential, gated, leaky, ramps, sigmoid, wave};
+use super::{Pieces, Slope, exponential, gated, leaky, power, ramps, sigmoid, wave};
 use std::fmt;
 
 /// An elementwise activation function, with its parameters as the file states them.
@@ -81,6 +81,21 @@ pub enum Activation {
     Sin,
     /// cos(s)
     Cos,
+    /// The error function.
+    Erf,
+    /// The arc tangent.
+    Atan,
+    /// The inverse hyperbolic sine.
+    Asinh,
+    /// eˢ
+    Exp,
+    /// log(s), of positive numbers.
+    Log,
+    /// s to a power: of all numbers, of those that are not zero, or of positive ones, depending on the power.
+    Power {
+        /// The power, neither 0 nor 1.
+        exponent: f64,
+    },
 }
 
 /// `$answer` about an activation's name, its parameters in a fixed order, and (as a closure) the function of neuron `$index`: the
@@ -109,6 +124,12 @@ macro_rules! facts {
             Activation::Mish => "mish", &[], gated::mish();
             Activation::Sin => "sin", &[], wave::sin();
             Activation::Cos => "cos", &[], wave::cos();
+            Activation::Erf => "erf", &[], sigmoid::erf();
+            Activation::Atan => "atan", &[], sigmoid::atan();
+            Activation::Asinh => "asinh", &[], sigmoid::asinh();
+            Activation::Exp => "exp", &[], power::exp();
+            Activation::Log => "log", &[], power::log();
+            Activation::Power { exponent } => "power", &[*exponent], power::power(*exponent);
         }
     };
     (@ $activation:expr, |$name:ident, $parameters:ident, $f:ident| $answer:expr,
@@ -123,7 +144,7 @@ macro_rules! facts {
 }
 
 /// What an activation is called where its parameters have the defaults of PyTorch. `relu6` is Clip(0, 6).
-static NAMED: [(&str, Activation); 19] = [
+static NAMED: [(&str, Activation); 22] = [
     ("relu", Activation::Relu),
     ("leaky-relu", Activation::LeakyRelu { slope: 0.01 }),
     ("relu6", Activation::Clip { min: 0.0, max: 6.0 }),
@@ -143,6 +164,9 @@ static NAMED: [(&str, Activation); 19] = [
     ("abs", Activation::Abs),
     ("sin", Activation::Sin),
     ("cos", Activation::Cos),
+    ("erf", Activation::Erf),
+    ("atan", Activation::Atan),
+    ("asinh", Activation::Asinh),
 ];
 
 impl Activation {
@@ -187,7 +211,7 @@ impl Activation {
     }
 
     /// [`Scalar::range`](super::scalar::Scalar::range) of neuron `index`.
-    pub(super) fn range(&self, index: usize, on: Interval, outwards: impl Fn(Slope) -> Slope) -> Slope {
+    pub(super) fn range(&self, index: usize, on: Interval, outwards: impl Fn(Slope, bool) -> Slope) -> Slope {
         facts!(self, index, |_name, _parameters, f| f().range(on, outwards))
     }
 
@@ -222,6 +246,9 @@ impl Activation {
                 Some(format!("Clip to values between {min} and {max} has only infinite values"))
             }
             Self::Clip { .. } => None,
+            Self::Power { exponent } if *exponent == 0.0 || *exponent == 1.0 => {
+                Some(format!("a power of {exponent} is no function of its own"))
+            }
             other => other
                 .parameters()
                 .iter()

@@ -10,6 +10,7 @@ mod gated;
 mod leaky;
 pub mod lines;
 mod pieces;
+mod power;
 mod ramps;
 pub mod ranges;
 mod scalar;

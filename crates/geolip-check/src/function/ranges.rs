@@ -13,6 +13,7 @@
 
 use super::scalar::{Error, Formula, Interval, MARGIN, NEAR, PORTABLE, Scalar, Shape};
 use super::{Activation, Slope};
+use crate::rounding::TINY;
 use std::f64::consts::PI;
 
 /// 2⁻³⁴.
@@ -27,47 +28,58 @@ pub enum Ends {
     Open,
 }
 
-/// The range of φ' on an interval.
+/// The range of φ' on an interval; where φ is not defined on all of it, the slope interval.
 pub fn derivative_range(activation: &Activation, index: usize, (l, u): (f64, f64), ends: Ends) -> Slope {
-    activation.range(index, Interval { l, u, ends }, |smooth| {
-        Slope::new((smooth.lower / GRID).floor() * GRID, (smooth.upper / GRID).ceil() * GRID)
+    activation.range(index, Interval { l, u, ends }, |smooth, sizes| {
+        let (below, above) = (grid(smooth.lower, sizes), grid(smooth.upper, sizes));
+        Slope::new((smooth.lower / below).floor() * below, (smooth.upper / above).ceil() * above)
     })
+}
+
+/// [`GRID`] times the power of two at or below a number, if that is at least 1 or the function has derivatives of all `sizes`:
+/// its multiples have few digits.
+fn grid(v: f64, sizes: bool) -> f64 {
+    let exponent = ((v.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    GRID * 2f64.powi(exponent.max(if sizes { -980 } else { 0 }))
 }
 
 /// As [`derivative_range`] of a closed interval, but not widened to multiples of `GRID`: for intervals of a few units in the
 /// last place around one number, whose ranges are hardly wider.
 pub fn derivative_near(activation: &Activation, index: usize, (l, u): (f64, f64)) -> Slope {
-    activation.range(index, Interval { l, u, ends: Ends::Closed }, |smooth| smooth)
+    activation.range(index, Interval { l, u, ends: Ends::Closed }, |smooth, _| smooth)
 }
 
-/// φ(s), enclosed.
+/// φ(s), enclosed; the whole line where it is not defined.
 pub fn value(activation: &Activation, index: usize, s: f64) -> (f64, f64) {
     activation.enclose(index, s)
 }
 
 impl<V: Formula, D: Formula> Scalar<V, D> {
-    /// φ(s), enclosed.
+    /// φ(s), enclosed; the whole line where it is not defined.
     pub(super) fn enclose(&self, s: f64) -> (f64, f64) {
+        if !self.domain.holds(s, s) {
+            return (f64::NEG_INFINITY, f64::INFINITY);
+        }
         let value = (self.value)(&PORTABLE, s);
-        match self.error {
-            Error::Product if s < 0.0 || s.is_nan() => (value.next_down(), value.next_up()),
-            Error::Exact | Error::Product => (value, value),
-            Error::Near(size, _) => {
-                let margin = MARGIN * size * (1.0 + s.abs());
-                let (below, above) = (value - margin, value + margin);
-                // what overflows is at least, or at most, the largest number
-                match below.is_nan() || above.is_nan() {
-                    true => (f64::NEG_INFINITY, f64::INFINITY),
-                    false => (below.min(f64::MAX), above.max(f64::MIN)),
-                }
-            }
+        let margin = match self.error {
+            Error::Product if s < 0.0 || s.is_nan() => return (value.next_down(), value.next_up()),
+            Error::Exact | Error::Product => return (value, value),
+            Error::Near(size, _) => MARGIN * size * (1.0 + s.abs()),
+            Error::Relative(part) => part * value.abs().min(f64::MAX) + TINY,
+        };
+        let (below, above) = (value - margin, value + margin);
+        // what overflows is at least, or at most, the largest number
+        match below.is_nan() || above.is_nan() {
+            true => (f64::NEG_INFINITY, f64::INFINITY),
+            false => (below.min(f64::MAX), above.max(f64::MIN)),
         }
     }
 
-    /// The range of φ'. Where it is not exact it is what `outwards` makes of it, as far as that is in the slope interval.
-    pub(super) fn range(&self, on: Interval, outwards: impl Fn(Slope) -> Slope) -> Slope {
+    /// The range of φ'. Where it is not exact it is what `outwards` makes of it, as far as that is in the slope interval; the second
+    /// argument says whether its errors are relative ones.
+    pub(super) fn range(&self, on: Interval, outwards: impl Fn(Slope, bool) -> Slope) -> Slope {
         let whole = self.slope;
-        if on.l.is_nan() || on.u.is_nan() || on.l > on.u {
+        if on.l.is_nan() || on.u.is_nan() || on.l > on.u || !self.domain.holds(on.l, on.u) {
             return whole;
         }
         let hull = |lowest: bool, highest: bool| {
@@ -100,8 +112,13 @@ impl<V: Formula, D: Formula> Scalar<V, D> {
             }
         };
         let Some(hull) = hull else { return whole };
-        let margin = if let Error::Near(_, margin) = self.error { margin } else { 0.0 };
-        let range = outwards(Slope::new(hull.lower - margin, hull.upper + margin));
+        let margin = |end: f64| match self.error {
+            Error::Near(_, margin) => margin,
+            Error::Relative(part) => part * end.abs() + TINY,
+            Error::Exact | Error::Product => 0.0,
+        };
+        let relative = matches!(self.error, Error::Relative(_));
+        let range = outwards(Slope::new(hull.lower - margin(hull.lower), hull.upper + margin(hull.upper)), relative);
         if range.lower.is_nan() || range.upper.is_nan() {
             return whole; // which `max` and `min` would drop
         }

@@ -26,12 +26,41 @@ pub(super) struct Scalar<V, D> {
     pub shape: Shape,
     /// How far the formulas are off in [`PORTABLE`] arithmetic.
     pub error: Error,
+    /// Where it is defined.
+    pub domain: Domain,
 }
 
 impl<V: Formula, D: Formula> Scalar<V, D> {
-    /// Its facts, in the order of the fields.
+    /// Its facts, in the order of the fields; it is defined everywhere.
     pub fn new(value: V, derivative: D, slope: Slope, shape: Shape, error: Error) -> Self {
-        Self { value, derivative, slope, shape, error }
+        Self { value, derivative, slope, shape, error, domain: Domain::Line }
+    }
+
+    /// Defined there alone.
+    pub fn on(self, domain: Domain) -> Self {
+        Self { domain, ..self }
+    }
+}
+
+/// Where a function is defined, and its derivative runs as its [`Shape`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Domain {
+    /// Everywhere.
+    Line,
+    /// Right of zero.
+    Positive,
+    /// Left of zero, and right of it.
+    NotZero,
+}
+
+impl Domain {
+    /// Whether all of \[l, u\] is in one piece of it.
+    pub fn holds(self, l: f64, u: f64) -> bool {
+        match self {
+            Self::Line => true,
+            Self::Positive => l > 0.0,
+            Self::NotZero => l > 0.0 || u < 0.0,
+        }
     }
 }
 
@@ -55,6 +84,8 @@ pub(super) enum Error {
     Product,
     /// Values by this many times [`MARGIN`]·(1 + |s|), derivatives by the other number.
     Near(f64, f64),
+    /// Values and derivatives by this part of themselves, and by underflow.
+    Relative(f64),
 }
 
 /// Of values and derivatives of order one.

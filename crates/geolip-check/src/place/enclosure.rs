@@ -157,6 +157,11 @@ impl Enclosure {
         Self { nodes, fixed, slopes, half_spaces, empty }
     }
 
+    /// Where the values of a node are.
+    pub fn interval(&self, node: NodeId) -> &Interval {
+        &self.nodes[node.index()]
+    }
+
     /// A point of the part, as far as one is found.
     pub fn inside(&self, part: &Part) -> Vec<f64> {
         inside(part.region(), &self.half_spaces)

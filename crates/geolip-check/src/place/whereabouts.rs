@@ -70,12 +70,19 @@ pub enum PlaceError {
         function: &'static str,
     },
     /// A function whose slopes are not found to be bounded on the region.
-    #[error("node '{node}' ({function}): no bound of its slopes is found on the region; give a smaller one")]
+    #[error(
+        "node '{node}' ({function}): an argument lies between {lower} and {upper} as far as is known, where slopes have no bound; \
+         give a smaller region"
+    )]
     TooLarge {
         /// The node.
         node: String,
         /// Its function.
         function: &'static str,
+        /// At most the smallest value of an argument there.
+        lower: f64,
+        /// At least its largest.
+        upper: f64,
     },
     /// A case of a neuron that does not exist.
     #[error("layer {layer} has no neuron {neuron}, or the network no such layer")]

@@ -129,8 +129,9 @@ pub struct SlopeNetwork {
     inside: Option<Arc<Vec<f64>>>,
 }
 
-/// Multipliers grow like the inverse of an interval's width, and rounding with them: narrower intervals are widened.
-const LEAST_WIDTH: f64 = 1e-7;
+/// Multipliers grow like the inverse of an interval's width relative to its slopes, and rounding with them: narrower intervals are
+/// widened, to at least this part of the larger end, and to the second number in any case.
+const LEAST_WIDTH: (f64, f64) = (1e-7, 1e-30);
 
 impl SlopeNetwork {
     /// A network in a place.
@@ -181,14 +182,10 @@ impl SlopeNetwork {
             Some(part) => {
                 part.region().fits(network)?;
                 let enclosure = Enclosure::new(network, part, detail);
+                graph.expect_bounded(network, &enclosure)?;
                 (Some(Arc::new(enclosure.inside(part))), enclosure.empty, enclosure.slopes)
             }
         };
-        let infinite = |slope: &Slope| !(slope.lower.is_finite() && slope.upper.is_finite());
-        if let Some(layer) = tight.iter().position(|layer| layer.iter().any(infinite)) {
-            let node = network.node(graph.layers[layer].1.node);
-            return Err(PlaceError::TooLarge { node: node.name.clone(), function: node.op.function() });
-        }
         let tight = Arc::new(tight);
         let slopes = match place.part() {
             None => tight.clone(),
@@ -381,7 +378,8 @@ impl SlopeNetwork {
 
 /// As wide as a semidefinite proof needs it.
 fn widened(slope: &Slope) -> Slope {
-    let more = 0.5 * (LEAST_WIDTH - (slope.upper - slope.lower));
+    let least = (LEAST_WIDTH.0 * slope.magnitude()).max(LEAST_WIDTH.1);
+    let more = 0.5 * (least - (slope.upper - slope.lower));
     match more > 0.0 && !slope.is_fixed() {
         true => Slope::new(slope.lower - more, slope.upper + more),
         false => *slope,
@@ -428,12 +426,36 @@ impl Graph {
     fn slopes_everywhere(&self, network: &Network) -> Result<Vec<Vec<Slope>>, PlaceError> {
         let of = |(_, layer): &(NodeId, Layer)| {
             let node = network.node(layer.node);
+            let slopes = match &node.op {
+                Op::Activate { activation, .. } => Some(activation.slopes(node.len)),
+                Op::Combine { .. } | Op::Input | Op::Affine { .. } => None,
+            };
             let unbounded = || PlaceError::Unbounded { node: node.name.clone(), function: node.op.function() };
-            match &node.op {
-                Op::Activate { activation, .. } => Ok(activation.slopes(node.len)),
-                Op::Combine { .. } | Op::Input | Op::Affine { .. } => Err(unbounded()),
-            }
+            slopes.filter(|slopes| slopes.iter().all(is_bounded)).ok_or_else(unbounded)
         };
         self.layers.iter().map(of).collect()
     }
+
+    /// That all slopes on a region are finite.
+    fn expect_bounded(&self, network: &Network, enclosure: &Enclosure) -> Result<(), PlaceError> {
+        for ((_, layer), slopes) in self.layers.iter().zip(&enclosure.slopes) {
+            if let Some(i) = slopes.iter().position(|slope| !is_bounded(slope)) {
+                let node = network.node(layer.node);
+                // a product's slopes are its other argument
+                let moving = if let Op::Combine { parents: [p, q], .. } = &node.op {
+                    if layer.moving == *p { *q } else { *p }
+                } else {
+                    layer.moving
+                };
+                let (lower, upper) = enclosure.interval(moving).ends(i);
+                let (node, function) = (node.name.clone(), node.op.function());
+                return Err(PlaceError::TooLarge { node, function, lower, upper });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_bounded(slope: &Slope) -> bool {
+    slope.lower.is_finite() && slope.upper.is_finite()
 }

@@ -178,6 +178,9 @@ fn activation(name: &str, parameters: Vec<f64>) -> Result<Activation, String> {
         ("celu", [alpha]) => Activation::Celu { alpha: *alpha },
         ("selu", [alpha, gamma]) => Activation::Selu { alpha: *alpha, gamma: *gamma },
         ("hard-sigmoid", [slope, offset]) => Activation::HardSigmoid { slope: *slope, offset: *offset },
+        ("exp", []) => Activation::Exp,
+        ("log", []) => Activation::Log,
+        ("power", [exponent]) => Activation::Power { exponent: *exponent },
         ("clip", [min, max]) => Activation::Clip { min: *min, max: *max },
         _ => {
             let plain = Activation::from_name(name).filter(|a| parameters.is_empty() && a.parameters().is_empty());

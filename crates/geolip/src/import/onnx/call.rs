@@ -139,16 +139,19 @@ impl Call<'_> {
 
     /// Adds max(x, 0) to the network, as a step on the way to the node's output.
     pub(super) fn relu(&mut self, x: Variable) -> Result<Variable, Reason> {
-        let id = self.builder.activate(self.name, x.id, Activation::Relu).map_err(reason)?;
+        self.function(x, Activation::Relu)
+    }
+
+    /// Adds an activation to the network, as a step on the way to the node's output.
+    pub(super) fn function(&mut self, x: Variable, activation: Activation) -> Result<Variable, Reason> {
+        let id = self.builder.activate(self.name, x.id, activation).map_err(reason)?;
         Ok(Variable { id, ..x })
     }
 
-    /// Adds a function of two tensors of one shape to the network, entry by entry.
-    pub(super) fn combine(&mut self, arguments: [Variable; 2], combination: Combination) -> NodeOutputs {
-        let shape = arguments[0].shape.clone();
-        let parents = arguments.map(|argument| argument.id);
-        let id = self.builder.combine(self.name, parents, combination).map_err(reason)?;
-        Ok(vec![Value::Variable(Variable { id, shape })])
+    /// Adds the product of two tensors of one shape to the network, entry by entry.
+    pub(super) fn product(&mut self, a: Variable, b: Variable) -> Result<Variable, Reason> {
+        let id = self.builder.combine(self.name, [a.id, b.id], Combination::Product).map_err(reason)?;
+        Ok(Variable { id, ..a })
     }
 
     /// Applies an activation to the first input.

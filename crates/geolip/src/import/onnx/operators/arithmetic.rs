@@ -3,11 +3,12 @@
 //! Shapes combine by numpy's rules: constants are repeated while importing, tensors that depend on the input by a gather.
 
 use super::places::{Places, repeated};
+use super::smooth::power;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
-use crate::network::{Combination, LinearMap, NodeId};
+use crate::network::{LinearMap, NodeId};
 
 #[derive(Clone, Copy)]
 enum Operation {
@@ -98,27 +99,35 @@ pub(super) fn mul(call: &mut Call<'_>) -> NodeOutputs {
         (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Mul, &a, &b),
         (Value::Variable(x), Value::Constant(c)) => (x, 1, c),
         (Value::Constant(c), Value::Variable(x)) => (x, 0, c),
-        (Value::Variable(a), Value::Variable(b)) => {
-            let shape = broadcast(&a.shape, &b.shape)?;
-            let (a, b) = (repeated(call, a, &shape)?, repeated(call, b, &shape)?);
-            return call.combine([a, b], Combination::Product);
-        }
+        (Value::Variable(a), Value::Variable(b)) => return Ok(vec![Value::Variable(product(call, a, b)?)]),
     };
-    multiplied(call, x, index, &c, |factor| factor)
+    Ok(vec![Value::Variable(multiplied(call, x, index, &c, |factor| factor)?)])
+}
+
+/// a·b, repeated to one shape.
+pub(super) fn product(call: &mut Call<'_>, a: Variable, b: Variable) -> Result<Variable, Reason> {
+    let shape = broadcast(&a.shape, &b.shape)?;
+    let (a, b) = (repeated(call, a, &shape)?, repeated(call, b, &shape)?);
+    call.product(a, b)
 }
 
 pub(super) fn div(call: &mut Call<'_>) -> NodeOutputs {
     let (x, c) = match (call.take(0)?, call.take(1)?) {
         (Value::Constant(a), Value::Constant(b)) => return fold(Operation::Div, &a, &b),
         (Value::Variable(x), Value::Constant(c)) => (x, c),
-        (_, Value::Variable(_)) => {
-            return Err("divides by a tensor that depends on the input, which has no Lipschitz constant".to_owned());
+        (Value::Constant(c), Value::Variable(x)) => {
+            let inverse = power(call, x, -1.0)?;
+            return Ok(vec![Value::Variable(multiplied(call, inverse, 0, &c, |factor| factor)?)]);
+        }
+        (Value::Variable(a), Value::Variable(b)) => {
+            let inverse = power(call, b, -1.0)?;
+            return Ok(vec![Value::Variable(product(call, a, inverse)?)]);
         }
     };
     if call.weights(1, &c)?.contains(&0.0) {
         return Err("divides by zero".to_owned());
     }
-    multiplied(call, x, 1, &c, |divisor| 1.0 / divisor)
+    Ok(vec![Value::Variable(multiplied(call, x, 1, &c, |divisor| 1.0 / divisor)?)])
 }
 
 pub(super) fn neg(call: &mut Call<'_>) -> NodeOutputs {
@@ -129,17 +138,17 @@ pub(super) fn neg(call: &mut Call<'_>) -> NodeOutputs {
 }
 
 /// x, every entry multiplied by `factor` of the constant's, which was input `index`.
-fn multiplied(
+pub(super) fn multiplied(
     call: &mut Call<'_>,
     x: Variable,
     index: usize,
     constant: &Tensor,
     factor: impl Fn(f64) -> f64,
-) -> NodeOutputs {
+) -> Result<Variable, Reason> {
     let shape = broadcast(&x.shape, &constant.shape)?;
     let factors = expand(call.weights(index, constant)?, &constant.shape, &shape)?;
     let x = repeated(call, x, &shape)?;
-    Ok(vec![Value::Variable(scale(call, x, factors.into_iter().map(factor).collect(), shape)?)])
+    scale(call, x, factors.into_iter().map(factor).collect(), shape)
 }
 
 /// x with each entry multiplied; a scale of one adds no node.

@@ -7,6 +7,7 @@
 use super::arithmetic::term;
 use super::convolution::{convolution, of_windows, still};
 use super::places::{Places, bounded, gathered, repeated};
+use super::reduction::weighted_sum;
 use super::windows::Window;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::tensor::{LARGEST_EXPANSION, Tensor, broadcast, elements, expand};
@@ -121,8 +122,27 @@ pub(super) fn matmul(call: &mut Call<'_>) -> NodeOutputs {
     match (call.take(0)?, call.take(1)?) {
         (Value::Variable(x), Value::Constant(b)) => times_constant(call, x, &b),
         (Value::Constant(a), Value::Variable(x)) => constant_times(call, &a, x),
+        (Value::Variable(a), Value::Variable(b)) => Ok(vec![Value::Variable(of_variables(call, a, b)?)]),
         factors => Err(not_linear(&factors)),
     }
+}
+
+/// A·B, both of which depend on the input: every product by itself, and their sums.
+pub(super) fn of_variables(call: &mut Call<'_>, a: Variable, b: Variable) -> Result<Variable, Reason> {
+    let Product { left, right, inner, batch, shape } = Product::of(&a.shape, &b.shape)?;
+    // [.., rows, cols, inner]
+    let all = [&batch[..], &[left.outer, right.outer, inner]].concat();
+    bounded(&all)?;
+    let rows = Places::of(&a.shape)?.reshaped([&left.batch[..], &[left.outer, 1, inner]].concat())?.expanded(&all)?;
+    let matrices = [&right.batch[..], &[inner, right.outer]].concat();
+    let last = right.batch.len();
+    let order: Vec<usize> = (0..last).chain([last + 1, last]).collect();
+    let cols = Places::of(&b.shape)?.reshaped(matrices)?.transposed(&order);
+    let cols = cols.reshaped([&right.batch[..], &[1, right.outer, inner]].concat())?.expanded(&all)?;
+    let (a, b) = (gathered(call, a, rows)?, gathered(call, b, cols)?);
+    let products = call.product(a, b)?;
+    let sum = weighted_sum(call, products, &[all.len() - 1], 1.0)?;
+    Ok(Variable { shape, ..sum })
 }
 
 /// x·B

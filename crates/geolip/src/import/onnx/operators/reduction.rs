@@ -1,4 +1,4 @@
-//! ReduceSum, ReduceMean, ReduceMax and ReduceMin.
+//! ReduceSum, ReduceMean, ReduceMax, ReduceMin, and what is made of sums: norms, sums of squares, logarithms of sums.
 //!
 //! Sums over neighbouring axes are convolutions whose kernel is as long as these axes; other axes are brought together
 //! first. Maxima and minima are trees ([`super::maximum`]).
@@ -7,11 +7,12 @@ use super::axes::{listed, positions};
 use super::convolution::{convolution, of_windows, still};
 use super::maximum::{Groups, lower_tree, tree};
 use super::places::{Places, gathered};
+use super::smooth::power;
 use super::windows::Window;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
-use crate::network::LinearMap;
+use crate::network::{Activation, LinearMap};
 
 pub(super) fn reduce_sum(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 13, |call, x, axes| weighted_sum(call, x, axes, 1.0))
@@ -29,8 +30,42 @@ pub(super) fn reduce_min(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 18, |call, x, axes| extreme(call, x, axes, lower_tree))
 }
 
+/// Σ|x|
+pub(super) fn reduce_l1(call: &mut Call<'_>) -> NodeOutputs {
+    reduced(call, 18, |call, x, axes| {
+        let sizes = call.function(x, Activation::Abs)?;
+        weighted_sum(call, sizes, axes, 1.0)
+    })
+}
+
+pub(super) fn reduce_l2(call: &mut Call<'_>) -> NodeOutputs {
+    reduced(call, 18, length)
+}
+
+pub(super) fn reduce_sum_square(call: &mut Call<'_>) -> NodeOutputs {
+    reduced(call, 18, sum_of_squares)
+}
+
+pub(super) fn reduce_log_sum(call: &mut Call<'_>) -> NodeOutputs {
+    reduced(call, 18, |call, x, axes| {
+        let sum = weighted_sum(call, x, axes, 1.0)?;
+        call.function(sum, Activation::Log)
+    })
+}
+
+/// √Σx² over axes, which keep size 1.
+pub(super) fn length(call: &mut Call<'_>, x: Variable, axes: &[usize]) -> Result<Variable, Reason> {
+    let sum = sum_of_squares(call, x, axes)?;
+    power(call, sum, 0.5)
+}
+
+fn sum_of_squares(call: &mut Call<'_>, x: Variable, axes: &[usize]) -> Result<Variable, Reason> {
+    let squares = call.product(x.clone(), x)?;
+    weighted_sum(call, squares, axes, 1.0)
+}
+
 /// Reads the axes, an input from operator set `since` on, and shapes what `reduce` gives, in which they have size 1.
-fn reduced(
+pub(super) fn reduced(
     call: &mut Call<'_>,
     since: i64,
     reduce: impl FnOnce(&mut Call<'_>, Variable, &[usize]) -> Result<Variable, Reason>,
@@ -61,7 +96,7 @@ pub(super) fn mean(call: &mut Call<'_>, x: Variable, axes: &[usize]) -> Result<V
 }
 
 /// `weight` times the sum over axes in increasing order, which keep size 1.
-fn weighted_sum(call: &mut Call<'_>, x: Variable, axes: &[usize], weight: f64) -> Result<Variable, Reason> {
+pub(super) fn weighted_sum(call: &mut Call<'_>, x: Variable, axes: &[usize], weight: f64) -> Result<Variable, Reason> {
     let shape = without(&x.shape, axes);
     let axes: Vec<usize> = axes.iter().copied().filter(|&axis| x.shape[axis] > 1).collect();
     let (Some(&first), Some(&last)) = (axes.first(), axes.last()) else {
@@ -85,12 +120,12 @@ fn weighted_sum(call: &mut Call<'_>, x: Variable, axes: &[usize], weight: f64) -
 }
 
 /// The shape with size 1 at the given axes.
-fn without(shape: &[usize], axes: &[usize]) -> Vec<usize> {
+pub(super) fn without(shape: &[usize], axes: &[usize]) -> Vec<usize> {
     shape.iter().enumerate().map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size }).collect()
 }
 
 /// All axes, the given ones last.
-fn together(rank: usize, axes: &[usize]) -> Vec<usize> {
+pub(super) fn together(rank: usize, axes: &[usize]) -> Vec<usize> {
     (0..rank).filter(|axis| !axes.contains(axis)).chain(axes.iter().copied()).collect()
 }
 

@@ -10,8 +10,8 @@ use crate::import::{Plain, Quoted};
 const STOP_BEFORE: &[(&str, &str)] = &[
     (
         "is not supported",
-        "Einsum GridSample LogSoftmax LpNormalization ReduceL1 ReduceL2 ReduceLogSumExp RoiAlign Scatter ScatterElements \
-         ScatterND Softmax TopK",
+        "Attention CumProd Det Einsum GridSample LRN MeanVarianceNormalization ReduceProd RoiAlign RotaryEmbedding Scatter \
+         ScatterElements ScatterND TopK",
     ),
     (
         "jumps, so it has no Lipschitz constant",
@@ -19,20 +19,8 @@ const STOP_BEFORE: &[(&str, &str)] = &[
          IsInf IsNaN Less LessOrEqual Mod Not OneHot Or Round Sign Xor",
     ),
     (
-        "has unbounded slopes, so it has no Lipschitz constant",
-        "Acos Acosh Asin Atanh Cosh Exp Log Pow Reciprocal Sinh Sqrt Tan",
-    ),
-    (
         "chooses by numbers that depend on the input, which may jump where the choice changes",
         "Compress NonMaxSuppression NonZero Unique Where",
-    ),
-    (
-        "divides by statistics of what depends on the input, which is not supported; BatchNormalization is",
-        "GroupNormalization InstanceNormalization LRN LayerNormalization MeanVarianceNormalization RMSNormalization",
-    ),
-    (
-        "multiplies tensors that depend on the input, which has no Lipschitz constant",
-        "Attention CumProd Det ReduceLogSum ReduceProd ReduceSumSquare RotaryEmbedding",
     ),
 ];
 
@@ -48,7 +36,6 @@ const REASONS: &[(&str, &str)] = &[
         "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike",
     ),
     ("makes a shape out of what depends on the input; export with fixed shapes", "ConstantOfShape Range"),
-    ("is understood as a part of GELU, x*0.5*(1 + erf(x/sqrt(2))), which this is not; export with a Gelu node", "Erf"),
 ];
 
 const CONTROL: &str = "GRU If LSTM Loop RNN Scan SequenceAt SequenceConstruct SequenceMap";
@@ -75,8 +62,8 @@ pub(in crate::import::onnx) fn without_advice(mut reason: Reason) -> Reason {
     reason
 }
 
-/// Why a node is not supported, if it multiplies matrices or divides by what depends on the input. Products entry by entry are, unless
-/// there are inputs that are `fixed`: they stand in the network as zeros, and what they multiply would have no slope.
+/// Why a node is not supported, if it multiplies or divides by tensors that depend on the input, and there are inputs that are `fixed`: they
+/// stand in the network as zeros, and what they multiply would have no slope.
 pub(in crate::import::onnx) fn product(
     node: &NodeProto,
     inputs: &[(&str, Option<Value>)],
@@ -87,25 +74,13 @@ pub(in crate::import::onnx) fn product(
         _ => None,
     };
     match (node.op_type.as_str(), variable(0), variable(1)) {
-        ("MatMul" | "Gemm", Some(a), Some(b)) => Some(stop_before(
+        ("Mul" | "MatMul" | "Div", Some(a), Some(b)) if fixed => Some(stop_before(
             &format!(
-                "multiplies two tensors that depend on the input, which has no Lipschitz constant: {} and {}",
+                "multiplies or divides two tensors that depend on the input or on inputs that are fixed, which have no values: {} and {}",
                 Quoted(a),
                 Quoted(b)
             ),
             a,
-        )),
-        ("Mul", Some(a), Some(b)) if fixed => Some(stop_before(
-            &format!(
-                "multiplies two tensors that depend on the input or on inputs that are fixed, which have no values: {} and {}",
-                Quoted(a),
-                Quoted(b)
-            ),
-            a,
-        )),
-        ("Div", _, Some(b)) => Some(stop_before(
-            &format!("divides by a tensor that depends on the input, which has no Lipschitz constant: {}", Quoted(b)),
-            b,
         )),
         _ => None,
     }

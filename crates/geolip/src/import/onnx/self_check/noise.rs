@@ -70,7 +70,11 @@ pub(super) fn deviation(
                 let (argument, carried) = (&runs[parent.index()], &sizes[parent.index()]);
                 let applied = Matrix::from_fn(node.len, SAMPLES * k, |i, j| activation.value(i, argument.at(i, j)));
                 // the size of the sum before, not what is left of it: so near a kink every run sees it
-                let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * activation.slope(i).magnitude());
+                let steepness = |i, j| match activation.slope(i).magnitude() {
+                    f64::INFINITY => activation.derivative(i, values.of(*parent).at(i, j)).abs(),
+                    bounded => bounded,
+                };
+                let scale = |i, j| exact.at(i, j).abs().max(carried.at(i, j) * steepness(i, j));
                 let units = |i, j| ACTIVATION_UNITS * (scale(i, j) + activation.saturation(i));
                 (applied, Matrix::from_fn(node.len, k, units), exact.abs())
             }
