@@ -50,7 +50,8 @@ impl Part<'_> {
         }
     }
 
-    fn cols(&self) -> usize {
+    /// The number of columns: the size of its block.
+    pub fn cols(&self) -> usize {
         match &self.matrix {
             Coefficient::Diagonal { values, .. } => values.len(),
             Coefficient::Dense { values, .. } => values.cols(),
@@ -81,11 +82,24 @@ impl Part<'_> {
         }
     }
 
-    /// The entries and their errors as explicit matrices, if they are stored so.
-    pub fn as_dense(&self) -> Option<(&Matrix, Option<&Matrix>)> {
+    /// At least the number of entries of row i that stand.
+    pub fn standing(&self, i: usize) -> usize {
         match &self.matrix {
-            Coefficient::Dense { values, error } => Some((values, error.as_ref())),
-            Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => None,
+            Coefficient::Diagonal { .. } => 1,
+            Coefficient::Dense { values, .. } => values.cols(),
+            Coefficient::Sparse { values, .. } => values.row(i).count(),
+        }
+    }
+
+    fn is_dense(&self) -> bool {
+        matches!(self.matrix, Coefficient::Dense { .. })
+    }
+
+    /// The entries as an explicit matrix.
+    pub fn dense_values(&self) -> Cow<'_, Matrix> {
+        match &self.matrix {
+            Coefficient::Dense { values, .. } => Cow::Borrowed(values),
+            Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => Cow::Owned(self.to_dense().0),
         }
     }
 
@@ -210,7 +224,7 @@ fn compose<'a>(map: &'a LinearMap, part: &Part<'a>, bytes: f64) -> Option<Part<'
             (borrowed || dense(w.rows()) <= bytes).then(|| multiply_dense(w, part))
         }
         LinearMap::Convolution(_) | LinearMap::Gather(_) | LinearMap::Transpose(_) => {
-            if part.as_dense().is_some() && dense(map.rows()) > bytes {
+            if part.is_dense() && dense(map.rows()) > bytes {
                 return None;
             }
             multiply_sparse(&map.to_sparse(), part, bytes)
@@ -238,7 +252,7 @@ fn scale_rows<'a>(part: &Part<'a>, s: &[f64]) -> Part<'a> {
             Coefficient::Diagonal { values, error: error.iter().any(|e| *e != 0.0).then_some(error) }
         }
         Coefficient::Dense { .. } | Coefficient::Sparse { .. } => {
-            let mut rows = Rows::new(part.rows(), part.cols(), part.as_dense().is_some());
+            let mut rows = Rows::new(part.rows(), part.cols(), part.is_dense());
             for (i, factor) in s.iter().enumerate() {
                 if *factor == 0.0 {
                     rows.push([]);
@@ -283,7 +297,7 @@ fn multiply_dense<'a>(w: &'a Matrix, part: &Part<'a>) -> Part<'a> {
 
 /// S ∘ part for a sparse S: dense if the part is. None where that takes more than so many bytes.
 fn multiply_sparse<'a>(s: &Sparse, part: &Part<'_>, bytes: f64) -> Option<Part<'a>> {
-    let matrix = accumulate(s.rows(), part.as_dense().is_some(), |i| s.row(i), (part, bytes))?;
+    let matrix = accumulate(s.rows(), part.is_dense(), |i| s.row(i), (part, bytes))?;
     Some(Part { block: part.block, matrix })
 }
 
@@ -425,7 +439,7 @@ fn indicator(values: &Matrix, error: Option<&Matrix>) -> Matrix {
 fn add_part<'a>(sum: &mut Parts<'a>, part: Part<'a>) {
     match sum.iter().position(|p| p.block >= part.block) {
         Some(at) if sum[at].block == part.block => {
-            let matrix = if sum[at].as_dense().is_some() || part.as_dense().is_some() {
+            let matrix = if sum[at].is_dense() || part.is_dense() {
                 add_dense(&sum[at], &part)
             } else {
                 add_sparse(&sum[at], &part)

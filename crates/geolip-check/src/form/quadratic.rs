@@ -32,7 +32,7 @@
 //! first number of a diagonal. Each is rounded again whenever another is added on top, so the count of additions in `additions`
 //! (the most neurons that read one variable) goes into the error of every contribution.
 
-use crate::form::coefficients::{LayerForm, Parts, expand};
+use crate::form::coefficients::{LayerForm, Part, Parts, expand};
 use crate::form::elimination::{BlockMatrix, NotPositive, eliminate_last, is_positive};
 use crate::form::partition::Partition;
 use crate::function::Slope;
@@ -40,6 +40,7 @@ use crate::matrix::{Matrix, Store, multiply};
 use crate::problem::{Functional, InputNorm};
 use crate::rounding::{Ball, TINY, UNIT, gamma_up, unit_scale};
 use crate::slopes::SlopeNetwork;
+use std::borrow::Cow;
 
 /// The numbers that make a bound: see the [module](crate::form::quadratic) for the claim.
 #[derive(Clone, Debug, PartialEq)]
@@ -210,7 +211,8 @@ impl<'a> QuadraticForm<'a> {
         let rows = functional.row_count(self.network.outputs());
         let weights: Vec<LayerWeights> =
             self.layers.iter().zip(&multipliers.lambda).map(|(l, lambda)| LayerWeights::new(l, lambda)).collect();
-        let per_sum = gamma_up(self.additions + 8);
+        // and once more for a sum of its own, and the few roundings of a product
+        let per_sum = gamma_up(self.additions + 9);
         let target = self.target(functional);
         let diagonal = self.diagonal(norm, rows, multipliers, &weights);
         let scales = self.scales(&diagonal, &target)?;
@@ -439,6 +441,18 @@ impl LayerWeights {
     }
 }
 
+/// Multiply–adds of a product of matrices in the time of one entry that is added by itself, about.
+const PRODUCTS_PER_ENTRY: f64 = 32.0;
+
+/// Whether products of matrices, zeros included, are the cheaper way to the curvature of a layer.
+fn products_pay(layer: &LayerForm<'_>, weights: &LayerWeights) -> bool {
+    let columns: usize = layer.h.iter().map(Part::cols).sum();
+    let standing = |j: usize| layer.h.iter().map(|part| part.standing(j)).sum::<usize>() as f64;
+    let curved = weights.curvature.iter().enumerate().filter(|(_, k)| k.value != 0.0);
+    let entries: f64 = curved.map(|(j, _)| 0.5 * standing(j).powi(2)).sum();
+    weights.lambda.len() as f64 * (columns as f64).powi(2) <= PRODUCTS_PER_ENTRY * entries
+}
+
 /// The most contributions to one entry beside the coupling and the diagonal's own: one for each neuron that reads a variable, where
 /// neurons are curved at all.
 fn additions(layers: &[LayerForm<'_>], sizes: &[usize]) -> usize {
@@ -461,9 +475,7 @@ impl Sum<'_> {
     /// * curvature with κ = λαβ, off by at most e: κ v_k v_l is off by (|κ| + e)(E_k|v_l| + (|v_k| + E_k)E_l) + (e + σ|κ|)|v_k||v_l|
     ///   + η(|v_k| + |v_l| + 1), whichever of the two products is formed first.
     fn add_layer(&mut self, a: usize, layer: &LayerForm<'_>, weights: &LayerWeights) {
-        let by_products = weights.curved
-            && layer.h.iter().all(|part| self.target(part.block, part.block).is_some())
-            && layer.h.iter().all(|part| part.as_dense().is_some());
+        let by_products = weights.curved && products_pay(layer, weights);
         let mut row: Vec<Entry> = Vec::new();
         for j in 0..layer.free.len() {
             if weights.lambda[j] == 0.0 {
@@ -544,21 +556,45 @@ impl Sum<'_> {
         }
     }
 
-    /// The same for all rows of a layer whose parts are dense and whose blocks are not cut.
+    /// The same for all rows of a layer, as products of matrices: where blocks are cut, through a sum of its own for this layer.
+    ///
+    /// A contribution to such a sum is rounded once more in it than without, when the sum is added.
     fn curve_by_products(&mut self, layer: &LayerForm<'_>, weights: &LayerWeights) {
         let scaled = |block: usize, values: &Matrix, factor: &dyn Fn(usize) -> f64| {
             let scales = &self.scales[block];
             Matrix::from_fn(values.rows(), values.cols(), |j, k| factor(j) * (values.at(j, k) * scales[k]))
         };
-        let parts = || layer.h.iter().filter_map(|part| Some((part.block, part.as_dense()?.0)));
-        let plain: Vec<Matrix> = parts().map(|(block, values)| scaled(block, values, &|_| 1.0)).collect();
+        let parts: Vec<(usize, Cow<'_, Matrix>)> =
+            layer.h.iter().map(|part| (part.block, part.dense_values())).collect();
+        let plain: Vec<Matrix> = parts.iter().map(|(block, values)| scaled(*block, values, &|_| 1.0)).collect();
         let weighted: Vec<Matrix> =
-            parts().map(|(block, values)| scaled(block, values, &|j| weights.curvature[j].value)).collect();
-        for (left, weighted) in layer.h.iter().zip(&weighted) {
-            for (right, plain) in layer.h.iter().zip(&plain) {
-                if let Some((row, col)) = self.target(left.block, right.block) {
-                    multiply(self.matrix.block_mut(row, col), Store::Add, 1.0, weighted.t(), plain.view());
+            parts.iter().map(|(block, values)| scaled(*block, values, &|j| weights.curvature[j].value)).collect();
+        for ((left, _), weighted) in parts.iter().zip(&weighted) {
+            for ((right, _), plain) in parts.iter().zip(&plain) {
+                let whole = self.partition.whole(*left).is_some() && self.partition.whole(*right).is_some();
+                match self.target(*left, *right) {
+                    Some((row, col)) => {
+                        multiply(self.matrix.block_mut(row, col), Store::Add, 1.0, weighted.t(), plain.view());
+                    }
+                    None if whole || left < right => {} // the same pair the other way round
+                    None => {
+                        let mut sum = Matrix::zeros(weighted.cols(), plain.cols());
+                        multiply(&mut sum, Store::Replace, 1.0, weighted.t(), plain.view());
+                        self.scatter(*left, *right, &sum);
+                    }
                 }
+            }
+        }
+    }
+
+    /// Adds the entries of two blocks, of which at least one is cut; of a symmetric matrix, the lower half.
+    fn scatter(&mut self, left: usize, right: usize, entries: &Matrix) {
+        let columns: Vec<_> = (0..entries.cols()).map(|l| self.partition.place(right, l)).collect();
+        for k in 0..entries.rows() {
+            let row = self.partition.place(left, k);
+            let end = if left == right { k + 1 } else { columns.len() };
+            for (column, entry) in columns[..end].iter().zip(entries.row(k)).filter(|(_, entry)| **entry != 0.0) {
+                self.matrix.add(row, *column, *entry);
             }
         }
     }
