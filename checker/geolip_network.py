@@ -142,7 +142,7 @@ class Map:
 FUNCTIONS = {
     "relu": 0, "leaky-relu": 1, "prelu": None, "sigmoid": 0, "tanh": 0, "softsign": 0, "softplus": 0, "elu": 1,
     "celu": 1, "selu": 2, "hard-sigmoid": 2, "clip": 2, "abs": 0, "silu": 0, "gelu": 0, "gelu-tanh": 0, "hard-swish":
-    0, "mish": 0, "sin": 0, "cos": 0,
+    0, "mish": 0, "sin": 0, "cos": 0, "erf": 0, "atan": 0, "asinh": 0, "exp": 0, "log": 0, "power": 1,
 }  # fmt: skip
 COMBINATIONS = ("product",)  # functions of two nodes, entry by entry
 

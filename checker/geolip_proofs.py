@@ -31,12 +31,13 @@ class NotCovered(Exception):
 # the derivative. Those of gelu, gelu-tanh, silu and mish have their extremes where the second derivative is zero (s =
 # 2**0.5; 1.4185...; 2.3993...; 1.4905... and -2.2563...): 1.12890414518515..., 1.12899306865877...,
 # 1.09983932012886..., 1.08849816125172... and -0.11252612238946...; the numbers below are further out. The first
-# three have f'(s) + f'(-s) = 1, hence alpha = 1 - beta.
+# three have f'(s) + f'(-s) = 1, hence alpha = 1 - beta. The steepest slope of erf is 2/sqrt(pi) = 1.12837916709551257...
 FIXED_SLOPES = {
     "relu": (0.0, 1.0), "tanh": (0.0, 1.0), "softsign": (0.0, 1.0), "softplus": (0.0, 1.0), "celu": (0.0, 1.0),
     "clip": (0.0, 1.0), "sigmoid": (0.0, 0.25), "abs": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),
     "hard-swish": (-0.5, 1.5), "gelu": (-0.128904145185155, 1.128904145185155), "gelu-tanh": (-0.12899308, 1.12899308),
     "silu": (-0.09983932012887, 1.09983932012887), "mish": (-0.112526122389463, 1.08849816125173),
+    "erf": (0.0, 1.1283791670955128), "atan": (0.0, 1.0), "asinh": (0.0, 1.0),
 }  # fmt: skip
 
 
@@ -62,9 +63,9 @@ def slopes_everywhere(network: Network) -> Slopes:
         elif name == "hard-sigmoid":
             own = (min(p[0], 0.0), max(p[0], 0.0))
         else:
-            own = FIXED_SLOPES[name]
+            own = FIXED_SLOPES.get(name, (-math.inf, math.inf))  # exp, log, powers
         if not all(map(math.isfinite, own)):
-            raise Rejected("a slope is too large to compute with")
+            raise Rejected(f"node {node} ({name}) has slopes that are too large to compute with over all inputs")
         result.append([own] * n)
     return result
 

@@ -14,14 +14,16 @@
 //!
 //! | family | operators |
 //! | --- | --- |
-//! | linear | `Gemm`, `MatMul`, `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
-//! | arithmetic | `Add`, `Sub`, `Sum`, `Mean` of any branches and constants; `Mul`, `Div` by constants; `Neg`; with broadcasting |
+//! | linear | `Gemm`, `MatMul` (of two tensors that depend on the input, too, on regions), `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
+//! | arithmetic | `Add`, `Sub`, `Sum`, `Mean`, `Mul`, `Div` of any branches and constants; `Neg`; with broadcasting (products and quotients of two branches on regions) |
 //! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees |
 //! | images | `Upsample`, `Resize` (nearest, linear, cubic; not cropped nor antialiased), `DepthToSpace`, `SpaceToDepth` |
 //! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad` |
 //! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode |
 //! | known while importing | `Constant`, `Shape`, `Size` |
-//! | activations | `Relu`, `LeakyRelu`, `PRelu`, `ThresholdedRelu` with alpha 0, `Elu`, `Celu`, `Selu`, `Sigmoid`, `HardSigmoid`, `Tanh`, `Softsign`, `Softplus`, `Gelu`, `Swish`, `HardSwish`, `Mish`, `Shrink` with bias = lambd, `Clip`, `Abs`, `Sin`, `Cos` |
+//! | activations | `Relu`, `LeakyRelu`, `PRelu`, `ThresholdedRelu` with alpha 0, `Elu`, `Celu`, `Selu`, `Sigmoid`, `HardSigmoid`, `Tanh`, `Softsign`, `Softplus`, `Gelu`, `Swish`, `HardSwish`, `Mish`, `Shrink` with bias = lambd, `Clip`, `Abs`, `Sin`, `Cos`, `Erf`, `Atan`, `Asinh` |
+//! | softmax | `Softmax`, `LogSoftmax`, `ReduceLogSumExp` |
+//! | on regions | `Exp`, `Log`, `Pow`, `Sqrt`, `Reciprocal`, `Sinh`, `Cosh`, `Tan`, `Asin`, `Acos`, `Atanh`, `Acosh`; `LayerNormalization`, `InstanceNormalization`, `GroupNormalization`, `RMSNormalization`, `LpNormalization`; `ReduceL2`, `ReduceSumSquare`, `ReduceLogSum` (and `ReduceL1`, everywhere) |
 //!
 //! Activations may be spelt out: GELU by erf or tanh, SiLU as x·σ(x), Mish, HardSwish, softsign, softplus, LeakyReLU as a
 //! maximum, clips as chains of Min and Max, in any order of the operations. So may be constants: what does not depend on the

@@ -11,6 +11,7 @@ mod linear;
 mod node;
 mod resize;
 mod shapes;
+mod statistics;
 mod sums;
 mod windows;
 
@@ -88,11 +89,17 @@ fn evaluate<'a>(nodes: &'a [NodeProto], opset: i64, values: &mut HashMap<&'a str
 fn apply(node: &Node<'_>) -> Outputs {
     let domain = node.proto.domain.as_str();
     let known = match domain {
-        "" | "ai.onnx" => {
-            [elementwise::apply, linear::apply, windows::apply, sums::apply, shapes::apply, resize::apply]
-                .iter()
-                .find_map(|family| family(node))
-        }
+        "" | "ai.onnx" => [
+            elementwise::apply,
+            linear::apply,
+            windows::apply,
+            sums::apply,
+            statistics::apply,
+            shapes::apply,
+            resize::apply,
+        ]
+        .iter()
+        .find_map(|family| family(node)),
         "com.microsoft" => elementwise::contributed(node),
         _ => None,
     };

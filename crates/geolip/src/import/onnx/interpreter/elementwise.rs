@@ -10,12 +10,19 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
     let alpha = |default: f32| node.float("alpha", default);
     let function: Box<dyn Fn(f64) -> f64> = match node.operator() {
         "Abs" => Box::new(f64::abs),
+        "Acos" => Box::new(f64::acos),
+        "Acosh" => Box::new(f64::acosh),
+        "Asin" => Box::new(f64::asin),
+        "Asinh" => Box::new(f64::asinh),
+        "Atan" => Box::new(f64::atan),
+        "Atanh" => Box::new(f64::atanh),
         "Ceil" => Box::new(f64::ceil),
         "Celu" => {
             let a = alpha(1.0);
             Box::new(move |v| v.max(0.0) + (a * (v / a).exp_m1()).min(0.0))
         }
         "Cos" => Box::new(f64::cos),
+        "Cosh" => Box::new(f64::cosh),
         "Elu" => {
             let a = alpha(1.0);
             Box::new(move |v| if v < 0.0 { a * v.exp_m1() } else { v })
@@ -59,6 +66,7 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
         }
         "Sigmoid" => Box::new(sigmoid),
         "Sin" => Box::new(f64::sin),
+        "Sinh" => Box::new(f64::sinh),
         "Softplus" => Box::new(softplus),
         "Softsign" => Box::new(|v| v / (1.0 + v.abs())),
         "Sqrt" => Box::new(f64::sqrt),
@@ -66,6 +74,7 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
             let a = alpha(1.0);
             Box::new(move |v| v * sigmoid(a * v))
         }
+        "Tan" => Box::new(f64::tan),
         "Tanh" => Box::new(f64::tanh),
         "ThresholdedRelu" => {
             let a = alpha(1.0);

@@ -17,6 +17,12 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
         "ReduceMin" => |all, _| all.iter().copied().fold(f64::INFINITY, smaller),
         "ReduceProd" => |all, round| all.iter().fold(1.0, |product, v| round(product * v)),
         "ReduceSumSquare" => squares,
+        "ReduceL1" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v.abs())),
+        "ReduceLogSum" => |all, round| all.iter().fold(0.0, |sum, v| round(sum + v)).ln(),
+        "ReduceLogSumExp" => |all, _| {
+            let largest = all.iter().copied().fold(f64::NEG_INFINITY, larger);
+            largest + all.iter().map(|v| (v - largest).exp()).sum::<f64>().ln()
+        },
         "ReduceL2" => |all, round| squares(all, round).sqrt(),
         _ => return None,
     };

@@ -4,7 +4,7 @@
 //! With a single vector, the usual case, that is the matrix itself; with several it is a convolution that stops at every
 //! vector. Stacks of different matrices are convolutions in groups.
 
-use super::arithmetic::term;
+use super::arithmetic::{multiple, term};
 use super::convolution::{convolution, of_windows, still};
 use super::places::{Places, bounded, gathered, repeated};
 use super::reduction::weighted_sum;
@@ -90,7 +90,19 @@ pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
             let w = stored(call.weights(0, &a)?, rows, inner, trans_a, alpha);
             each(call, x, w, layout(trans_b, cols), Layout::columns(cols))?
         }
-        factors => return Err(not_linear(&factors)),
+        (Value::Variable(a), Value::Variable(b)) => {
+            let upright = |call: &mut Call<'_>, x: Variable, transposed: bool| match transposed {
+                true => {
+                    let places = Places::of(&x.shape)?.transposed(&[1, 0]);
+                    gathered(call, x, places)
+                }
+                false => Ok(x),
+            };
+            let (a, b) = (upright(call, a, trans_a)?, upright(call, b, trans_b)?);
+            let product = of_variables(call, a, b)?;
+            (product.id, multiple(alpha, product.len()))
+        }
+        (Value::Constant(_), Value::Constant(_)) => return Err(CONSTANTS.to_owned()),
     };
     let mut terms = vec![product];
     let mut bias = None;
@@ -123,7 +135,7 @@ pub(super) fn matmul(call: &mut Call<'_>) -> NodeOutputs {
         (Value::Variable(x), Value::Constant(b)) => times_constant(call, x, &b),
         (Value::Constant(a), Value::Variable(x)) => constant_times(call, &a, x),
         (Value::Variable(a), Value::Variable(b)) => Ok(vec![Value::Variable(of_variables(call, a, b)?)]),
-        factors => Err(not_linear(&factors)),
+        (Value::Constant(_), Value::Constant(_)) => Err(CONSTANTS.to_owned()),
     }
 }
 
@@ -243,11 +255,4 @@ fn misfit(a: &[usize], b: &[usize]) -> Reason {
     format!("cannot multiply the shapes {a:?} and {b:?}")
 }
 
-fn not_linear(factors: &(Value, Value)) -> Reason {
-    match factors {
-        (Value::Variable(_), Value::Variable(_)) => {
-            "multiplies two tensors that depend on the input, which has no Lipschitz constant".to_owned()
-        }
-        _ => "multiplies two constants, which is not supported yet; fold constants before exporting".to_owned(),
-    }
-}
+const CONSTANTS: &str = "multiplies two constants, which is not supported yet; fold constants before exporting";

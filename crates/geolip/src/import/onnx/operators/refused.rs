@@ -74,7 +74,7 @@ pub(in crate::import::onnx) fn product(
         _ => None,
     };
     match (node.op_type.as_str(), variable(0), variable(1)) {
-        ("Mul" | "MatMul" | "Div", Some(a), Some(b)) if fixed => Some(stop_before(
+        ("Mul" | "MatMul" | "Gemm" | "Div", Some(a), Some(b)) if fixed => Some(stop_before(
             &format!(
                 "multiplies or divides two tensors that depend on the input or on inputs that are fixed, which have no values: {} and {}",
                 Quoted(a),
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn refusals_say_what_would_work() {
-        assert_eq!(reason("Softmax", "logits"), "is not supported; bound the tensor before it: --until 'logits'");
+        assert_eq!(reason("LRN", "logits"), "is not supported; bound the tensor before it: --until 'logits'");
         assert!(
             reason("ArgMax", "/head/x")
                 .ends_with("no Lipschitz constant; bound the tensor before it: --until '/head/x'")

@@ -101,14 +101,7 @@ fn products_of_two_tensors_are_read_and_repeated_by_broadcasting() {
 }
 
 #[test]
-fn what_has_no_lipschitz_constant_is_refused() {
-    for (operator, factors, expected) in [
-        ("Div", ["c", "x"], "divides by a tensor that depends on the input, which has no Lipschitz constant"),
-        ("Div", ["x", "x"], "divides by a tensor that depends on the input, which has no Lipschitz constant"),
-    ] {
-        let text = refusal(&with_constant(operator, factors, &[2], &[1.0, 2.0]));
-        assert!(text.contains(expected), "{text}");
-    }
+fn a_division_by_zero_or_a_number_that_is_none_is_read() {
     let zero = refusal(&with_constant("Div", ["x", "c"], &[2], &[1.0, 0.0]));
     assert!(zero.ends_with("node 'y_node' (Div): divides by zero"), "{zero}");
     let subnormal = refusal(&with_constant("Div", ["x", "c"], &[2], &[1.0, f32::NAN]));

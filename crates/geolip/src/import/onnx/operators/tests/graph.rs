@@ -106,7 +106,7 @@ fn outputs_and_inner_tensors_are_chosen() -> Result<(), ImportError> {
 #[test]
 fn an_obstacle_behind_the_chosen_tensor_does_not_matter() -> Result<(), ImportError> {
     let head = edited(|_, graph| {
-        graph.node = vec![node("Relu", &["x"], "logits"), node("Softmax", &["logits"], "y")];
+        graph.node = vec![node("Relu", &["x"], "logits"), node("ArgMax", &["logits"], "y")];
     });
     let advice = "bound the tensor before it: --until 'logits'";
     assert!(refusal(&head).ends_with(advice));
@@ -206,7 +206,7 @@ fn every_obstacle_is_listed_once() {
     let nodes = vec![
         node("LSTM", &["x", "w"], "a"),
         node("Relu", &["a"], "b"),
-        node("Softmax", &["b"], "c"),
+        node("LRN", &["b"], "c"),
         with(node("Elu", &["x"], "d"), vec![attribute_int("beta", 1)]),
         node("Add", &["c", "d"], "y"),
     ];
@@ -218,7 +218,7 @@ fn every_obstacle_is_listed_once() {
         listed,
         [
             "node 'a_node' (LSTM): reads 'w', which nothing in the file gives; the file is damaged",
-            "node 'c_node' (Softmax): is not supported",
+            "node 'c_node' (LRN): is not supported",
             "node 'd_node' (Elu): has the attribute 'beta', which is not understood in this operator set",
         ]
     );

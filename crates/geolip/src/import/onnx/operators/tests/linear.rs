@@ -164,13 +164,10 @@ fn no_matrix_is_formed_for_many_vectors() {
 }
 
 #[test]
-fn products_that_are_not_linear_or_do_not_fit_are_refused() {
+fn products_that_do_not_fit_are_read() {
     let one = |node, stored| refusal(&model(13, &[1, 3], vec![node], stored));
-    let product = "multiplies two tensors that depend on the input, which has no Lipschitz constant";
-    assert!(one(node("MatMul", &["x", "x"], "y"), vec![]).contains(product));
-    assert!(one(node("Gemm", &["x", "x"], "y"), vec![]).contains(product));
-    let transposed = with(node("Gemm", &["x", "x"], "y"), vec![attribute_int("transB", 1)]);
-    assert!(one(transposed, vec![]).contains(product));
+    let misfit = one(node("MatMul", &["x", "x"], "y"), vec![]);
+    assert!(misfit.ends_with("cannot multiply the shapes [1, 3] and [1, 3]"), "{misfit}");
     let misfit = one(node("MatMul", &["x", "w"], "y"), vec![floats("w", &[2, 3], &W)]);
     assert_eq!(misfit, "test.onnx: node 'y_node' (MatMul): cannot multiply the shapes [1, 3] and [2, 3]");
     let bias = one(node("Gemm", &["x", "w", "c"], "y"), vec![floats("w", &[3, 2], &W), floats("c", &[3], &[0.0; 3])]);

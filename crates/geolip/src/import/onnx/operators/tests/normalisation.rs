@@ -69,11 +69,3 @@ fn training_and_odd_statistics_are_refused() {
     let variable = refusal(&model(15, &[1, 2], nodes, parameters()));
     assert!(variable.ends_with("computes its input 'x' from the network's input; only a constant is supported"));
 }
-
-#[test]
-fn normalisations_by_what_they_normalise_are_refused() {
-    for operator in ["InstanceNormalization", "LayerNormalization", "GroupNormalization", "LRN"] {
-        let text = refusal(&of_shape(21, &[1, 2], node(operator, &["t", "scale", "shift"], "y"), parameters()));
-        assert!(text.contains("divides by statistics of what depends on the input"), "{text}");
-    }
-}
