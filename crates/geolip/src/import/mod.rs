@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | linear | `Gemm`, `MatMul`, `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
 //! | arithmetic | `Add`, `Sub`, `Sum`, `Mean` of any branches and constants; `Mul`, `Div` by constants; `Neg`; with broadcasting |
-//! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees |
+//! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees; `TopK` (sorting) as a network of comparisons |
 //! | images | `Upsample`, `Resize` (nearest, linear, cubic; not cropped nor antialiased), `DepthToSpace`, `SpaceToDepth` |
 //! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad` |
 //! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode |
@@ -63,6 +63,7 @@ mod error;
 mod notes;
 #[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
+mod sharing;
 pub(crate) mod weights;
 
 pub use error::{Contents, ImportError, Obstacle, Place};
@@ -260,6 +261,7 @@ fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOption
             onnx::read(bytes, path, folder, options)?
         }
     };
+    let parts = Parts { network: sharing::shared(parts.network), ..parts };
     Ok(parts.with_hash(bytes))
 }
 

@@ -15,6 +15,7 @@ mod precision;
 mod reduction;
 mod resize;
 mod shape;
+mod sorting;
 
 use super::{OPSETS, TABLE, find, refused};
 use crate::import::onnx::proto::{ModelProto, NodeProto, TensorProto};
