@@ -20,6 +20,7 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod blocks;
 mod chain;
 mod compare;
 mod eclipse;

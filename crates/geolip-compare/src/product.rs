@@ -3,13 +3,15 @@
 //! **Claim.** L(input) = 1, L(Σ A_t·parent_t) = Σ ‖A_t‖ L(parent_t), L(φ(parent)) = max(|α|, |β|)·L(parent) bounds, for
 //! every slope pattern, the operator norm of the formal Jacobian of each node from the input norm to itself. For a
 //! functional of an affine output, uᵀy moves by at most Σ ‖A_tᵀu‖* L(parent_t); for an output that is itself an
-//! activation, the entries are taken one by one.
+//! activation, the entries are taken one by one. Where a node sorts, or is otherwise made of small blocks of neurons between it
+//! and a node that all paths pass through, L(node) is at most the norm of these blocks times L there (`blocks`): MaxMin counts as 1.
 //!
 //! ‖A‖∞ is the largest absolute row sum and ‖A‖₁ the largest absolute column sum, exact but for rounding; ‖A‖_p is at
 //! most ‖A‖₂^{2/p}‖A‖∞^{1−2/p} for p ≥ 2 (Riesz and Thorin); ‖A‖₂ is the largest singular value, proved to about nine
 //! digits ([`geolip::spectral`]), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
 //! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
 
+use crate::blocks;
 use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
 use geolip::spectral;
 use geolip_check::matrix::{Matrix, Store};
@@ -39,14 +41,23 @@ impl<'a> Product<'a> {
     fn new(network: &'a SlopeNetwork, norm: InputNorm) -> Self {
         let mut constants: Vec<f64> = Vec::with_capacity(network.nodes().len());
         let mut slopes = network.slopes().iter();
-        for (index, node) in network.nodes().iter().enumerate() {
+        let bases = blocks::bases(network);
+        for (id, node) in network.ids().zip(network.nodes()) {
+            let index = id.index();
             constants.push(match &node.op {
                 SlopeOp::Input => 1.0,
                 SlopeOp::Affine { .. } if index == network.output().index() => 0.0,
-                SlopeOp::Affine { terms } => terms
-                    .iter()
-                    .map(|t| mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]))
-                    .fold(0.0, add_up_or_keep),
+                SlopeOp::Affine { terms } => {
+                    let base = bases[index];
+                    let path = terms
+                        .iter()
+                        .map(|t| mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]))
+                        .fold(0.0, add_up_or_keep);
+                    // a node that reads its base alone, by maps, has no neurons between
+                    let between = terms.iter().any(|t| t.parent != base);
+                    let blocks = between.then(|| blocks::factor(network, base, id, norm)).flatten();
+                    blocks.map_or(path, |factor| path.min(times(factor, constants[base.index()])))
+                }
                 SlopeOp::Neurons { parent } => {
                     let own = slopes.next().into_iter().flatten();
                     times(own.map(|slope| slope.magnitude()).fold(0.0, f64::max), constants[parent.index()])

@@ -59,7 +59,7 @@ pub enum NetworkError {
 /// assert_eq!(network.evaluate(&[1.0, 0.0]), [1.6]);
 /// # Ok::<(), geolip_check::network::NetworkError>(())
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct NetworkBuilder {
     nodes: Vec<Node>,
 }
@@ -91,12 +91,17 @@ impl NetworkBuilder {
         terms: Vec<(NodeId, LinearMap)>,
         bias: Option<Vec<f64>>,
     ) -> Result<NodeId, NetworkError> {
-        let node = || name.to_owned();
-        let len = terms.first().map_or(0, |(_, map)| map.rows());
+        let terms = terms.into_iter().map(|(parent, map)| Term { parent, map: Arc::new(map) }).collect();
+        self.sum(name, terms, bias)
+    }
+
+    /// As [`Self::affine`], of maps that may be shared with another network.
+    pub fn sum(&mut self, name: &str, terms: Vec<Term>, bias: Option<Vec<f64>>) -> Result<NodeId, NetworkError> {
+        let len = terms.first().map_or(0, |term| term.map.rows());
         if len == 0 {
-            return Err(NetworkError::Empty { node: node() });
+            return Err(NetworkError::Empty { node: name.to_owned() });
         }
-        for (parent, map) in &terms {
+        for Term { parent, map } in &terms {
             check_len(name, "the parent of a linear map", self.len_of(*parent), map.cols())?;
             check_len(name, "the result of a linear map", map.rows(), len)?;
             check_finite(name, "the weight", map.coefficients())?;
@@ -105,7 +110,6 @@ impl NetworkBuilder {
             check_len(name, "the bias", bias.len(), len)?;
             check_finite(name, "the bias", bias)?;
         }
-        let terms = terms.into_iter().map(|(parent, map)| Term { parent, map: Arc::new(map) }).collect();
         self.push(name, len, Op::Affine { terms, bias })
     }
 

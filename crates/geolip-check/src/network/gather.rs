@@ -47,6 +47,11 @@ impl Gather {
         self.sources.iter().map(|j| if *j == Self::ZERO { None } else { Some(*j as usize) })
     }
 
+    /// Where entry `i` of the result comes from.
+    pub fn source(&self, i: usize) -> Option<usize> {
+        self.sources.get(i).filter(|j| **j != Self::ZERO).map(|j| *j as usize)
+    }
+
     /// How often the most copied entry is copied: the length of the longest sum of the adjoint.
     pub(super) fn copies(&self) -> usize {
         self.copies

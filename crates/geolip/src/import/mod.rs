@@ -16,7 +16,7 @@
 //! | --- | --- |
 //! | linear | `Gemm`, `MatMul` (of two tensors that depend on the input, too, on regions), `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
 //! | arithmetic | `Add`, `Sub`, `Sum`, `Mean`, `Mul`, `Div` of any branches and constants; `Neg`; with broadcasting (products and quotients of two branches on regions) |
-//! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees |
+//! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees; `TopK` (sorting) as a network of comparisons |
 //! | images | `Upsample`, `Resize` (nearest, linear, cubic; not cropped nor antialiased), `DepthToSpace`, `SpaceToDepth` |
 //! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad` |
 //! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode |
@@ -65,6 +65,7 @@ mod error;
 mod notes;
 #[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
+mod sharing;
 pub(crate) mod weights;
 
 pub use error::{Contents, ImportError, Obstacle, Place};
@@ -262,6 +263,7 @@ fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOption
             onnx::read(bytes, path, folder, options)?
         }
     };
+    let parts = Parts { network: sharing::shared(parts.network), ..parts };
     Ok(parts.with_hash(bytes))
 }
 

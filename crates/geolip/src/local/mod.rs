@@ -10,13 +10,12 @@ use crate::error::BoundError;
 use crate::lower::{GradientBound, Witness, witness_at};
 use crate::observer::Event;
 use crate::options::Options;
-use crate::problem::{Functional, InputNorm};
-use crate::proof::intervals::MOST_UNDECIDED;
-use crate::proof::{Certificate, certify_by_intervals, certify_by_patterns};
+use crate::problem::Functional;
+use crate::proof::{Certificate, certify_by_intervals};
 use crate::relaxation::Pattern;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
-use crate::upper::{self, Question};
+use crate::upper::{self, Question, by_patterns};
 use std::time::Instant;
 
 /// Bounds every functional on the network's region.
@@ -68,25 +67,6 @@ pub(crate) fn quick(
     Some(by_intervals(certificate, witness, pattern, options, started))
 }
 
-/// Multiply–adds that looking at all patterns may take.
-const MOST_WORK: usize = 200_000_000;
-
-/// The bound by patterns where there are few, if it is better.
-pub(crate) fn by_patterns(
-    network: &SlopeNetwork,
-    norm: InputNorm,
-    functional: &Functional,
-    known: Certificate,
-) -> Certificate {
-    let undecided = network.tight_slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count();
-    let columns = functional.row_count(network.outputs()) << undecided.min(MOST_UNDECIDED);
-    if undecided > MOST_UNDECIDED || columns.saturating_mul(network.multiply_adds()) > MOST_WORK {
-        return known;
-    }
-    let better = certify_by_patterns(network, norm, functional).filter(|better| better.upper() < known.upper());
-    better.unwrap_or(known)
-}
-
 fn by_intervals(
     certificate: Certificate,
     witness: Witness,
@@ -134,6 +114,7 @@ mod tests {
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
     use crate::place::Region;
+    use crate::problem::InputNorm;
 
     /// relu(x + 1) − relu(x − 1) on an interval.
     fn ramp(lower: f64, upper: f64) -> SlopeNetwork {

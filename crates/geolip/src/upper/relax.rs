@@ -1,6 +1,7 @@
 //! The relaxation of every functional, in batches: ascent → multipliers → check → lower bounds.
 
 use super::Question;
+use super::closed_form::by_itself;
 use crate::dual::{Budget, Form, Recovery};
 use crate::error::BoundError;
 use crate::form::Draws;
@@ -178,8 +179,20 @@ fn with_lower_bounds(
                 (certificate, Method::ClosedForm { exact: false }, relaxation, unless_converged(stop))
             }
         };
+        let known = certificate.upper();
         let pattern = pattern_inside(network.network(), exact, &functional, pattern);
         let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
+        let certificate = match certificate.upper() > pattern_lower * (1.0 + options.tol) {
+            true => by_itself(network.network(), options.norm, &functional, certificate),
+            false => certificate,
+        };
+        let (method, relaxation) = match certificate.upper() < known {
+            true => {
+                let exact = witness.lower >= certificate.upper() * (1.0 - options.tol);
+                (Method::ClosedForm { exact }, relaxation.min(certificate.upper()))
+            }
+            false => (method, relaxation),
+        };
         Ok(Bound {
             functional,
             certificate,

@@ -2,7 +2,7 @@
 //! is bounded, and what the model as a whole asks for.
 
 use super::Reason;
-use super::operators::contributed;
+use super::operators::{choice, contributed};
 use super::order::{self, Order};
 use super::patterns::{Pattern, Patterns};
 use super::types::{self, Types};
@@ -44,6 +44,16 @@ pub(super) enum Step<'a> {
     Node(&'a NodeProto),
     /// Several nodes that spell out one activation.
     Pattern(Pattern<'a>),
+    /// A Where and the comparison that it asks.
+    Choice(Choice<'a>),
+}
+
+/// A Where whose condition compares numbers that depend on an input.
+#[derive(Clone, Debug)]
+pub(super) struct Choice<'a> {
+    pub(super) node: &'a NodeProto,
+    /// What is larger where the condition holds, what is smaller there, and the branches: there, and elsewhere.
+    pub(super) inputs: [&'a str; 4],
 }
 
 impl<'a> Graph<'a> {
@@ -89,21 +99,60 @@ impl<'a> Graph<'a> {
 /// Nodes in topological order as steps, without those that patterns make superfluous.
 fn steps<'a>(patterns: &Patterns<'a, '_>, nodes: &[usize], target: Option<&'a str>) -> Vec<(Place, Step<'a>)> {
     let mut wanted: HashSet<&str> = target.into_iter().collect();
+    let moving = moving(patterns, nodes);
     let mut steps = Vec::with_capacity(nodes.len());
     for &index in nodes.iter().rev() {
         let node = &patterns.graph.node[index];
         if !node.output.iter().any(|name| wanted.contains(name.as_str())) {
             continue;
         }
-        let step = patterns.find(node).map_or(Step::Node(node), Step::Pattern);
+        let step = match (patterns.find(node), choice(patterns, &moving, node)) {
+            (Some(pattern), _) => Step::Pattern(pattern),
+            (None, Some(choice)) => Step::Choice(choice),
+            (None, None) => Step::Node(node),
+        };
         match &step {
             Step::Node(node) => wanted.extend(order::inputs(node)),
             Step::Pattern(pattern) => wanted.extend([pattern.argument]),
+            Step::Choice(choice) => wanted.extend(choice.inputs),
         }
         steps.push((place(index, node), step));
     }
     steps.reverse();
     steps
+}
+
+/// The tensors whose numbers depend on an input.
+fn moving<'a>(patterns: &Patterns<'a, '_>, nodes: &[usize]) -> HashSet<&'a str> {
+    let inputs = patterns.graph.input.iter().map(|input| input.name.as_str());
+    let mut moving: HashSet<&str> = inputs.filter(|name| !patterns.initialisers.contains_key(name)).collect();
+    for &index in nodes {
+        let node = &patterns.graph.node[index];
+        let shape_alone = matches!(node.op_type.as_str(), "Shape" | "Size");
+        if !shape_alone && order::inputs(node).any(|name| moving.contains(name)) {
+            moving.extend(node.output.iter().map(String::as_str));
+        }
+    }
+    moving
+}
+
+/// A Where with the comparison behind it, perhaps negated.
+fn choice<'a>(patterns: &Patterns<'a, '_>, moving: &HashSet<&str>, node: &'a NodeProto) -> Option<Choice<'a>> {
+    let [condition, above, below] = node.input.as_slice() else { return None };
+    if node.op_type != "Where" || !node.attribute.is_empty() {
+        return None;
+    }
+    let (mut holds, mut compared) = (true, patterns.maker(condition)?);
+    while let ("Not", [negated]) = (compared.op_type.as_str(), compared.input.as_slice()) {
+        (holds, compared) = (!holds, patterns.maker(negated)?);
+    }
+    let first = choice::first_is_larger(&compared.op_type)?;
+    let [p, q] = compared.input.as_slice() else { return None };
+    if !compared.attribute.is_empty() || !(moving.contains(p.as_str()) || moving.contains(q.as_str())) {
+        return None;
+    }
+    let (p, q) = if first == holds { (p, q) } else { (q, p) };
+    Some(Choice { node, inputs: [p, q, above, below] })
 }
 
 /// The names of the tensors that reach the target.

@@ -134,7 +134,7 @@ impl<'a> Patterns<'a, '_> {
     }
 
     /// The node that makes a tensor.
-    fn maker(&self, name: &str) -> Option<&'a NodeProto> {
+    pub(super) fn maker(&self, name: &str) -> Option<&'a NodeProto> {
         let node = &self.graph.node[*self.makers.get(name)?];
         let ours = node.domain.is_empty() || node.domain == "ai.onnx";
         (ours && node.output.first().is_some_and(|first| first == name)).then_some(node)

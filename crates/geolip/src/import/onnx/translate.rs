@@ -2,7 +2,7 @@
 
 use super::attributes::Attributes;
 use super::call::Call;
-use super::graph::{Graph, Step, foreign};
+use super::graph::{Choice, Graph, Step, foreign};
 use super::hints::Hints;
 use super::order;
 use super::patterns::Pattern;
@@ -155,6 +155,7 @@ impl<'a> Walk<'a> {
         let (node, outcome) = match step {
             Step::Node(node) => (*node, self.apply(node)),
             Step::Pattern(pattern) => (pattern.node, self.spelt_out(pattern)),
+            Step::Choice(choice) => (choice.node, self.chosen(choice)),
         };
         let outputs = match outcome {
             Ok(Some(values)) => values.into_iter().map(Slot::Known).collect(),
@@ -178,6 +179,18 @@ impl<'a> Walk<'a> {
         let Some(value) = self.look_up(pattern.argument)? else { return Ok(None) };
         let inputs = vec![(pattern.argument, Some(value))];
         self.call(pattern.node, Attributes::none(), inputs, |call| pattern.add_to(call)).map(Some)
+    }
+
+    /// The output of a Where and its comparison.
+    fn chosen(&mut self, choice: &Choice<'a>) -> Result<Option<Vec<Value>>, Reason> {
+        let mut inputs = Vec::with_capacity(choice.inputs.len());
+        for name in choice.inputs {
+            inputs.push((name, self.look_up(name)?));
+        }
+        if inputs.iter().any(|(_, value)| value.is_none()) {
+            return Ok(None);
+        }
+        self.call(choice.node, Attributes::none(), inputs, operators::choice::choice).map(Some)
     }
 
     /// The outputs of a node, or none when they lie behind an obstacle.
@@ -343,6 +356,7 @@ fn readers<'a>(graph: &Graph<'a>) -> HashMap<&'a str, usize> {
         match step {
             Step::Node(node) => order::inputs(node).for_each(&mut count),
             Step::Pattern(pattern) => count(pattern.argument),
+            Step::Choice(choice) => choice.inputs.into_iter().for_each(&mut count),
         }
     }
     graph.target.into_iter().for_each(count);

@@ -20,28 +20,19 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// One entry each.
-    pub(super) fn singles(entries: Vec<usize>) -> Self {
-        let sizes = vec![1; entries.len()];
+    /// These groups, one after the other.
+    pub(super) fn of(groups: impl Iterator<Item = Vec<usize>>) -> Self {
+        let (mut entries, mut sizes) = (vec![], vec![]);
+        for mut group in groups {
+            sizes.push(group.len());
+            entries.append(&mut group);
+        }
         Self { entries, sizes }
     }
 
     /// Groups of the same size, one after the other.
     pub(super) fn of_size(size: usize, entries: Vec<usize>) -> Self {
         let sizes = vec![size; entries.len() / size];
-        Self { entries, sizes }
-    }
-
-    /// Every group becomes `count` groups: the k-th has, for every entry e, the entries e + s for s in `steps(k)`.
-    pub(super) fn refined(&self, count: usize, steps: impl Fn(usize) -> Vec<usize>) -> Self {
-        let steps: Vec<Vec<usize>> = (0..count).map(steps).collect();
-        let (mut entries, mut sizes) = (vec![], Vec::with_capacity(self.sizes.len() * count));
-        for group in self.each() {
-            for steps in &steps {
-                entries.extend(group.iter().flat_map(|entry| steps.iter().map(move |step| entry + step)));
-                sizes.push(group.len() * steps.len());
-            }
-        }
         Self { entries, sizes }
     }
 

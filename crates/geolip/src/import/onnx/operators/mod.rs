@@ -5,6 +5,7 @@
 mod activations;
 mod arithmetic;
 mod axes;
+pub(super) mod choice;
 pub(super) mod contributed;
 mod convolution;
 mod interpolation;
@@ -21,6 +22,7 @@ mod resize;
 mod shape;
 mod smooth;
 mod softmax;
+mod sorting;
 #[cfg(test)]
 mod tests;
 mod unchanged;
@@ -126,6 +128,7 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("Tanh", 7, |call| call.activate(Activation::Tanh)),
     ("ThresholdedRelu", 10, activations::thresholded_relu),
     ("Tile", 7, movement::tile),
+    ("TopK", 7, sorting::top_k),
     ("Transpose", 7, movement::transpose),
     ("Unsqueeze", 7, shape::unsqueeze),
     ("Upsample", 7, resize::upsample),

@@ -125,23 +125,26 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> NodeOutputs {
     if taps > LARGEST_TENSOR {
         return Err(format!("compares {taps} numbers in all; at most {LARGEST_TENSOR} are supported"));
     }
-    let groups = groups(&windows, x.shape[0] * x.shape[1]);
-    if groups.smallest() == 0 {
-        return Err(ONLY_PADDING.to_owned());
+    // along one axis after another, so that windows that overlap share what they compare
+    let mut y = x;
+    for (axis, window) in windows.iter().enumerate().rev() {
+        let mut shape = y.shape.clone();
+        shape[axis + 2] = window.output;
+        let groups = groups(window, &y.shape, axis + 2);
+        if groups.smallest() == 0 {
+            return Err(ONLY_PADDING.to_owned());
+        }
+        y = tree(call, y, groups, shape)?;
     }
-    Ok(vec![Value::Variable(tree(call, x, groups, shape)?)])
+    Ok(vec![Value::Variable(y)])
 }
 
-/// What every window sees in every channel, row by row.
-fn groups(windows: &[Window], channels: usize) -> Groups {
-    let size: usize = windows.iter().map(|window| window.input).product();
-    let mut starts = Groups::singles((0..channels).map(|channel| channel * size).collect());
-    let mut stride = size;
-    for window in windows {
-        stride /= window.input;
-        starts = starts.refined(window.output, |stop| window.seen(stop).map(|at| at * stride).collect());
-    }
-    starts
+/// What a window sees along an axis at every stop.
+fn groups(window: &Window, shape: &[usize], axis: usize) -> Groups {
+    let (outer, inner) = (shape[..axis].iter().product::<usize>(), shape[axis + 1..].iter().product::<usize>());
+    let stops = (0..outer).flat_map(|o| (0..window.output).map(move |stop| (o, stop)));
+    let all = stops.flat_map(|(o, stop)| (0..inner).map(move |i| (o, stop, i)));
+    Groups::of(all.map(|(o, stop, i)| window.seen(stop).map(|at| (o * window.input + at) * inner + i).collect()))
 }
 
 pub(super) fn global_average_pool(call: &mut Call<'_>) -> NodeOutputs {

@@ -11,7 +11,7 @@ const STOP_BEFORE: &[(&str, &str)] = &[
     (
         "is not supported",
         "Attention CumProd Det Einsum GridSample LRN MeanVarianceNormalization ReduceProd RoiAlign RotaryEmbedding Scatter \
-         ScatterElements ScatterND TopK",
+         ScatterElements ScatterND",
     ),
     (
         "jumps, so it has no Lipschitz constant",

@@ -16,6 +16,7 @@ mod reduction;
 mod resize;
 mod shape;
 mod smooth;
+mod sorting;
 
 use super::{OPSETS, TABLE, find, refused};
 use crate::import::onnx::proto::{ModelProto, NodeProto, TensorProto};

@@ -124,8 +124,10 @@ fn a_maximum_is_a_tree_with_one_activation_per_level() {
         network.activations().map(|(id, ..)| network.node(id).len).collect()
     };
     assert_eq!(neurons(&maximum(&[1, 1, 2, 4], &[2, 2], vec![attribute_ints("strides", &[2, 2])])), [4, 2]);
-    // nine entries: four pairs and one left, two pairs and one, one pair and one, one pair
-    assert_eq!(neurons(&maximum(&[1, 1, 3, 3], &[3, 3], vec![])), [4, 2, 1, 1]);
+    // nine entries, row by row and then the rows: a pair and one left each, a pair; and so the three rows
+    assert_eq!(neurons(&maximum(&[1, 1, 3, 3], &[3, 3], vec![])), [3, 3, 1, 1]);
+    // windows that overlap share their rows: of four rows instead of six
+    assert_eq!(neurons(&maximum(&[1, 1, 4, 3], &[3, 3], vec![])), [4, 4, 2, 2]);
     // windows of two, three and two entries
     let padded = maximum(&[1, 1, 3], &[3], vec![attribute_ints("pads", &[1, 1])]);
     assert_eq!(neurons(&padded), [3, 1]);
