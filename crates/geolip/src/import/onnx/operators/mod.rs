@@ -4,10 +4,17 @@
 
 mod activations;
 mod arithmetic;
+mod assembly;
 mod axes;
+mod choice;
 pub(super) mod contributed;
 mod convolution;
+pub(super) mod dequantise;
+mod einsum;
+mod fused;
+mod indexed;
 mod interpolation;
+mod learned;
 mod linear;
 mod maximum;
 mod movement;
@@ -21,6 +28,7 @@ mod resize;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod triangle;
 mod unchanged;
 mod windows;
 
@@ -47,13 +55,18 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("Conv", 7, convolution::conv),
     ("ConvTranspose", 7, convolution::conv_transpose),
     ("Cos", 7, |call| call.activate(Activation::Cos)),
+    ("CumSum", 11, triangle::cum_sum),
     ("DepthToSpace", 7, movement::depth_to_space),
     ("Div", 7, arithmetic::div),
     ("Dropout", 7, unchanged::dropout),
+    ("Einsum", 12, einsum::einsum),
     ("Elu", 7, activations::elu),
     ("Expand", 8, movement::expand_to),
+    ("EyeLike", 9, triangle::eye_like),
     ("Flatten", 7, shape::flatten),
     ("Gather", 7, movement::gather),
+    ("GatherElements", 11, indexed::gather_elements),
+    ("GatherND", 11, indexed::gather_nd),
     ("Gelu", 20, activations::gelu),
     ("Gemm", 7, linear::gemm),
     ("GlobalAveragePool", 7, pooling::global_average_pool),
@@ -79,6 +92,8 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("Relu", 7, |call| call.activate(Activation::Relu)),
     ("Reshape", 7, shape::reshape),
     ("Resize", 10, resize::resize),
+    ("ScatterElements", 11, indexed::scatter_elements),
+    ("ScatterND", 11, indexed::scatter_nd),
     ("Selu", 7, activations::selu),
     ("Shape", 7, fold::shape),
     ("Shrink", 9, activations::shrink),
@@ -98,8 +113,10 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("ThresholdedRelu", 10, activations::thresholded_relu),
     ("Tile", 7, movement::tile),
     ("Transpose", 7, movement::transpose),
+    ("Trilu", 14, triangle::trilu),
     ("Unsqueeze", 7, shape::unsqueeze),
     ("Upsample", 7, resize::upsample),
+    ("Where", 9, choice::choose),
 ];
 
 /// The function of a node's operator.

@@ -10,8 +10,7 @@ use crate::import::{Plain, Quoted};
 const STOP_BEFORE: &[(&str, &str)] = &[
     (
         "is not supported",
-        "Einsum GridSample LogSoftmax LpNormalization ReduceL1 ReduceL2 ReduceLogSumExp RoiAlign Scatter ScatterElements \
-         ScatterND Softmax TopK",
+        "GridSample LogSoftmax LpNormalization ReduceL1 ReduceL2 ReduceLogSumExp RoiAlign Scatter Softmax TopK",
     ),
     (
         "jumps, so it has no Lipschitz constant",
@@ -24,7 +23,7 @@ const STOP_BEFORE: &[(&str, &str)] = &[
     ),
     (
         "chooses by numbers that depend on the input, which may jump where the choice changes",
-        "Compress NonMaxSuppression NonZero Unique Where",
+        "Compress NonMaxSuppression NonZero Unique",
     ),
     (
         "divides by statistics of what depends on the input, which is not supported; BatchNormalization is",
@@ -66,7 +65,17 @@ const ADVICE: &str = "; bound the tensor before it: --until ";
 
 /// A reason, with the way around it.
 fn stop_before(reason: &str, input: &str) -> Reason {
-    if input.is_empty() { reason.to_owned() } else { format!("{reason}{ADVICE}{}", Shell(input)) }
+    if input.is_empty() { reason.to_owned() } else { format!("{reason}{}", advice(input)) }
+}
+
+/// The advice to stop before a node, after a tensor.
+pub(in crate::import::onnx) fn advice(tensor: &str) -> String {
+    format!("{ADVICE}{}", Shell(tensor))
+}
+
+/// Whether a reason ends in such advice.
+pub(in crate::import::onnx) fn has_advice(reason: &str) -> bool {
+    reason.contains(ADVICE)
 }
 
 /// A reason without the advice to stop before the node: for one that lies behind another obstacle.
@@ -103,6 +112,9 @@ pub(in crate::import::onnx) fn product(
             ),
             a,
         )),
+        ("Where", Some(a), _) => {
+            Some(stop_before("chooses by numbers that depend on the input, which may jump where the choice changes", a))
+        }
         ("Div", _, Some(b)) => Some(stop_before(
             &format!("divides by a tensor that depends on the input, which has no Lipschitz constant: {}", Quoted(b)),
             b,
