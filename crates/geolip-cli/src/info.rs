@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::files::described;
 use crate::output::{print, print_json};
 use crate::{ports, table};
-use geolip::import::{Contents, Format, ImportError, Imported, load};
+use geolip::import::{Contents, Format, ImportError, Imported, folded, load};
 use geolip::network::{Network, NodeId, Op, Slope};
 use geolip::text;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ fn print_obstacles(error: &ImportError, as_json: bool) {
         inputs.iter().for_each(|input| print(&format!("input   {}", text::plain(input))));
         outputs.iter().for_each(|output| print(&format!("output  {}", text::plain(output))));
         print("not supported:");
-        obstacles.iter().for_each(|obstacle| print(&format!("  {obstacle}")));
+        folded(obstacles).iter().for_each(|line| print(&format!("  {line}")));
     }
 }
 

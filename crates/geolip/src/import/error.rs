@@ -130,6 +130,35 @@ pub struct Obstacle {
     pub reason: String,
 }
 
+/// Obstacles as lines to read: what is the same but for names becomes one line, with a count.
+pub fn folded(obstacles: &[Obstacle]) -> Vec<String> {
+    let kind = |obstacle: &Obstacle| {
+        let operator = match &obstacle.place {
+            Place::Node { operator, .. } => Some(operator.clone()),
+            Place::Model | Place::Input(_) | Place::Output(_) | Place::Initialiser(_) => None,
+        };
+        let unnamed: Vec<&str> = obstacle.reason.split('\'').step_by(2).collect();
+        // the way around an obstacle is given where there is one
+        let reason = unnamed.concat();
+        let reason = reason.split("; bound the tensor before it").next().unwrap_or_default().to_owned();
+        (operator, reason)
+    };
+    let mut kinds: Vec<((Option<String>, String), &Obstacle, usize)> = Vec::new();
+    for obstacle in obstacles {
+        let own = kind(obstacle);
+        match kinds.iter_mut().find(|(known, ..)| *known == own) {
+            Some((_, _, count)) => *count += 1,
+            None => kinds.push((own, obstacle, 1)),
+        }
+    }
+    let line = |(_, first, count): ((Option<String>, String), &Obstacle, usize)| match count {
+        1 => first.to_string(),
+        2 => format!("{first} (and one more like it)"),
+        _ => format!("{first} (and {} more like it)", count - 1),
+    };
+    kinds.into_iter().map(line).collect()
+}
+
 /// A part of an ONNX file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -230,6 +259,21 @@ mod tests {
         assert_eq!(two, "n.onnx: node 'a' (Softmax): is refused; and one more: node 'b' (Softmax)");
         let three = shown(vec![obstacle("a"), obstacle("b"), obstacle("c")]);
         assert_eq!(three, "n.onnx: node 'a' (Softmax): is refused; and 2 more obstacles");
+    }
+
+    #[test]
+    fn the_same_obstacle_many_times_is_one_line() {
+        let at =
+            |name: &str, advice: &str| Obstacle { reason: format!("is refused: '{name}'{advice}"), ..obstacle(name) };
+        let many = [at("a", "; bound the tensor before it: --until 'x'"), at("b", ""), at("c", "")];
+        let folded = folded(&[&many[..], &[Obstacle { reason: "is odd".to_owned(), ..obstacle("d") }]].concat());
+        assert_eq!(
+            folded,
+            [
+                "node 'a' (Softmax): is refused: 'a'; bound the tensor before it: --until 'x' (and 2 more like it)",
+                "node 'd' (Softmax): is odd"
+            ]
+        );
     }
 
     #[test]

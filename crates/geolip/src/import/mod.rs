@@ -14,13 +14,14 @@
 //!
 //! | family | operators |
 //! | --- | --- |
-//! | linear | `Gemm`, `MatMul` (of two tensors that depend on the input, too, on regions), `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `BatchNormalization` in inference mode |
+//! | linear | `Gemm`, `MatMul` (of two tensors that depend on the input, too, on regions), `Conv`, `ConvTranspose` (over one to three axes) with a constant factor or kernel; `Einsum` with constants; `CumSum`; `BatchNormalization` in inference mode |
 //! | arithmetic | `Add`, `Sub`, `Sum`, `Mean`, `Mul`, `Div` of any branches and constants; `Neg`; with broadcasting (products and quotients of two branches on regions) |
 //! | pools | `AveragePool`, `GlobalAveragePool`, `ReduceMean`, `ReduceSum`; `MaxPool`, `GlobalMaxPool`, `ReduceMax`, `ReduceMin`, `Max`, `Min` as ReLU trees; `TopK` (sorting) as a network of comparisons |
 //! | images | `Upsample`, `Resize` (nearest, linear, cubic; not cropped nor antialiased), `DepthToSpace`, `SpaceToDepth` |
-//! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad` |
+//! | shape | `Flatten`, `Reshape`, `Squeeze`, `Unsqueeze`, `Transpose`, `Slice`, `Split`, `Concat`, `Gather`, `Expand`, `Tile`, `Pad`, `Trilu` |
+//! | constant indices | `Where` with a constant condition; `GatherElements`, `GatherND`, `ScatterElements`, `ScatterND` (put or added) |
 //! | as they are | `Identity`, `Cast` between float types, `Dropout` in inference mode |
-//! | known while importing | `Constant`, `Shape`, `Size` |
+//! | known while importing | `Constant`, `EyeLike`, `Shape`, `Size` |
 //! | activations | `Relu`, `LeakyRelu`, `PRelu`, `ThresholdedRelu` with alpha 0, `Elu`, `Celu`, `Selu`, `Sigmoid`, `HardSigmoid`, `Tanh`, `Softsign`, `Softplus`, `Gelu`, `Swish`, `HardSwish`, `Mish`, `Shrink` with bias = lambd, `Clip`, `Abs`, `Sin`, `Cos`, `Erf`, `Atan`, `Asinh` |
 //! | softmax | `Softmax`, `LogSoftmax`, `ReduceLogSumExp` |
 //! | on regions | `Exp`, `Log`, `Pow`, `Sqrt`, `Reciprocal`, `Sinh`, `Cosh`, `Tan`, `Asin`, `Acos`, `Atanh`, `Acosh`; `LayerNormalization`, `InstanceNormalization`, `GroupNormalization`, `RMSNormalization`, `LpNormalization`; `ReduceL2`, `ReduceSumSquare`, `ReduceLogSum` (and `ReduceL1`, everywhere) |
@@ -28,8 +29,12 @@
 //! Activations may be spelt out: GELU by erf or tanh, SiLU as x·σ(x), Mish, HardSwish, softsign, softplus, LeakyReLU as a
 //! maximum, clips as chains of Min and Max, in any order of the operations. So may be constants: what does not depend on the
 //! input is evaluated while importing, and rounded to the file's types (shape arithmetic, weights divided by their norm, …), with
-//! comparisons, reductions, `Concat`, `Range` and the like besides the operators above. Of the domain `com.microsoft`, the
-//! activations Gelu, FastGelu, BiasGelu and QuickGelu are read.
+//! comparisons, reductions, `Concat`, `Range`, `OneHot`, `DequantizeLinear` of stored weights and the like besides the operators
+//! above. Functions that a file defines are replaced by their nodes, and an If whose condition is known by its branch.
+//!
+//! Of onnxruntime's domain `com.microsoft`, what its optimiser makes up to `ORT_ENABLE_EXTENDED` is read: FusedGemm, FusedConv,
+//! FusedMatMul, BiasAdd, Gelu, FastGelu, BiasGelu and QuickGelu. Of classical models (`ai.onnx.ml`): Scaler, LinearRegressor,
+//! SVMRegressor with a linear kernel, and the scores of a LinearClassifier; outputs that are labels are left out.
 //!
 //! What the messages of a file hold in fields that ONNX 1.23 does not define is refused where it could change what is computed.
 //!
@@ -43,17 +48,21 @@
 //!
 //! | file | arrays | numbers | matrices |
 //! | --- | --- | --- | --- |
-//! | `.npz` | `W1`…`Wd` and `b1`…`bd` in either case, or as in `.safetensors` | float32, float64 | out × in |
-//! | `.safetensors` | `NAME.weight` and `NAME.bias` | F16, BF16, F32, F64 | out × in |
+//! | `.npz` | `W1`…`Wd` and `b1`…`bd` in either case, counted from 0 or 1; or as in `.safetensors`; or `arr_0`, `arr_1`, …, weights or weight and bias in turn | float32, float64 | out × in |
+//! | `.safetensors` | `NAME.weight` and `NAME.bias`, or `NAME/kernel` and `NAME/bias` (JAX, Keras) | F16, BF16, F32, F64 | out × in; kernels in × out |
 //! | `.mat`, level 5 | cell arrays `weights` and `biases` or `W` and `b`; or variables `W1`…, or `NAME_weight`… | real, dense, of any class | as their shapes say |
 //!
 //! Layers come in the order of the numbers in their names; single layers whose names differ in more than numbers (`body`,
-//! `head`) are placed by their shapes. [`ImportOptions::transposed`] states that matrices are in × out. What the names and
+//! `head`) are placed by their shapes. [`ImportOptions::transposed`] states that matrices are in × out; where it does not, and the
+//! shapes of matrices and biases fit one way only, they are read that way. Biases may be columns or rows. What the names and
 //! shapes leave open is refused with the choice to make, and so is what may be two networks (`actor.0`, `critic.0`, or layers
-//! that would fit beside others as well): [`ImportOptions::prefix`] chooses one. In a `.mat` file, a scaler in front of the
+//! that would fit beside others as well): [`ImportOptions::prefix`] chooses one (`actor` and `critic` also in checkpoints of
+//! stable-baselines3, where the networks have other names). In a `.mat` file, a scaler in front of the
 //! network (`input_mean`, `input_scale`), single numbers, texts and structs are left out and listed in
 //! [`Imported::left_out`]: the network that is bounded begins after the scaler. A single number that may be a part of the
 //! network (by its name, or where the network has one input or output) is refused.
+//!
+//! Any of these files may be compressed by gzip (`net.onnx.gz`); a pointer of Git LFS is called one.
 //!
 //! An archive is read only if its checksums are right and its members are what its directory says.
 //!
@@ -66,9 +75,10 @@ mod notes;
 #[cfg_attr(not(feature = "onnx"), path = "without_onnx.rs")]
 mod onnx;
 mod sharing;
+pub(crate) mod stored;
 pub(crate) mod weights;
 
-pub use error::{Contents, ImportError, Obstacle, Place};
+pub use error::{Contents, ImportError, Obstacle, Place, folded};
 pub(crate) use error::{Plain, Quoted};
 pub(crate) use notes::SCALER;
 
@@ -91,8 +101,8 @@ pub struct ImportOptions {
     /// `.mat` file whose shapes would fit both ways is refused. An ONNX file states it for every operator: giving it for
     /// one is an error.
     pub transposed: Option<bool>,
-    /// What the names of the arrays of a weight list begin with that are read, up to a `.`, `_` or `/`: one network of
-    /// several in the file. All of those arrays are of that network; so an empty prefix says that there is only one.
+    /// What the names of the arrays of a weight list begin with that are read, up to a `.` or `/` (or `_`, where no module is called
+    /// so): one network of several in the file. All of those arrays are of that network; so an empty prefix says that there is only one.
     pub prefix: Option<String>,
     /// The input of an ONNX file that alone moves, by name; all of them when none is given. The others are fixed, at zero
     /// where values matter.
@@ -122,6 +132,8 @@ pub struct Imported {
     pub output: Port,
     /// The outputs of the file that were not chosen.
     pub other_outputs: Vec<String>,
+    /// The outputs of the file that hold labels, or maps from labels to numbers: left out, because there is no slope to bound.
+    pub labels: Vec<String>,
     /// What the file holds besides the network: inputs that cannot reach the output (ONNX), variables that are no part
     /// of the weight list (`.mat`), arrays of other networks ([`ImportOptions::prefix`]).
     pub left_out: Vec<String>,
@@ -249,18 +261,20 @@ pub fn from_bytes(bytes: &[u8], path: &Path, options: &ImportOptions) -> Result<
 }
 
 fn read(bytes: &[u8], path: &Path, folder: Option<&Path>, options: &ImportOptions) -> Result<Imported, ImportError> {
-    if is_canonical(bytes, path) {
+    let (content, name) = stored::content(bytes, path)?;
+    let (content, path) = (content.as_ref(), name.as_ref());
+    if is_canonical(content, path) {
         expect_no_option(path, options)?;
-        return Ok(canonical(bytes, path)?.with_hash(bytes));
+        return Ok(canonical(content, path)?.with_hash(bytes));
     }
-    let parts = match weights::Kind::of(bytes, path) {
+    let parts = match weights::Kind::of(content, path) {
         Some(kind) => {
             expect_no_choice(path, options)?;
-            weights::read(bytes, path, kind, options)?
+            weights::read(content, path, kind, options)?
         }
         None => {
             expect_onnx(path, options)?;
-            onnx::read(bytes, path, folder, options)?
+            onnx::read(content, path, folder, options)?
         }
     };
     let parts = Parts { network: sharing::shared(parts.network), ..parts };
@@ -283,6 +297,7 @@ fn canonical(bytes: &[u8], path: &Path) -> Result<Parts, ImportError> {
         other_outputs: Vec::new(),
         format: Format::Canonical,
         left_out: Vec::new(),
+        labels: Vec::new(),
         self_check: SelfCheck::NotRun { reason: "canonical network: it is what is bounded".to_owned() },
         network,
     })
@@ -339,14 +354,15 @@ pub(crate) struct Parts {
     pub(crate) output: Port,
     pub(crate) other_outputs: Vec<String>,
     pub(crate) left_out: Vec<String>,
+    pub(crate) labels: Vec<String>,
     pub(crate) self_check: SelfCheck,
 }
 
 impl Parts {
     fn with_hash(self, bytes: &[u8]) -> Imported {
-        let Self { network, format, inputs, fixed, output, other_outputs, left_out, self_check } = self;
+        let Self { network, format, inputs, fixed, output, other_outputs, left_out, labels, self_check } = self;
         let sha256 = crate::text::hex(Sha256::digest(bytes));
-        Imported { network, sha256, format, inputs, fixed, output, other_outputs, left_out, self_check }
+        Imported { network, sha256, format, inputs, fixed, output, other_outputs, labels, left_out, self_check }
     }
 }
 

@@ -26,6 +26,12 @@ impl Imported {
             let (output, others) = (Plain(&self.output.name), listed(self.other_outputs.iter()));
             notes.push(format!("output {output}; choose another with --output-name: {others}"));
         }
+        if !self.labels.is_empty() {
+            notes.push(format!(
+                "left out: {}, labels, or maps of them, which have no slopes",
+                listed(self.labels.iter())
+            ));
+        }
         notes.extend(self.left_out_notes());
         match &self.self_check {
             SelfCheck::NotRun { reason } if matches!(self.format, Format::Onnx { .. }) => {

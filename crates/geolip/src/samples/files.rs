@@ -1,6 +1,6 @@
 //! Regions from files: centres (`.npy`, `.csv`, text), boxes (two rows of them), and the input boxes of VNN-LIB properties.
 
-use crate::import::{ImportError, Table, load_table};
+use crate::import::{ImportError, Table, load_table, stored};
 use crate::place::Region;
 use std::path::{Path, PathBuf};
 
@@ -39,14 +39,14 @@ pub fn load_samples(path: &Path, heading: Option<bool>) -> Result<Table, RegionF
     Ok(load_table(path, heading)?)
 }
 
-/// A box from a file: two rows, the lower ends and the upper ends; or the input box of a VNN-LIB property (`.vnnlib`).
+/// A box from a file: two rows, the lower ends and the upper ends; or the input box of a VNN-LIB property (`.vnnlib`). Like every file of samples, it may
+/// be compressed by gzip.
 pub fn load_box(path: &Path) -> Result<Region, RegionFileError> {
     let content = |reason: String| RegionFileError::Content { path: path.to_owned(), reason };
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    let (lower, upper) = if extension == "vnnlib" {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
-        vnnlib(&text).map_err(content)?
+    let (lower, upper) = if is_vnnlib(path) {
+        let (bytes, _) = stored::read(path)?;
+        let text = str::from_utf8(&bytes).map_err(|_| content("not text in UTF-8".to_owned()))?;
+        vnnlib(text).map_err(content)?
     } else {
         let mut rows = load_rows(path)?;
         match (rows.pop(), rows.pop(), rows.len()) {
@@ -58,6 +58,12 @@ pub fn load_box(path: &Path) -> Result<Region, RegionFileError> {
         }
     };
     Region::new_box(lower, upper).map_err(|error| content(error.to_string()))
+}
+
+/// Whether a file is named like a VNN-LIB property, compressed or not.
+fn is_vnnlib(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    name.ends_with(".vnnlib") || name.ends_with(".vnnlib.gz")
 }
 
 /// The box of `(assert (<= X_i c))` and `(assert (>= X_i c))`, numbers on either side.

@@ -68,6 +68,11 @@ impl<'a> Attributes<'a> {
         Ok(found.map_or_else(|| default.to_owned(), |a| String::from_utf8_lossy(&a.s).into_owned()))
     }
 
+    /// Leaves out what says nothing about numbers, whatever its type.
+    pub(super) fn ignore(&mut self, name: &str) {
+        self.0.retain(|attribute| attribute.name != name);
+    }
+
     /// The value of a `Constant` node, in whichever of the attributes it is stored.
     pub(super) fn value(&mut self) -> Result<Tensor, Reason> {
         if let Some(tensor) = self.tensor("value")? {

@@ -29,6 +29,8 @@ pub(super) struct Call<'a> {
     pub(super) builder: &'a mut NetworkBuilder,
     /// How many weights, biases and parameters it got from this node.
     pub(super) made: usize,
+    /// How many outputs there are before those that are given: labels, which have no meaning here.
+    pub(super) labels: usize,
     /// The element type of what the node gives, as far as it is known.
     pub(super) element_type: Option<DataType>,
     /// Whether implementations may give other last digits, or a decision rests on such digits already.
@@ -46,6 +48,13 @@ impl Call<'_> {
     /// Takes an input that may be absent.
     pub(super) fn take_optional(&mut self, index: usize) -> Option<Value> {
         self.inputs.get_mut(index).and_then(|(_, value)| value.take())
+    }
+
+    /// Puts an input back that was taken, as what it has become.
+    pub(super) fn put_back(&mut self, index: usize, value: Value) {
+        if let Some((_, place)) = self.inputs.get_mut(index) {
+            *place = Some(value);
+        }
     }
 
     /// The shape of an input that has not been taken.
@@ -106,7 +115,8 @@ impl Call<'_> {
         }
     }
 
-    fn not_finite(&self, index: usize, value: f64) -> Reason {
+    /// What to say of a number that is none, of input `index`.
+    pub(super) fn not_finite(&self, index: usize, value: f64) -> Reason {
         format!("{} holds {value}; every weight must be a finite number", self.named(index))
     }
 

@@ -9,7 +9,7 @@ use super::graph::Kept;
 use super::tensor::{elements, expect_location, is_external, type_name};
 use crate::import::onnx::proto::tensor_proto::DataType;
 use crate::import::onnx::proto::{ModelProto, TensorProto};
-use crate::import::{Obstacle, Place, Quoted};
+use crate::import::{Obstacle, Place, Quoted, stored};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -60,7 +60,12 @@ impl Files<'_> {
             );
         }
         let source = Source::of(tensor)?;
-        let (_, size) = self.open(folder, source.location)?;
+        let (file, size) = self.open(folder, source.location)?;
+        let mut start = Vec::new();
+        let looked = file.rewind().and_then(|()| file.take(64).read_to_end(&mut start));
+        if looked.is_ok() && stored::is_pointer(&start) {
+            return Err(format!("has its data in {}, which is {}", Quoted(source.location), stored::IS_POINTER));
+        }
         if source.offset.checked_add(source.length).is_none_or(|end| end > size) {
             let Source { location, offset, length } = source;
             return Err(format!(

@@ -19,11 +19,12 @@ mod indexing;
 mod sums;
 
 use super::Reason;
-use super::operators::Function;
+use super::operators::{Function, dequantise};
 use super::tensor::{LARGEST_EXPANSION, elements};
 use crate::import::onnx::proto::NodeProto;
 pub(super) use elementwise::{doubtful, is_nearly_whole};
 pub(super) use generate::{shape, size};
+pub(super) use sums::product;
 
 /// Operators on constants alone.
 const TABLE: &[(&str, Function)] = &[
@@ -32,6 +33,7 @@ const TABLE: &[(&str, Function)] = &[
     ("Ceil", |call| elementwise::whole(call, f64::ceil)),
     ("Concat", indexing::concat),
     ("ConstantOfShape", generate::constant_of_shape),
+    ("DequantizeLinear", dequantise::dequantise),
     ("Equal", |call| elementwise::comparison(call, |order| order.is_eq())),
     ("Erf", |call| elementwise::rough(call, libm::erf)),
     ("Exp", |call| elementwise::rough(call, f64::exp)),
@@ -49,6 +51,7 @@ const TABLE: &[(&str, Function)] = &[
     ("Min", |call| elementwise::extreme(call, f64::min, i64::min)),
     ("Mod", elementwise::modulo),
     ("Not", elementwise::not),
+    ("OneHot", generate::one_hot),
     ("Or", elementwise::or),
     ("Pow", elementwise::pow),
     ("Range", generate::range),

@@ -2,11 +2,12 @@
 //! is bounded, and what the model as a whole asks for.
 
 use super::Reason;
+use super::functions;
 use super::operators::{choice, contributed};
 use super::order::{self, Order};
 use super::patterns::{Pattern, Patterns};
 use super::types::{self, Types};
-use crate::import::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use crate::import::onnx::proto::{FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 use crate::import::{Obstacle, Place, Quoted};
 use std::collections::{HashMap, HashSet};
 
@@ -30,7 +31,7 @@ pub(super) struct Graph<'a> {
     /// The element types of the tensors.
     pub(super) types: Types<'a>,
     /// The functions the model defines, by domain and name.
-    pub(super) functions: HashSet<(&'a str, &'a str)>,
+    pub(super) functions: HashMap<(&'a str, &'a str), &'a FunctionProto>,
     /// What stands in the way before any node is looked at.
     pub(super) obstacles: Vec<Obstacle>,
     /// The names of the tensors that reach the target.
@@ -72,7 +73,7 @@ impl<'a> Graph<'a> {
         let reached = |input: &&ValueInfoProto| order.tensors.contains(input.name.as_str());
         let (inputs, others): (Vec<_>, Vec<_>) =
             graph.input.iter().filter(|input| !initialisers.contains_key(input.name.as_str())).partition(reached);
-        let functions = model.functions.iter().map(|f| (canonical(&f.domain), f.name.as_str())).collect();
+        let functions = model.functions.iter().map(|f| ((canonical(&f.domain), f.name.as_str()), f)).collect();
         let types = types::of(graph, &initialisers, &order.nodes);
         let patterns = Patterns { graph, makers: &makers, initialisers: &initialisers, types: &types, opset };
         let steps = steps(&patterns, &order.nodes, target);
@@ -245,22 +246,24 @@ fn versions(model: &ModelProto) -> impl Iterator<Item = i64> {
 }
 
 /// The name of a domain; the standard one, which has two, is the empty one.
-fn canonical(domain: &str) -> &str {
+pub(super) fn canonical(domain: &str) -> &str {
     if domain == "ai.onnx" { "" } else { domain }
 }
 
 /// Why a node cannot be looked up in the table of operators, if it cannot.
 pub(super) fn foreign(graph: &Graph<'_>, node: &NodeProto) -> Option<Reason> {
-    if graph.functions.contains(&(canonical(&node.domain), node.op_type.as_str())) {
-        return Some("calls a function defined in the model; inline functions before exporting".to_owned());
+    if let Some(function) = graph.functions.get(&(canonical(&node.domain), node.op_type.as_str())) {
+        let reason = functions::obstacle(function, node, graph.opset).unwrap_or("is too deep or too large");
+        return Some(format!(
+            "calls a function defined in the model, which {reason}; inline functions before exporting"
+        ));
     }
     if !node.overload.is_empty() {
         let overload = Quoted(&node.overload);
         return Some(format!("calls the overload {overload} of a function; inline functions before exporting"));
     }
     if !canonical(&node.domain).is_empty() && contributed::find(node).is_none() {
-        let domain = Quoted(&node.domain);
-        return Some(format!("belongs to the domain {domain}; only the operators of ONNX itself are supported"));
+        return Some(contributed::reason(node));
     }
     None
 }

@@ -70,9 +70,24 @@ fn reaching<'a>(
     (nodes, tensors)
 }
 
-/// The inputs of a node that are not left out.
+/// The inputs of a node that are not left out, and what its branches read of the graph around them.
 pub(super) fn inputs(node: &NodeProto) -> impl Iterator<Item = &str> {
-    node.input.iter().map(String::as_str).filter(|name| !name.is_empty())
+    let own = node.input.iter().map(String::as_str).filter(|name| !name.is_empty());
+    own.chain(node.attribute.iter().filter_map(|attribute| attribute.g.as_deref()).flat_map(captured))
+}
+
+/// What a graph inside a node reads and does not make itself.
+fn captured(graph: &GraphProto) -> Vec<&str> {
+    let inside = made(graph);
+    let read = graph.node.iter().flat_map(inputs).chain(graph.output.iter().map(|output| output.name.as_str()));
+    read.filter(|name| !inside.contains(name)).collect()
+}
+
+/// The tensors that a graph makes or stores.
+pub(super) fn made(graph: &GraphProto) -> HashSet<&str> {
+    let nodes = graph.node.iter().flat_map(|node| &node.output).map(String::as_str);
+    let stored = graph.initializer.iter().map(|tensor| tensor.name.as_str());
+    nodes.chain(stored).chain(graph.input.iter().map(|input| input.name.as_str())).collect()
 }
 
 #[cfg(test)]

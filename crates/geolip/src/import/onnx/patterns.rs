@@ -90,7 +90,7 @@ pub(super) fn stretched(
 }
 
 /// factor·value; a factor of one adds nothing.
-fn times(call: &mut Call<'_>, value: Value, factor: f64) -> Result<Value, Reason> {
+pub(super) fn times(call: &mut Call<'_>, value: Value, factor: f64) -> Result<Value, Reason> {
     match value {
         value if factor == 1.0 => Ok(value),
         Value::Constant(tensor) => Ok(tensor.map_floats(|v| factor * v)?.into()),

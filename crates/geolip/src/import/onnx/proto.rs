@@ -10,9 +10,9 @@
 //! `quantization_annotation` (descriptions of tensors that nodes give); `Node.device_configurations` and
 //! `Model.configuration` (where it is computed).
 //!
-//! **Left out, because its owner is refused anyway:** the contents of attributes that hold graphs, types, texts in lists,
-//! sparse tensors or lists of tensors (an attribute is refused by its name and type); those of `SparseTensorProto` but a name,
-//! and of `FunctionProto` but the names (a call of it is refused); `string_data` and `uint64_data` of tensors (these element
+//! **Left out, because its owner is refused anyway:** the contents of attributes that hold lists of graphs, types, texts in lists,
+//! sparse tensors or lists of tensors (an attribute is refused by its name and type); those of `SparseTensorProto` but a name;
+//! `string_data` and `uint64_data` of tensors (these element
 //! types are refused). Types of values that are no tensors are kept as bytes, so that the last one that a file gives counts, as
 //! protocol buffers have it.
 //!
@@ -37,6 +37,8 @@ pub struct AttributeProto {
     pub s: Vec<u8>,
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub g: Option<Box<GraphProto>>,
     #[prost(float, repeated, tag = "7")]
     pub floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
@@ -171,13 +173,29 @@ pub struct OperatorSetIdProto {
     pub version: i64,
 }
 
-/// A function that the file defines: its names.
+/// A function that the file defines: nodes that a call of it stands for.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct FunctionProto {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub output: Vec<String>,
+    /// The names of attributes without a default.
+    #[prost(string, repeated, tag = "6")]
+    pub attribute: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub node: Vec<NodeProto>,
+    #[prost(message, repeated, tag = "9")]
+    pub opset_import: Vec<OperatorSetIdProto>,
     #[prost(string, tag = "10")]
     pub domain: String,
+    /// Attributes with their defaults.
+    #[prost(message, repeated, tag = "11")]
+    pub attribute_proto: Vec<AttributeProto>,
+    #[prost(string, tag = "13")]
+    pub overload: String,
 }
 
 /// What belongs to [`AttributeProto`].

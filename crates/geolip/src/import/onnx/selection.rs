@@ -2,7 +2,9 @@
 
 use super::Reason;
 use super::graph::Graph;
-use crate::import::onnx::proto::GraphProto;
+use super::tensor::is_float;
+use crate::import::onnx::proto::tensor_proto::DataType;
+use crate::import::onnx::proto::{GraphProto, ValueInfoProto, type_proto};
 use crate::import::{ImportOptions, Quoted};
 use std::collections::HashSet;
 
@@ -15,6 +17,8 @@ pub(super) struct Selection {
     pub(super) input: Option<String>,
     /// The outputs that were not chosen. Empty when the target is an inner tensor.
     pub(super) other_outputs: Vec<String>,
+    /// Outputs that are labels, or maps of them: nothing to bound, and not chosen unless by name.
+    pub(super) labels: Vec<String>,
 }
 
 impl Selection {
@@ -26,11 +30,23 @@ impl Selection {
             (Some(_), Some(_)) => return Err("an output and an inner tensor are both chosen; choose one".to_owned()),
             (Some(name), None) => Some(chosen_output(graph, name)?),
             (None, Some(name)) => Some(inner(graph, name)?),
-            (None, None) => outputs().next().map(str::to_owned),
+            (None, None) => first_of_numbers(graph).or_else(|| outputs().next()).map(str::to_owned),
         };
+        let is_label = |name: &str| graph.output.iter().any(|output| output.name == name && is_label(output));
         let others = |target: &String| outputs().filter(|name| name != target).map(str::to_owned).collect();
-        let other_outputs = target.as_ref().filter(|_| options.until.is_none()).map(others).unwrap_or_default();
-        Ok(Self { target, input, other_outputs })
+        let others: Vec<String> = target.as_ref().filter(|_| options.until.is_none()).map(others).unwrap_or_default();
+        let (labels, other_outputs) = others.into_iter().partition(|name| is_label(name));
+        Ok(Self { target, input, other_outputs, labels })
+    }
+
+    /// What else there is to choose, as the end of a sentence.
+    pub(super) fn other_choices(&self) -> String {
+        match self.other_outputs.as_slice() {
+            [] => String::new(),
+            others => {
+                format!("; choose another output with --output-name: {}", listed(others.iter().map(String::as_str)))
+            }
+        }
     }
 
     /// An error where the chosen input cannot reach the target.
@@ -46,6 +62,30 @@ impl Selection {
             Quoted(target),
             listed(reaching())
         ))
+    }
+}
+
+/// The first output that holds numbers; or what a map from labels to numbers is made of.
+fn first_of_numbers(graph: &GraphProto) -> Option<&str> {
+    let numbers = graph.output.iter().find(|output| !is_label(output)).map(|output| output.name.as_str());
+    let maps = || {
+        let zip = |name: &str| {
+            graph.node.iter().find(|node| node.op_type == "ZipMap" && node.output.iter().any(|o| o == name))
+        };
+        graph.output.iter().find_map(|output| zip(&output.name)?.input.first().map(String::as_str))
+    };
+    numbers.or_else(maps)
+}
+
+/// Whether an output is declared to hold something else than floating-point numbers.
+fn is_label(output: &ValueInfoProto) -> bool {
+    match output.r#type.as_ref().and_then(|declared| declared.value.as_ref()) {
+        None => false,
+        Some(type_proto::Value::TensorType(tensor)) => {
+            let known = DataType::try_from(tensor.elem_type).ok();
+            known.is_some_and(|known| known != DataType::Undefined && !is_float(known))
+        }
+        Some(_) => true,
     }
 }
 

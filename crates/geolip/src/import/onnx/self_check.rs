@@ -93,8 +93,13 @@ pub(super) fn first_difference(tensors: &[String], mut differs: impl FnMut(&str)
     tensors[start..end].iter().find(|tensor| differs(tensor) == Some(true)).cloned()
 }
 
-/// Compares a network with what others make of the model it was read from.
-pub(super) fn run(translated: &Translated, model: &ModelProto) -> Result<SelfCheck, Disagreement> {
+/// Compares a network with what others make of the model it was read from: `model` without its functions and branches, and as it
+/// is `written`.
+pub(super) fn run(
+    translated: &Translated,
+    model: &ModelProto,
+    written: &ModelProto,
+) -> Result<SelfCheck, Disagreement> {
     let network = &translated.network;
     let held = network.nodes().iter().fold(0_usize, |sum, node| sum.saturating_add(node.len));
     let count = inputs_for(network);
@@ -102,10 +107,13 @@ pub(super) fn run(translated: &Translated, model: &ModelProto) -> Result<SelfChe
         return Ok(not_run("the network is too large to be evaluated a second time"));
     }
     match by_tract(translated, model, count)? {
-        SelfCheck::NotRun { reason } => by_interpreter(translated, model, count, reason),
-        SelfCheck::Agrees { inputs, .. } if inputs < count => {
-            by_interpreter(translated, model, count, format!("in float32 values overflow at {} inputs", count - inputs))
-        }
+        SelfCheck::NotRun { reason } => by_interpreter(translated, written, count, reason),
+        SelfCheck::Agrees { inputs, .. } if inputs < count => by_interpreter(
+            translated,
+            written,
+            count,
+            format!("in float32 values overflow at {} inputs", count - inputs),
+        ),
         agrees @ SelfCheck::Agrees { .. } => Ok(agrees),
     }
 }

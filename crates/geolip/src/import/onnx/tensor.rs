@@ -69,6 +69,7 @@ impl Tensor {
                 Data::Integer(numbers(count, raw, |bytes| i8::from_le_bytes(bytes).into(), small, i64::from)?)
             }
             Ok(DataType::Uint8) => Data::Integer(numbers(count, raw, |[byte]: [u8; 1]| byte.into(), small, i64::from)?),
+            Ok(kind @ (DataType::Int4 | DataType::Uint4)) => Data::Integer(nibbles(count, raw, small, kind)?),
             Ok(DataType::Bool) => {
                 Data::Integer(numbers(count, raw, |[byte]: [u8; 1]| byte.into(), small, |v| i64::from(v != 0))?)
             }
@@ -105,6 +106,17 @@ impl Tensor {
         match &self.data {
             Data::Integer(data) => Ok(data),
             Data::Float(_) => Err("holds floating-point numbers where integers are needed".to_owned()),
+        }
+    }
+
+    /// The numbers as integers, also where they are stored as floating point.
+    pub(super) fn whole(&self) -> Result<Vec<i64>, Reason> {
+        match &self.data {
+            Data::Integer(data) => Ok(data.clone()),
+            Data::Float(data) if data.iter().all(|v| v.fract() == 0.0 && v.abs() < 1e15) => {
+                Ok(data.iter().map(|&v| v as i64).collect())
+            }
+            Data::Float(_) => Err("holds fractions where integers are needed".to_owned()),
         }
     }
 
@@ -216,6 +228,15 @@ fn numbers<T: Copy, U, const N: usize>(
         return Ok(chunks.iter().map(|bytes| convert(decode(*bytes))).collect());
     }
     Ok(list.iter().map(|&v| convert(v)).collect())
+}
+
+/// Numbers of four bits, two to a byte, the lower half first.
+fn nibbles(count: usize, raw: &[u8], list: &[i32], kind: DataType) -> Result<Vec<i64>, Reason> {
+    let byte = |v: i64| v & 0xff;
+    let bytes = numbers(count.div_ceil(2), raw, |[byte]: [u8; 1]| byte.into(), list, i64::from)?;
+    let sign = |half: i64| if kind == DataType::Int4 && half > 7 { half - 16 } else { half };
+    let halves = bytes.into_iter().map(byte).flat_map(|byte| [byte & 0xf, byte >> 4]);
+    Ok(halves.take(count).map(sign).collect())
 }
 
 /// The shape of the result of combining two shapes by numpy's rules.

@@ -16,7 +16,10 @@ use crate::import::onnx::proto::{NodeProto, ValueInfoProto};
 use crate::import::{Obstacle, Place, Port, Quoted};
 use crate::network::{Gather, LinearMap, Network, NetworkBuilder, NodeId};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
+/// Why a target is refused that the input cannot change.
+pub(super) const CONSTANT: &str = "does not depend on the input; a constant has nothing to bound";
 /// The most numbers the inputs may hold.
 const LARGEST_INPUT: usize = 1 << 24;
 /// How many numbers the import may make beside those in the file: 512 MiB.
@@ -46,6 +49,20 @@ pub(super) fn translate(graph: &Graph<'_>, input: Option<&str>, size: usize) -> 
     walk.finish()
 }
 
+/// The target of a graph, where it is known while importing; as for [`translate`].
+pub(super) fn constant(graph: &Graph<'_>, input: Option<&str>, size: usize) -> Option<Rc<Tensor>> {
+    let mut walk = Walk::start(graph, input, size);
+    for (place, step) in &graph.steps {
+        walk.step(place, step);
+    }
+    match walk.look_up(graph.target?) {
+        Ok(Some(Value::Constant(tensor))) if walk.obstacles.is_empty() && !walk.rough.contains(graph.target?) => {
+            Some(tensor)
+        }
+        _ => None,
+    }
+}
+
 /// What is known about a tensor.
 #[derive(Clone)]
 enum Slot {
@@ -70,6 +87,8 @@ struct Walk<'a> {
     /// Constants whose last digits implementations do differently.
     rough: HashSet<&'a str>,
     obstacles: Vec<Obstacle>,
+    /// How many outputs of the last node are labels, before those with numbers.
+    labels: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -86,6 +105,7 @@ impl<'a> Walk<'a> {
             budget: SPARE_NUMBERS.saturating_add(size),
             rough: HashSet::new(),
             obstacles: graph.obstacles.clone(),
+            labels: 0,
         };
         walk.open(input);
         walk
@@ -158,7 +178,11 @@ impl<'a> Walk<'a> {
             Step::Choice(choice) => (choice.node, self.chosen(choice)),
         };
         let outputs = match outcome {
-            Ok(Some(values)) => values.into_iter().map(Slot::Known).collect(),
+            Ok(Some(values)) => {
+                let labels = std::mem::take(&mut self.labels);
+                let labels = std::iter::repeat_n(Slot::Meaningless, labels);
+                labels.chain(values.into_iter().map(Slot::Known)).collect()
+            }
             Ok(None) => vec![Slot::Unknown; node.output.len()],
             Err(reason) => {
                 self.refuse(place.clone(), reason);
@@ -196,7 +220,7 @@ impl<'a> Walk<'a> {
     /// The outputs of a node, or none when they lie behind an obstacle.
     fn apply(&mut self, node: &'a NodeProto) -> Result<Option<Vec<Value>>, Reason> {
         if let Some(reason) = foreign(self.graph, node) {
-            return Err(reason);
+            return Err(self.unknown(reason));
         }
         let mut inputs = Vec::with_capacity(node.input.len());
         let mut blocked = false;
@@ -215,7 +239,7 @@ impl<'a> Walk<'a> {
             let pointless = blocked || self.graph.inputs.iter().any(|input| input.name == first);
             if pointless { operators::refused::without_advice(reason) } else { reason }
         };
-        let function = function.map_err(useful)?;
+        let function = function.map_err(useful).map_err(|reason| self.unknown(reason))?;
         if blocked {
             return Ok(None);
         }
@@ -247,13 +271,14 @@ impl<'a> Walk<'a> {
             outputs,
             builder: &mut self.builder,
             made: 0,
+            labels: 0,
             element_type,
             rough,
             coarse: vec![],
         };
         let mut values = function(&mut call)?;
         call.finish()?;
-        for (value, output) in values.iter_mut().zip(&node.output) {
+        for (value, output) in values.iter_mut().zip(node.output.iter().skip(call.labels)) {
             let Value::Constant(tensor) = &value else { continue };
             tensor.expect_numbers()?;
             if call.rough {
@@ -263,6 +288,7 @@ impl<'a> Walk<'a> {
                 *value = tensor.in_type(element_type)?.into();
             }
         }
+        self.labels = call.labels;
         self.hints.coarse.append(&mut call.coarse);
         let constants = values.iter().map(|value| if let Value::Constant(tensor) = value { tensor.len() } else { 0 });
         let made = constants.fold(call.made, usize::saturating_add);
@@ -331,7 +357,7 @@ impl<'a> Walk<'a> {
     fn close(&mut self, name: &'a str) -> Result<Option<(NodeId, Port)>, Reason> {
         let Some(value) = self.look_up(name)? else { return Ok(None) };
         let Value::Variable(Variable { id, shape }) = value else {
-            return Err("does not depend on the input; a constant has nothing to bound".to_owned());
+            return Err(CONSTANT.to_owned());
         };
         let len = self.builder.len_of(id);
         let id = if id == NodeId::INPUT {
@@ -341,6 +367,18 @@ impl<'a> Walk<'a> {
             id
         };
         Ok(Some((id, Port { name: name.to_owned(), shape })))
+    }
+
+    /// Why a node is refused whose operator is not understood; where it is the first that stands in the way, with the tensor up to
+    /// which the network can be bounded.
+    fn unknown(&self, reason: Reason) -> Reason {
+        let is_node = |obstacle: &Obstacle| matches!(obstacle.place, Place::Node { .. });
+        match self.tensors.last() {
+            Some(before) if !operators::refused::has_advice(&reason) && !self.obstacles.iter().any(is_node) => {
+                reason + &operators::refused::advice(before)
+            }
+            _ => reason,
+        }
     }
 
     fn refuse(&mut self, place: Place, reason: Reason) {

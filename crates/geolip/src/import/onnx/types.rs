@@ -50,6 +50,16 @@ fn of_outputs(node: &NodeProto, types: &Types<'_>) -> Option<DataType> {
             Some(value) => of_constant(value),
             None => Some(DataType::Float),
         },
+        "DequantizeLinear" => match attribute("output_dtype").map(|to| to.i).filter(|to| *to != 0) {
+            Some(to) => DataType::try_from(i32::try_from(to).ok()?).ok(),
+            None => input(1),
+        },
+        "EyeLike" => match attribute("dtype") {
+            Some(to) => DataType::try_from(i32::try_from(to.i).ok()?).ok(),
+            None => input(0),
+        },
+        "LinearClassifier" | "LinearRegressor" | "SVMRegressor" | "Scaler" => Some(DataType::Float),
+        "OneHot" => input(2),
         "Where" => input(1),
         _ => input(0),
     }

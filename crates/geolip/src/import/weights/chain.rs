@@ -3,7 +3,8 @@
 //!
 //! The order is the order of the numbers in the names. Layers whose names differ in more than numbers (`body`, `head`) are
 //! placed by their shapes, and refused where the shapes allow two orders. The orientation is what was asked for, by habit
-//! out × in. It is an error where the shapes contradict it, and where a format has no habit and the shapes allow both.
+//! out × in (kernels: in × out), and the other one where only that fits. It is an error where the shapes contradict what was asked
+//! for, and where a format has no habit and the shapes allow both.
 
 use super::{Fault, Layer, prefix};
 use crate::import::{Plain, Quoted};
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 pub(super) enum Habit {
     /// As out × in, unless it is said otherwise.
     OutByIn,
+    /// As in × out, unless it is said otherwise.
+    InByOut,
     /// One way or the other.
     Either,
 }
@@ -56,8 +59,18 @@ pub(super) fn arrange(
     habit: Habit,
     one: bool,
 ) -> Result<Vec<Layer>, Fault> {
-    let orientation = if transposed == Some(true) { Orientation::InByOut } else { Orientation::OutByIn };
+    let mut orientation = match (transposed, habit) {
+        (Some(true), _) | (None, Habit::InByOut) => Orientation::InByOut,
+        (Some(false), _) | (None, Habit::OutByIn | Habit::Either) => Orientation::OutByIn,
+    };
     let mut orders = orders(&layers, orientation);
+    if transposed.is_none() && orders.is_empty() {
+        // shapes that fit one way only say which it is
+        let others = self::orders(&layers, orientation.other());
+        if !others.is_empty() {
+            (orientation, orders) = (orientation.other(), others);
+        }
+    }
     let otherwise = || !self::orders(&layers, orientation.other()).is_empty();
     match (orders.pop(), orders.is_empty()) {
         (None, _) => Err(misfit(&layers, orientation, otherwise())),
@@ -256,12 +269,11 @@ mod tests {
     #[test]
     fn shapes_that_contradict_it_are_named() {
         let hint = "as in x out all shapes fit: give --transposed";
-        for habit in [Habit::OutByIn, Habit::Either] {
+        for habit in [Habit::OutByIn, Habit::InByOut, Habit::Either] {
             let taken = format!("W2: takes 5 numbers where W1 gives 3; {hint}");
-            assert_eq!(fault(chain(&[(3, 2), (2, 5)]), None, habit), taken);
             assert_eq!(fault(chain(&[(3, 2), (2, 5)]), Some(false), habit), taken);
             let bias = vec![layer("W1", 0, (3, 2), Some(2))];
-            assert_eq!(fault(bias, None, habit), format!("W1's bias: has 2 numbers where W1 gives 3; {hint}"));
+            assert_eq!(fault(bias, Some(false), habit), format!("W1's bias: has 2 numbers where W1 gives 3; {hint}"));
         }
         let turned = fault(chain(&[(2, 3), (5, 2)]), Some(true), Habit::Either);
         assert_eq!(turned, "W2: takes 5 numbers where W1 gives 3; as out x in all shapes fit: leave out --transposed");
@@ -270,6 +282,21 @@ mod tests {
             "W2: takes 4 numbers where W1 gives 3",
             "no orientation fits"
         );
+    }
+
+    #[test]
+    fn what_fits_one_way_only_is_read_that_way() -> Result<(), Fault> {
+        for habit in [Habit::OutByIn, Habit::InByOut, Habit::Either] {
+            let read = arrange(chain(&[(3, 2), (2, 5)]), None, habit, false)?;
+            assert_eq!((read[0].weight.1.cols(), read[1].weight.1.rows()), (3, 5), "in x out");
+            let read = arrange(chain(&[(2, 3), (5, 2)]), None, habit, false)?;
+            assert_eq!((read[0].weight.1.cols(), read[1].weight.1.rows()), (3, 5), "out x in");
+            let told = arrange(vec![layer("W1", 0, (3, 2), Some(2))], None, habit, false)?;
+            assert_eq!(told[0].weight.1.cols(), 3, "the bias tells");
+        }
+        let kernel = arrange(chain(&[(3, 3), (3, 3)]), None, Habit::InByOut, false)?;
+        assert_eq!(kernel.len(), 2, "by habit in x out");
+        Ok(())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 /// What all compressed content of a file may take together: far more than weights compress to, and little beside a
 /// computer's memory.
-pub(super) fn budget(bytes: &[u8]) -> u64 {
+pub(crate) fn budget(bytes: &[u8]) -> u64 {
     (64 * bytes.len() as u64).max(64 << 20)
 }
 

@@ -1,10 +1,11 @@
-//! Named arrays to layers: `W1`, `b1`, … or `NAME.weight`, `NAME.bias`, …, in the order of the numbers in the names.
+//! Named arrays to layers: `W1`, `b1`, … (counted from 0 or 1), `NAME.weight`, `NAME.bias`, …, or `NAME/kernel`, `NAME/bias`, … as
+//! JAX and Keras have them, in the order of the numbers in the names. Arrays without names are in [`super::unnamed`].
 
 use super::array::Array;
 use super::{Fault, Layer};
 use crate::import::Quoted;
 use crate::matrix::Matrix;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the lists of a format hold, for messages.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +30,16 @@ impl Wanted {
 pub(super) fn layers(arrays: Vec<(String, Array)>, wanted: &Wanted) -> Result<Vec<Layer>, Fault> {
     let mut parts: BTreeMap<Label, Part> = BTreeMap::new();
     let mut first: Option<(Style, String)> = None;
-    for (key, array) in arrays {
-        let Some(Key { style, kind, name }) = Key::parse(&key) else { return Err(wanted.unknown(&key)) };
+    let keys: Vec<Option<Key>> = arrays.iter().map(|(key, _)| Key::parse(key)).collect();
+    let kernels = keys.iter().flatten().any(|key| key.style == Style::Kernel);
+    let names: BTreeSet<String> = keys.iter().flatten().map(|key| key.name.clone()).collect();
+    for ((key, array), parsed) in arrays.into_iter().zip(keys) {
+        let Some(Key { style, kind, name }) = parsed else { return Err(wanted.unknown(&key)) };
+        // a bias is called one beside a weight and beside a kernel
+        let style = if kernels && style == Style::Named && kind == Kind::Bias { Style::Kernel } else { style };
+        // Keras calls its layers dense, dense_1, dense_2
+        let is_first = kernels && names.contains(&format!("{name}_1")) && !names.contains(&format!("{name}_0"));
+        let name = if is_first { format!("{name}_0") } else { name };
         match &first {
             Some((earlier, other)) if *earlier != style => return Err(second_list(&key, other)),
             Some(_) => {}
@@ -57,7 +66,8 @@ fn complete(parts: BTreeMap<Label, Part>, style: Style) -> Result<Vec<Layer>, Fa
     let weight = |number: &str| parts.get(&Label::of(number)).is_some_and(|part| part.weight.is_some());
     let last = parts.values().rev().find(|part| part.weight.is_some());
     if let (Style::Numbered, Some(last)) = (style, last)
-        && let Some(missing) = (1..=parts.len()).map(|number| number.to_string()).find(|number| !weight(number))
+        && let from = usize::from(!weight("0"))
+        && let Some(missing) = (from..=parts.len()).map(|number| number.to_string()).find(|number| !weight(number))
         && Label::of(&missing) < Label::of(&last.name)
     {
         return Err(Fault::of(
@@ -97,6 +107,8 @@ enum Style {
     Numbered,
     /// `NAME.weight`, `NAME_bias`.
     Named,
+    /// `NAME/kernel`, which is in × out.
+    Kernel,
 }
 
 impl Style {
@@ -106,6 +118,8 @@ impl Style {
             (Self::Numbered, _) => format!("W{name}"),
             (Self::Named, "") => "weight".to_owned(),
             (Self::Named, _) => format!("{name}.weight"),
+            (Self::Kernel, "") => "kernel".to_owned(),
+            (Self::Kernel, _) => format!("{name}/kernel"),
         }
     }
 }
@@ -137,19 +151,21 @@ impl Key {
             _ => return None,
         };
         let digits = key.get(1..)?;
-        let plain = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+        let plain = (digits == "0" || !digits.starts_with('0')) && digits.bytes().all(|b| b.is_ascii_digit());
         let number: Option<u64> = if plain { digits.parse().ok() } else { None };
         number.map(|_| Self { style: Style::Numbered, kind, name: digits.to_owned() })
     }
 
     fn named(key: &str) -> Option<Self> {
-        let (name, word) = key.rsplit_once(['.', '_']).unwrap_or(("", key));
-        let kind = match word {
-            _ if word.eq_ignore_ascii_case("weight") => Kind::Weight,
-            _ if word.eq_ignore_ascii_case("bias") => Kind::Bias,
+        let key = key.strip_suffix(":0").unwrap_or(key); // as TensorFlow numbers what an operation gives
+        let (name, word) = key.rsplit_once(['.', '_', '/']).unwrap_or(("", key));
+        let (style, kind) = match word {
+            _ if word.eq_ignore_ascii_case("weight") => (Style::Named, Kind::Weight),
+            _ if word.eq_ignore_ascii_case("kernel") => (Style::Kernel, Kind::Weight),
+            _ if word.eq_ignore_ascii_case("bias") => (Style::Named, Kind::Bias),
             _ => return None,
         };
-        Some(Self { style: Style::Named, kind, name: name.to_owned() })
+        Some(Self { style, kind, name: name.to_owned() })
     }
 }
 
@@ -205,10 +221,10 @@ pub(super) fn matrix(key: &str, array: Array) -> Result<Matrix, Fault> {
     Err(Fault::of(key, format!("has the shape {:?}; a weight is a matrix, out x in{hint}", array.shape)))
 }
 
-/// The array of a bias.
+/// The array of a bias: a vector, a column or a row.
 pub(super) fn vector(key: &str, array: Array) -> Result<Vec<f64>, Fault> {
     match *array.shape.as_slice() {
-        [_] => Ok(array.data),
+        [_] | [1, _] | [_, 1] => Ok(array.data),
         _ => Err(Fault::of(key, format!("has the shape {:?}; a bias is a vector", array.shape))),
     }
 }
@@ -223,6 +239,11 @@ pub(super) fn check_finite(key: &str, array: &Array) -> Result<(), Fault> {
 /// A key of another list than the one that `other` belongs to.
 pub(super) fn second_list(key: &str, other: &str) -> Fault {
     Fault::of(key, format!("is of another weight list than {}: keep one of the two in the file", Quoted(other)))
+}
+
+/// Whether arrays are kernels, which are in × out.
+pub(super) fn are_kernels<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
+    keys.any(|key| matches!(Key::parse(key), Some(Key { style: Style::Kernel, .. })))
 }
 
 #[cfg(test)]
@@ -284,6 +305,34 @@ mod tests {
     }
 
     #[test]
+    fn counting_may_start_at_zero() -> Result<(), Fault> {
+        assert_eq!(order(&["b0", "W1", "W0"])?, ["W0 b0 0", "W1 - 0"]);
+        assert_eq!(fault(vec![array("W0", &[2, 2]), array("W2", &[2, 2])]), "W1: is missing, but W2 is there");
+        assert_eq!(order(&["W00"]).expect_err("no number").key.as_deref(), Some("W00"));
+        Ok(())
+    }
+
+    #[test]
+    fn kernels_are_layers_in_their_order() -> Result<(), Fault> {
+        let kernel = |key: &str| matches!(Key::parse(key), Some(Key { kind: Kind::Weight, style: Style::Kernel, .. }));
+        assert!(kernel("params/Dense_0/kernel") && kernel("dense.kernel") && kernel("dense/kernel:0"));
+        assert_eq!(
+            order(&["Dense_1/bias", "Dense_1/kernel", "Dense_0/kernel"])?,
+            ["Dense_0/kernel - 0", "Dense_1/kernel Dense_1/bias 0"]
+        );
+        assert_eq!(
+            order(&["dense_1/kernel:0", "dense/bias:0", "dense/kernel:0", "dense_2/kernel:0"])?,
+            ["dense/kernel:0 dense/bias:0 0", "dense_1/kernel:0 - 0", "dense_2/kernel:0 - 0"]
+        );
+        assert_eq!(
+            fault(vec![array("a/kernel", &[2, 2]), array("b.weight", &[2, 2])]),
+            "b.weight: is of another weight list than 'a/kernel': keep one of the two in the file"
+        );
+        assert_eq!(fault(vec![array("a/kernel", &[2, 2]), array("n/scale", &[2])]).split(':').next(), Some("n/scale"));
+        Ok(())
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         assert_eq!(fault(vec![]), ": holds no matrix W1");
         assert_eq!(fault(vec![array("W2", &[2, 2])]), "W1: is missing, but W2 is there");
@@ -304,8 +353,8 @@ mod tests {
         );
         assert_eq!(fault(vec![array("W1", &[0, 2])]), "W1: has the shape [0, 2]; a weight is a matrix, out x in");
         assert_eq!(
-            fault(vec![array("W1", &[2, 3]), array("b1", &[2, 1])]),
-            "b1: has the shape [2, 1]; a bias is a vector"
+            fault(vec![array("W1", &[2, 3]), array("b1", &[2, 2])]),
+            "b1: has the shape [2, 2]; a bias is a vector"
         );
         assert_eq!(fault(vec![array("W1", &[2, 3]), array("b2", &[2])]), "b2: belongs to no layer: there is no W2");
         assert_eq!(fault(vec![array("a.bias", &[2])]), "a.bias: belongs to no layer: there is no a.weight");
@@ -318,7 +367,7 @@ mod tests {
             fault(vec![array("W1", &[2, 3]), array("fc.weight", &[2, 3])]),
             "fc.weight: is of another weight list than 'W1': keep one of the two in the file"
         );
-        for unknown in ["W0", "W01", "x1", "W", "W1a", "weights", "", "ß1", "weight_ih_l0", "W99999999999999999999"] {
+        for unknown in ["W00", "W01", "x1", "W", "W1a", "weights", "", "ß1", "weight_ih_l0", "W99999999999999999999"] {
             let expected = format!("{unknown}: is not understood; a weight list holds W1 and b1");
             assert_eq!(fault(vec![array(unknown, &[1, 1])]), expected);
         }

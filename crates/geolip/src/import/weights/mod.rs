@@ -5,7 +5,7 @@
 //! | compressed bytes and archives, with their checksums | `inflate`, `archive` |
 //! | bytes to named arrays | `npz` and `npy`, `safetensors`, `mat` |
 //! | the arrays of one network among those of several | `prefix` |
-//! | names to layers | `list`; for the cell arrays of MATLAB, `mat/layout` |
+//! | names to layers | `list`, and `unnamed` for arrays that have only a place; for the cell arrays of MATLAB, `mat/layout` |
 //! | layers to their order and orientation | `chain` |
 //! | layers to a network | this file |
 
@@ -20,8 +20,10 @@ mod npz;
 mod prefix;
 mod safetensors;
 mod table;
+mod unnamed;
 mod vector;
 
+pub(crate) use inflate::budget;
 pub use table::{Table, load_table};
 pub use vector::load_vector;
 
@@ -88,7 +90,9 @@ fn parts(bytes: &[u8], kind: Kind, options: &ImportOptions) -> Result<Parts, Fau
         }
         Kind::Mat => mat::read(bytes, prefix)?,
     };
-    let layers = chain::arrange(layers, options.transposed, kind.habit(), prefix.is_some())?;
+    let kernels = list::are_kernels(layers.iter().map(|layer| layer.weight.0.as_str()));
+    let habit = if kernels { Habit::InByOut } else { kind.habit() };
+    let layers = chain::arrange(layers, options.transposed, habit, prefix.is_some())?;
     let network = network(layers, options.activation.as_ref().unwrap_or(&Activation::Relu))?;
     if let Some(number) = numbers.first().filter(|_| network.inputs() == 1 || network.outputs() == 1) {
         return Err(Fault::of(number, mat::UNCLEAR));
@@ -100,6 +104,7 @@ fn parts(bytes: &[u8], kind: Kind, options: &ImportOptions) -> Result<Parts, Fau
         other_outputs: Vec::new(),
         format: kind.format(),
         left_out,
+        labels: Vec::new(),
         self_check: SelfCheck::NotRun { reason: "weight list: no other implementation to compare with".to_owned() },
         network,
     })
@@ -147,16 +152,28 @@ struct List {
 impl List {
     /// The layers of those arrays that are of one network.
     fn of(
-        arrays: Vec<(String, Array)>,
+        arrays: Vec<(String, Found)>,
         mut left_out: Vec<String>,
         prefix: Option<&str>,
         wanted: &Wanted,
     ) -> Result<Self, Fault> {
         let (chosen, others) = prefix::choose(arrays, prefix)?;
         left_out.extend(others);
-        Ok(Self { layers: list::layers(chosen, wanted)?, left_out, numbers: Vec::new() })
+        let read = |(key, array): (String, Found)| match array {
+            Ok(array) => Ok((key, array)),
+            Err(reason) => Err(Fault::of(&key, reason)),
+        };
+        let chosen = chosen.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let layers = match unnamed::layers(&chosen)? {
+            Some(layers) => layers,
+            None => list::layers(chosen, wanted)?,
+        };
+        Ok(Self { layers, left_out, numbers: Vec::new() })
     }
 }
+
+/// An array, or why it is none: an error only where it is of the network that is read.
+type Found = Result<Array, String>;
 
 /// What is wrong with a weight list: with one of its arrays, or with the file as a whole.
 #[derive(Debug, PartialEq, Eq)]

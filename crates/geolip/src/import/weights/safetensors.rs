@@ -4,9 +4,9 @@
 //! bytes to tensors is not used: version 0.8 adds sizes from the header without care for overflow, a panic where overflow
 //! is checked, as it is in our builds.
 
-use super::Fault;
 use super::array::{Array, decoded};
 use super::list::Wanted;
+use super::{Fault, Found};
 use crate::import::{Plain, Quoted};
 use half::{bf16, f16};
 use safetensors::Dtype;
@@ -22,7 +22,7 @@ pub(super) fn is_safetensors(bytes: &[u8]) -> bool {
 
 /// The tensors of a file, in the order of their numbers, and the names of those that count training steps.
 #[expect(clippy::type_complexity, reason = "two lists")]
-pub(super) fn read(bytes: &[u8]) -> Result<(Vec<(String, Array)>, Vec<String>), Fault> {
+pub(super) fn read(bytes: &[u8]) -> Result<(Vec<(String, Found)>, Vec<String>), Fault> {
     let (header, data) = split(bytes)
         .ok_or_else(|| Fault::of_file("not a safetensors file, or one that is cut short: its header is incomplete"))?;
     let metadata: Metadata = serde_json::from_slice(header).map_err(|error| {
@@ -36,8 +36,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<(String, Array)>, Vec<String>), 
     for name in metadata.offset_keys() {
         let Some(info) = metadata.info(&name) else { continue };
         let key = Plain(&name).to_string();
-        if is_read(&key)? {
-            let array = array(info, data).map_err(|reason| Fault::of(&key, reason))?;
+        if is_read(&key) {
+            let array = if is_statistic(&key) { Err(STATISTIC.to_owned()) } else { array(info, data) };
             arrays.push((key, array));
         } else {
             counters.push(key);
@@ -53,14 +53,15 @@ fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Whether a tensor is part of the network: the counters of training are not.
-fn is_read(key: &str) -> Result<bool, Fault> {
-    match key.rsplit('.').next() {
-        Some("num_batches_tracked") => Ok(false),
-        Some("running_mean" | "running_var") => {
-            Err(Fault::of(key, "belongs to a batch normalisation, and a weight list has none: export to ONNX"))
-        }
-        _ => Ok(true),
-    }
+fn is_read(key: &str) -> bool {
+    key.rsplit('.').next() != Some("num_batches_tracked")
+}
+
+/// Why a statistic of a batch normalisation is refused.
+const STATISTIC: &str = "belongs to a batch normalisation, and a weight list has none: export to ONNX";
+
+fn is_statistic(key: &str) -> bool {
+    matches!(key.rsplit('.').next(), Some("running_mean" | "running_var"))
 }
 
 fn array(info: &TensorInfo, data: &[u8]) -> Result<Array, String> {
@@ -92,8 +93,13 @@ mod tests {
     }
 
     fn fault(bytes: &[u8]) -> String {
-        let Fault { key, reason } = read(bytes).expect_err("a fault");
-        format!("{}: {reason}", key.unwrap_or_default())
+        match read(bytes) {
+            Err(Fault { key, reason }) => format!("{}: {reason}", key.unwrap_or_default()),
+            Ok((arrays, _)) => {
+                let spoilt = arrays.into_iter().find_map(|(key, array)| Some(format!("{key}: {}", array.err()?)));
+                spoilt.expect("a fault")
+            }
+        }
     }
 
     #[test]
@@ -112,7 +118,7 @@ mod tests {
             let bytes = file(&header, &data);
             assert!(is_safetensors(&bytes));
             let expected = Array { shape: vec![2, 3], data: numbers.to_vec() };
-            assert_eq!(read(&bytes)?.0, [("a.weight".to_owned(), expected)], "{dtype}");
+            assert_eq!(read(&bytes)?.0, [("a.weight".to_owned(), Ok(expected))], "{dtype}");
             for length in 0..bytes.len() {
                 assert!(read(&bytes[..length]).is_err(), "{dtype} cut to {length} bytes");
             }

@@ -6,7 +6,7 @@
 //! mark is skipped. The first line is a heading if none of its cells is a number, or if that is said.
 
 use super::npy;
-use crate::import::{ImportError, Quoted};
+use crate::import::{ImportError, Quoted, stored};
 use std::path::Path;
 
 /// Rows of numbers, all of one length.
@@ -35,7 +35,7 @@ impl Table {
 /// # Errors
 /// [`ImportError`], with the line and the column.
 pub fn load_table(path: &Path, heading: Option<bool>) -> Result<Table, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+    let (bytes, _) = stored::read(path)?;
     read(&bytes, heading).map_err(|reason| ImportError::Malformed { path: path.to_owned(), reason })
 }
 

@@ -1,12 +1,12 @@
 //! A vector of numbers: a `.npy` array, or text with numbers between white space or commas.
 
 use super::npy;
-use crate::import::ImportError;
+use crate::import::{ImportError, stored};
 use std::path::Path;
 
 /// Reads the numbers of a file, in their order: an output functional, one number per output.
 pub fn load_vector(path: &Path) -> Result<Vec<f64>, ImportError> {
-    let bytes = std::fs::read(path).map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
+    let (bytes, _) = stored::read(path)?;
     read(&bytes).map_err(|reason| ImportError::Malformed { path: path.to_owned(), reason })
 }
 

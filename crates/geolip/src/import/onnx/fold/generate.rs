@@ -76,6 +76,41 @@ pub(super) fn range(call: &mut Call<'_>) -> NodeOutputs {
     }
 }
 
+/// For each index, a line along a new axis that is on at that place and off elsewhere. An index beyond the line is nowhere.
+pub(super) fn one_hot(call: &mut Call<'_>) -> NodeOutputs {
+    let given = call.attributes.integer("axis", -1)?;
+    let mut input = |index| super::elementwise::constant(call, index);
+    let (indices, depth, values) = (input(0)?, input(1)?, input(2)?);
+    let depth = match depth.whole()?.as_slice() {
+        [depth] => usize::try_from(*depth).map_err(|_| format!("has the depth {depth}"))?,
+        others => return Err(format!("has {} depths where one is needed", others.len())),
+    };
+    let axis = super::axis(given, indices.shape.len() + 1)?;
+    let shape = [&indices.shape[..axis], &[depth], &indices.shape[axis..]].concat();
+    let count = affordable(&shape)?;
+    let inner = elements(&shape[axis + 1..])?;
+    let numbers = indices.whole()?;
+    let is_on = |at: usize| {
+        let (outer, place, rest) = (at / (inner * depth), at / inner % depth, at % inner);
+        let index = numbers[outer * inner + rest];
+        index == place as i64 || index.checked_add_unsigned(depth as u64) == Some(place as i64)
+    };
+    match &values.data {
+        Data::Float(data) => {
+            let &[off, on] = data.as_slice() else { return Err(no_pair()) };
+            Ok(vec![Tensor::floats(shape, (0..count).map(|at| if is_on(at) { on } else { off }).collect()).into()])
+        }
+        Data::Integer(data) => {
+            let &[off, on] = data.as_slice() else { return Err(no_pair()) };
+            Ok(vec![Tensor::integers(shape, (0..count).map(|at| if is_on(at) { on } else { off }).collect()).into()])
+        }
+    }
+}
+
+fn no_pair() -> Reason {
+    "needs two values, for off and on".to_owned()
+}
+
 fn several() -> Reason {
     "needs one number for start, limit and step".to_owned()
 }

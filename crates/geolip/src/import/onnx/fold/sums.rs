@@ -3,51 +3,70 @@
 use super::elementwise::{DOUBT, constant};
 use super::{affordable, axis};
 use crate::import::onnx::call::Call;
-use crate::import::onnx::tensor::{Data, Tensor, elements};
+use crate::import::onnx::tensor::{Data, Tensor, broadcast, elements, expand};
 use crate::import::onnx::types::rounded;
 use crate::import::onnx::{NodeOutputs, Reason};
 use crate::matrix::{Matrix, Store, multiply};
 
-/// The product of two matrices, or of a matrix and a vector.
+/// The products of the last two axes, the axes before spread over each other by numpy's rules.
 pub(super) fn matmul(call: &mut Call<'_>) -> NodeOutputs {
     let (a, b) = (constant(call, 0)?, constant(call, 1)?);
-    let ((rows, inner), (depth, cols)) = match (a.shape.as_slice(), b.shape.as_slice()) {
-        (&[m, k], &[l, n]) => ((m, k), (l, n)),
-        (&[k], &[l, n]) => ((1, k), (l, n)),
-        (&[m, k], &[l]) => ((m, k), (l, 1)),
-        (&[k], &[l]) => ((1, k), (l, 1)),
-        _ => {
-            return Err(format!(
-                "multiplies constants of the shapes {:?} and {:?}; only matrices are supported",
-                a.shape, b.shape
-            ));
-        }
+    Ok(vec![product(call, &a, &b)?.into()])
+}
+
+/// The product of two stacks of matrices; a vector is a row on the left, a column on the right.
+pub(in crate::import::onnx) fn product(call: &mut Call<'_>, a: &Tensor, b: &Tensor) -> Result<Tensor, Reason> {
+    let misfit = || format!("cannot multiply the shapes {:?} and {:?}", a.shape, b.shape);
+    let (before_a, rows, inner) = match a.shape.as_slice() {
+        [] => return Err(misfit()),
+        &[inner] => (&[][..], 1, inner),
+        [before @ .., rows, inner] => (before, *rows, *inner),
+    };
+    let (before_b, depth, cols) = match b.shape.as_slice() {
+        [] => return Err(misfit()),
+        &[depth] => (&[][..], depth, 1),
+        [before @ .., depth, cols] => (before, *depth, *cols),
     };
     if inner != depth {
-        return Err(format!("cannot multiply the shapes {:?} and {:?}", a.shape, b.shape));
+        return Err(misfit());
     }
-    let mut shape = a.shape[..a.shape.len() - 1].to_vec();
-    shape.extend((b.shape.len() == 2).then_some(cols));
+    let batch = broadcast(before_a, before_b)?;
+    let mut shape = batch.clone();
+    shape.extend((a.shape.len() > 1).then_some(rows));
+    shape.extend((b.shape.len() > 1).then_some(cols));
     affordable(&shape)?;
-    let (p, q) = (a.as_floats()?.to_vec(), b.as_floats()?.to_vec());
+    if elements(&shape)? == 0 || inner == 0 {
+        return Ok(Tensor::floats(shape.clone(), vec![0.0; elements(&shape)?]));
+    }
+    let spread = |tensor: &Tensor, before: &[usize], matrix: [usize; 2]| {
+        expand(tensor.as_floats()?, &[before, &matrix].concat(), &[&batch[..], &matrix].concat())
+    };
+    let (p, q) = (spread(a, before_a, [rows, inner])?, spread(b, before_b, [inner, cols])?);
+    let mut products = Vec::with_capacity(elements(&shape)?);
+    for (p, q) in p.chunks(rows * inner).zip(q.chunks(inner * cols)) {
+        let (p, q) = (Matrix::from_vec(rows, inner, p.to_vec()), Matrix::from_vec(inner, cols, q.to_vec()));
+        products.extend_from_slice(matrices(call, &p, &q)?.data());
+    }
+    Ok(Tensor::floats(shape, products))
+}
+
+/// The product of two matrices.
+fn matrices(call: &mut Call<'_>, p: &Matrix, q: &Matrix) -> Result<Matrix, Reason> {
+    let (rows, inner, cols) = (p.rows(), p.cols(), q.cols());
     let mut product = Matrix::zeros(rows, cols);
-    if inner > 0 && rows > 0 && cols > 0 {
-        let (p, q) = (Matrix::from_vec(rows, inner, p), Matrix::from_vec(inner, cols, q));
-        multiply(&mut product, Store::Replace, 1.0, p.view(), q.view());
-        if let Some(element_type) = call.element_type {
-            let in_order = |i: usize, j: usize| {
-                (0..inner)
-                    .fold(0.0, |sum, t| rounded(sum + rounded(p.at(i, t) * q.at(t, j), element_type), element_type))
-            };
-            let size = |i: usize, j: usize| (0..inner).map(|t| (p.at(i, t) * q.at(t, j)).abs()).sum::<f64>();
-            for i in 0..rows {
-                for j in 0..cols {
-                    expect_near(call, product.at(i, j), in_order(i, j), size(i, j))?;
-                }
+    multiply(&mut product, Store::Replace, 1.0, p.view(), q.view());
+    if let Some(element_type) = call.element_type {
+        let in_order = |i: usize, j: usize| {
+            (0..inner).fold(0.0, |sum, t| rounded(sum + rounded(p.at(i, t) * q.at(t, j), element_type), element_type))
+        };
+        let size = |i: usize, j: usize| (0..inner).map(|t| (p.at(i, t) * q.at(t, j)).abs()).sum::<f64>();
+        for i in 0..rows {
+            for j in 0..cols {
+                expect_near(call, product.at(i, j), in_order(i, j), size(i, j))?;
             }
         }
     }
-    Ok(vec![Tensor::floats(shape, product.data().to_vec()).into()])
+    Ok(product)
 }
 
 /// A reduction: what it starts from, what it does with a number, and what it does in the end with the count.

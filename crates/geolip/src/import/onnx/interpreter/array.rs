@@ -56,10 +56,11 @@ impl Array {
             (DataType::Int16, _) => decode(bytes, |b| i16::from_le_bytes(b).into()),
             (DataType::Uint16, _) => decode(bytes, |b| u16::from_le_bytes(b).into()),
             (DataType::Int8, _) => decode(bytes, |b| i8::from_le_bytes(b).into()),
-            (DataType::Uint8, _) => decode(bytes, |[b]: [u8; 1]| b.into()),
+            (DataType::Uint8 | DataType::Int4 | DataType::Uint4, _) => decode(bytes, |[b]: [u8; 1]| b.into()),
             (DataType::Bool, _) => decode(bytes, |[b]: [u8; 1]| f64::from(b != 0)),
             _ => return Err(format!("stored numbers of type {}", kind.as_str_name())),
         };
+        let data = if matches!(kind, DataType::Int4 | DataType::Uint4) { halves(data, kind, &shape) } else { data };
         if data.len() != shape.iter().product::<usize>() {
             return Err("a stored tensor of another size than its shape".to_owned());
         }
@@ -163,6 +164,20 @@ pub(super) fn common(a: &[usize], b: &[usize]) -> Result<Vec<usize>, Reason> {
         });
     }
     Ok(shape)
+}
+
+/// Bytes as pairs of numbers of four bits; the last may be half full.
+fn halves(bytes: Vec<f64>, kind: DataType, shape: &[usize]) -> Vec<f64> {
+    let mut numbers = Vec::new();
+    for byte in bytes {
+        let byte = byte.rem_euclid(256.0);
+        numbers.extend([byte % 16.0, (byte / 16.0).floor()]);
+    }
+    if kind == DataType::Int4 {
+        numbers.iter_mut().filter(|v| **v >= 8.0).for_each(|v| *v -= 16.0);
+    }
+    numbers.truncate(shape.iter().product());
+    numbers
 }
 
 fn decode<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {

@@ -7,8 +7,15 @@ use crate::import::onnx::proto::tensor_proto::DataType;
 use std::f64::consts::{PI, SQRT_2};
 
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
-    let alpha = |default: f32| node.float("alpha", default);
-    let function: Box<dyn Fn(f64) -> f64> = match node.operator() {
+    let Some(function) = activation(node, node.operator(), "") else { return several(node) };
+    Some(node.input(0).map(|x| vec![x.map(function)]))
+}
+
+/// A function of one number by its operator's name; the names of its attributes begin with `prefix`.
+pub(super) fn activation(node: &Node<'_>, operator: &str, prefix: &str) -> Option<Box<dyn Fn(f64) -> f64>> {
+    let number = |name: &str, default: f32| node.float(&format!("{prefix}{name}"), default);
+    let alpha = |default: f32| number("alpha", default);
+    Some(match operator {
         "Abs" => Box::new(f64::abs),
         "Acos" => Box::new(f64::acos),
         "Acosh" => Box::new(f64::acosh),
@@ -33,7 +40,7 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
         "Gelu" if node.text("approximate", "none") == "tanh" => Box::new(gelu_by_tanh),
         "Gelu" => Box::new(gelu),
         "HardSigmoid" => {
-            let (a, b) = (alpha(0.2), node.float("beta", 0.5));
+            let (a, b) = (alpha(0.2), number("beta", 0.5));
             Box::new(move |v| (a * v + b).clamp(0.0, 1.0))
         }
         "HardSwish" => Box::new(|v| v * (v / 6.0 + 0.5).clamp(0.0, 1.0)),
@@ -49,11 +56,11 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
         "Reciprocal" => Box::new(|v| 1.0 / v),
         "Relu" => Box::new(|v| if v < 0.0 { 0.0 } else { v }),
         "Selu" => {
-            let (a, g) = (alpha(1.673_263_2), node.float("gamma", 1.050_701));
+            let (a, g) = (alpha(1.673_263_2), number("gamma", 1.050_701));
             Box::new(move |v| if v > 0.0 { g * v } else { g * a * v.exp_m1() })
         }
         "Shrink" => {
-            let (bias, lambda) = (node.float("bias", 0.0), node.float("lambd", 0.5));
+            let (bias, lambda) = (number("bias", 0.0), number("lambd", 0.5));
             Box::new(move |v| {
                 if v < -lambda {
                     v + bias
@@ -80,9 +87,8 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
             let a = alpha(1.0);
             Box::new(move |v| if v > a { v } else { 0.0 })
         }
-        _ => return several(node),
-    };
-    Some(node.input(0).map(|x| vec![x.map(function)]))
+        _ => return None,
+    })
 }
 
 /// Operators with several inputs.
@@ -150,7 +156,7 @@ pub(super) fn smaller(p: f64, q: f64) -> f64 {
     if p.is_nan() || q.is_nan() { f64::NAN } else { p.min(q) }
 }
 
-fn zip(a: &Array, b: &Array, f: impl Fn(f64, f64) -> f64) -> Result<Array, Reason> {
+pub(super) fn zip(a: &Array, b: &Array, f: impl Fn(f64, f64) -> f64) -> Result<Array, Reason> {
     let shape = common(&a.shape, &b.shape)?;
     let (p, q) = (a.spread(&shape), b.spread(&shape));
     let data = p.data.iter().zip(&q.data).map(|(&p, &q)| f(p, q)).collect();
@@ -188,28 +194,7 @@ fn cast(node: &Node<'_>) -> Outputs {
     }])
 }
 
-/// The activations of onnxruntime's own domain.
-pub(super) fn contributed(node: &Node<'_>) -> Option<Outputs> {
-    let with_bias = |f: fn(f64) -> f64| {
-        let x = node.input(0)?;
-        let sum = match node.optional(1) {
-            Some(bias) => zip(x, bias, |v, b| v + b)?,
-            None => x.clone(),
-        };
-        Ok(vec![sum.map(f)])
-    };
-    Some(match node.operator() {
-        "Gelu" | "BiasGelu" => with_bias(gelu),
-        "FastGelu" => with_bias(gelu_by_tanh),
-        "QuickGelu" => {
-            let a = node.float("alpha", 1.702);
-            node.input(0).map(|x| vec![x.map(|v| v * sigmoid(a * v))])
-        }
-        _ => return None,
-    })
-}
-
-fn sigmoid(v: f64) -> f64 {
+pub(super) fn sigmoid(v: f64) -> f64 {
     1.0 / (1.0 + (-v).exp())
 }
 
@@ -217,10 +202,10 @@ fn softplus(v: f64) -> f64 {
     if v > 30.0 { v + (-v).exp() } else { v.exp().ln_1p() }
 }
 
-fn gelu(v: f64) -> f64 {
+pub(super) fn gelu(v: f64) -> f64 {
     0.5 * v * libm::erfc(-v / SQRT_2)
 }
 
-fn gelu_by_tanh(v: f64) -> f64 {
+pub(super) fn gelu_by_tanh(v: f64) -> f64 {
     0.5 * v * (1.0 + ((2.0 / PI).sqrt() * (v + 0.044715 * v.powi(3))).tanh())
 }

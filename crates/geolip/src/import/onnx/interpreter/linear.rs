@@ -14,7 +14,7 @@ pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
 }
 
 /// Products of the last two axes, the axes before spread over each other; a vector is a row on the left, a column on the right.
-fn matmul(node: &Node<'_>) -> Outputs {
+pub(super) fn matmul(node: &Node<'_>) -> Outputs {
     let (a, b) = (node.input(0)?, node.input(1)?);
     let row = if a.shape.len() == 1 { a.with_shape(vec![1, a.shape[0]])? } else { a.clone() };
     let column = if b.shape.len() == 1 { b.with_shape(vec![b.shape[0], 1])? } else { b.clone() };
@@ -46,7 +46,7 @@ fn matmul(node: &Node<'_>) -> Outputs {
 }
 
 /// alpha·A·B + beta·C, A and B possibly transposed.
-fn gemm(node: &Node<'_>) -> Outputs {
+pub(super) fn gemm(node: &Node<'_>) -> Outputs {
     let (a, b) = (node.input(0)?, node.input(1)?);
     let (alpha, beta) = (node.float("alpha", 1.0), node.float("beta", 1.0));
     let (turn_a, turn_b) = (node.int("transA", 0) != 0, node.int("transB", 0) != 0);

@@ -78,7 +78,7 @@ fn pixel(x: &Array, n: usize, channel: usize, place: &[i64]) -> Option<f64> {
     Some(x.at(&index))
 }
 
-fn conv(node: &Node<'_>) -> Result<Array, Reason> {
+pub(super) fn conv(node: &Node<'_>) -> Result<Array, Reason> {
     let (x, w) = (node.input(0)?, node.input(1)?);
     let (&[n, _, ref sizes @ ..], &[out, per_group, ref kernel @ ..]) = (x.shape.as_slice(), w.shape.as_slice()) else {
         return Err("no image".to_owned());

@@ -58,7 +58,11 @@ fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> NodeOutputs {
     let mut branches = vec![];
     for (index, (value, factor)) in values.into_iter().enumerate() {
         match value {
-            Value::Variable(x) => branches.push((x, factor)),
+            // x − x is 0·x, to the last digit
+            Value::Variable(x) => match branches.iter_mut().find(|(known, _): &&mut (Variable, f64)| *known == x) {
+                Some((_, sum)) => *sum += factor,
+                None => branches.push((x, factor)),
+            },
             Value::Constant(tensor) => {
                 let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, &shape)?;
                 let bias = bias.get_or_insert_with(|| vec![0.0; numbers.len()]);

@@ -1,42 +1,60 @@
-//! The activations that onnxruntime's optimiser fuses, in its own domain.
+//! Operators outside ONNX's own domain: what onnxruntime's optimiser fuses, and the linear ones of classical models.
+//!
+//! The optimiser's last level packs images in blocks that suit one processor (`com.microsoft.nchwc`); a file saved so is refused,
+//! with the level that can be read.
 
-use super::{Function, activations};
-use crate::import::onnx::NodeOutputs;
-use crate::import::onnx::call::Call;
+use super::{Function, fused, learned};
+use crate::import::Quoted;
+use crate::import::onnx::Reason;
 use crate::import::onnx::proto::NodeProto;
-use crate::import::onnx::tensor::expand;
-use crate::import::onnx::value::Value;
-use crate::network::{Activation, LinearMap};
+use crate::network::Activation;
 
-/// The name of the domain.
-const DOMAIN: &str = "com.microsoft";
+/// onnxruntime's own domain.
+const RUNTIME: &str = "com.microsoft";
+/// Classical models.
+const LEARNED: &str = "ai.onnx.ml";
 
-const TABLE: [(&str, Function); 4] = [
-    ("BiasGelu", |call| with_bias(call, Activation::Gelu)),
-    ("FastGelu", |call| with_bias(call, Activation::GeluTanh)),
-    ("Gelu", |call| call.activate(Activation::Gelu)),
-    ("QuickGelu", quick_gelu),
+const TABLE: [(&str, &str, Function); 12] = [
+    (RUNTIME, "BiasAdd", fused::bias_add),
+    (RUNTIME, "BiasGelu", |call| fused::with_bias(call, Activation::Gelu)),
+    (RUNTIME, "FastGelu", |call| fused::with_bias(call, Activation::GeluTanh)),
+    (RUNTIME, "FusedConv", fused::conv),
+    (RUNTIME, "FusedGemm", fused::gemm),
+    (RUNTIME, "FusedMatMul", fused::matmul),
+    (RUNTIME, "Gelu", |call| call.activate(Activation::Gelu)),
+    (RUNTIME, "QuickGelu", fused::quick_gelu),
+    (LEARNED, "LinearClassifier", learned::linear_classifier),
+    (LEARNED, "LinearRegressor", learned::linear_regressor),
+    (LEARNED, "SVMRegressor", learned::svm_regressor),
+    (LEARNED, "Scaler", learned::scaler),
 ];
 
-/// The function of a node of that domain, where it is supported.
+/// The function of a node of another domain than ONNX's own, where it is supported.
 pub(in crate::import::onnx) fn find(node: &NodeProto) -> Option<Function> {
-    let found = TABLE.iter().find(|(name, _)| node.domain == DOMAIN && *name == node.op_type);
-    found.map(|(_, function)| *function)
+    let found = TABLE.iter().find(|(domain, name, _)| node.domain == *domain && *name == node.op_type);
+    found.map(|(_, _, function)| *function)
 }
 
-/// x·σ(alpha·x)
-fn quick_gelu(call: &mut Call<'_>) -> NodeOutputs {
-    let alpha = call.attributes.float("alpha", f64::from(1.702_f32))?;
-    activations::stretched_silu(call, alpha)
-}
-
-/// The activation of the sum of the first input and a constant, which may be absent.
-fn with_bias(call: &mut Call<'_>, activation: Activation) -> NodeOutputs {
-    let x = call.take_variable(0)?;
-    let Some(bias) = call.take_constant(1)? else {
-        return Ok(vec![call.apply(Value::Variable(x), activation)?]);
-    };
-    let bias = expand(call.weights(1, &bias)?, &bias.shape, &x.shape)?;
-    let sum = call.affine(vec![(x.id, LinearMap::Identity(x.len()))], Some(bias), x.shape)?;
-    sum.into_iter().map(|sum| call.apply(sum, activation.clone())).collect()
+/// Why a node of another domain is not supported.
+pub(in crate::import::onnx) fn reason(node: &NodeProto) -> Reason {
+    match (node.domain.as_str(), node.op_type.as_str()) {
+        ("com.microsoft.nchwc", _) => {
+            "is packed for one processor by onnxruntime; save the model with at most ORT_ENABLE_EXTENDED".to_owned()
+        }
+        (LEARNED, "Normalizer") => {
+            "divides by a norm of what it normalises, which has no Lipschitz constant near zero".to_owned()
+        }
+        (LEARNED, "ZipMap" | "LabelEncoder" | "ArrayFeatureExtractor") => {
+            "gives labels, not numbers; bound the scores: --output-name or --until".to_owned()
+        }
+        (LEARNED, "Binarizer" | "TreeEnsemble" | "TreeEnsembleClassifier" | "TreeEnsembleRegressor") => {
+            "jumps, so it has no Lipschitz constant".to_owned()
+        }
+        (domain, _) => {
+            format!(
+                "belongs to the domain {}; of other domains than ONNX's own, few operators are supported",
+                Quoted(domain)
+            )
+        }
+    }
 }

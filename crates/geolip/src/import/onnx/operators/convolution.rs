@@ -110,10 +110,15 @@ fn backward(call: &mut Call<'_>, sizes: &[usize], kernel: &[usize]) -> Result<Ve
         };
         windows.push(match wanted {
             Some(input) => {
-                let cut = whole.checked_sub(input).ok_or_else(|| {
-                    format!("asks for an output of {input} along an axis where the kernel reaches {whole}")
-                })?;
-                let (before, after) = moves.auto_pad.halves(cut);
+                // beyond the kernel's reach there is nothing but the bias, and behind the rest
+                let beyond = input.saturating_sub(whole);
+                if beyond >= stride.max(1) || (beyond > 0 && moves.auto_pad == AutoPad::SameUpper) {
+                    return Err(format!(
+                        "asks for an output of {input} along an axis where the kernel reaches {whole}, which \
+                         implementations do differently"
+                    ));
+                }
+                let (before, after) = moves.auto_pad.halves(whole.saturating_sub(input));
                 Window { input, before, after, ..window }
             }
             None => {

@@ -12,15 +12,15 @@ use super::windows::Window;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::tensor::{LARGEST_EXPANSION, Tensor, broadcast, elements, expand};
 use crate::import::onnx::value::{Value, Variable};
-use crate::import::onnx::{NodeOutputs, Reason};
+use crate::import::onnx::{NodeOutputs, Reason, fold};
 use crate::matrix::Matrix;
 use crate::network::{LinearMap, NodeId};
 
 /// Where vectors lie in a tensor of shape `before` × (length of a vector) × `after`.
 #[derive(Clone, Copy)]
-struct Layout {
-    before: usize,
-    after: usize,
+pub(super) struct Layout {
+    pub(super) before: usize,
+    pub(super) after: usize,
 }
 
 impl Layout {
@@ -36,7 +36,13 @@ impl Layout {
 }
 
 /// The term that applies `w` to every vector of x, and arranges the results as `to` says.
-fn each(call: &mut Call<'_>, x: Variable, w: Matrix, from: Layout, to: Layout) -> Result<(NodeId, LinearMap), Reason> {
+pub(super) fn each(
+    call: &mut Call<'_>,
+    x: Variable,
+    w: Matrix,
+    from: Layout,
+    to: Layout,
+) -> Result<(NodeId, LinearMap), Reason> {
     if from.before * from.after == 1 {
         return Ok((x.id, LinearMap::Dense(w)));
     }
@@ -102,7 +108,11 @@ pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
             let product = of_variables(call, a, b)?;
             (product.id, multiple(alpha, product.len()))
         }
-        (Value::Constant(_), Value::Constant(_)) => return Err(CONSTANTS.to_owned()),
+        (Value::Constant(a), Value::Constant(b)) => {
+            let (a, b) = (turned(&a, trans_a), turned(&b, trans_b));
+            let product = fold::product(call, &a, &b)?.map_floats(|v| alpha * v)?;
+            return plus(call, product, beta);
+        }
     };
     let mut terms = vec![product];
     let mut bias = None;
@@ -120,6 +130,30 @@ pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
         }
     }
     call.affine(terms, bias, shape)
+}
+
+/// A matrix, transposed or not.
+fn turned(matrix: &Tensor, transposed: bool) -> Tensor {
+    if transposed { matrix.transposed(&[1, 0]) } else { matrix.clone() }
+}
+
+/// A constant product plus beta·C.
+fn plus(call: &mut Call<'_>, product: Tensor, beta: f64) -> NodeOutputs {
+    let shape = product.shape.clone();
+    match call.take_optional(2).filter(|_| beta != 0.0) {
+        None => Ok(vec![product.into()]),
+        Some(Value::Constant(c)) => {
+            let c = expand(call.weights(2, &c)?, &c.shape, &shape)?;
+            let sums = product.as_floats()?.iter().zip(c).map(|(p, c)| p + beta * c).collect();
+            call.rough = true; // fused with the product, or not
+            Ok(vec![Tensor::floats(shape, sums).into()])
+        }
+        Some(Value::Variable(c)) if broadcast(&c.shape, &shape)? == shape => {
+            let term = term(call, c, beta, &shape)?;
+            call.affine(vec![term], Some(product.as_floats()?.to_vec()), shape)
+        }
+        Some(Value::Variable(c)) => Err(format!("adds a tensor of shape {:?} to one of {shape:?}", c.shape)),
+    }
 }
 
 /// Rows and columns of a matrix after an optional transposition.
@@ -158,7 +192,7 @@ pub(super) fn of_variables(call: &mut Call<'_>, a: Variable, b: Variable) -> Res
 }
 
 /// x·B
-fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> NodeOutputs {
+pub(super) fn times_constant(call: &mut Call<'_>, x: Variable, b: &Tensor) -> NodeOutputs {
     let product = Product::of(&x.shape, &b.shape)?;
     let (rows, inner, cols) = (product.left.outer, product.inner, product.right.outer);
     let w = call.weights(1, b)?;
@@ -190,6 +224,8 @@ fn constant_times(call: &mut Call<'_>, a: &Tensor, x: Variable) -> NodeOutputs {
         return call.affine(vec![term], None, product.shape);
     }
     let (count, w) = product.stacked(w, &product.left, [rows, inner])?;
+    let column = product.right.batch.iter().copied().chain([inner, cols]).collect();
+    let x = Variable { shape: column, ..x }; // a vector is a column
     let x = repeated(call, x, &product.with_batch([inner, cols]))?;
     let shape = of_windows((count * inner, count * rows, count), &[still(cols)]).ok_or("has too many axes")?;
     let map = LinearMap::Convolution(convolution(shape, w)?);

@@ -4,12 +4,19 @@
 
 mod activations;
 mod arithmetic;
+mod assembly;
 mod axes;
 pub(super) mod choice;
 pub(super) mod contributed;
 mod convolution;
+pub(super) mod dequantise;
+mod einsum;
+mod fused;
+mod indexed;
 mod interpolation;
+mod learned;
 mod linear;
+mod masked;
 mod maximum;
 mod movement;
 mod normalisation;
@@ -25,6 +32,7 @@ mod softmax;
 mod sorting;
 #[cfg(test)]
 mod tests;
+mod triangle;
 mod unchanged;
 mod windows;
 
@@ -58,15 +66,20 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("ConvTranspose", 7, convolution::conv_transpose),
     ("Cos", 7, |call| call.activate(Activation::Cos)),
     ("Cosh", 9, smooth::cosh),
+    ("CumSum", 11, triangle::cum_sum),
     ("DepthToSpace", 7, movement::depth_to_space),
     ("Div", 7, arithmetic::div),
     ("Dropout", 7, unchanged::dropout),
+    ("Einsum", 12, einsum::einsum),
     ("Elu", 7, activations::elu),
     ("Erf", 9, |call| call.activate(Activation::Erf)),
     ("Exp", 7, |call| call.activate(Activation::Exp)),
     ("Expand", 8, movement::expand_to),
+    ("EyeLike", 9, triangle::eye_like),
     ("Flatten", 7, shape::flatten),
     ("Gather", 7, movement::gather),
+    ("GatherElements", 11, indexed::gather_elements),
+    ("GatherND", 11, indexed::gather_nd),
     ("Gelu", 20, activations::gelu),
     ("Gemm", 7, linear::gemm),
     ("GlobalAveragePool", 7, pooling::global_average_pool),
@@ -106,6 +119,8 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("Relu", 7, |call| call.activate(Activation::Relu)),
     ("Reshape", 7, shape::reshape),
     ("Resize", 10, resize::resize),
+    ("ScatterElements", 11, indexed::scatter_elements),
+    ("ScatterND", 11, indexed::scatter_nd),
     ("Selu", 7, activations::selu),
     ("Shape", 7, fold::shape),
     ("Shrink", 9, activations::shrink),
@@ -130,8 +145,10 @@ const TABLE: &[(&str, i64, Function)] = &[
     ("Tile", 7, movement::tile),
     ("TopK", 7, sorting::top_k),
     ("Transpose", 7, movement::transpose),
+    ("Trilu", 14, triangle::trilu),
     ("Unsqueeze", 7, shape::unsqueeze),
     ("Upsample", 7, resize::upsample),
+    ("Where", 9, masked::choose),
 ];
 
 /// The function of a node's operator.

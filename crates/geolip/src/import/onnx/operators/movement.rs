@@ -1,6 +1,7 @@
 //! Operators that move numbers and change none: each arranges [`Places`] and becomes one gather. They work on constants
 //! alike. Padding is in [`super::pad`].
 
+use super::assembly::{Part, assembled};
 use super::axes::{positions, single};
 use super::places::{Places, moved};
 use crate::import::Quoted;
@@ -134,26 +135,13 @@ pub(super) fn concat(call: &mut Call<'_>) -> NodeOutputs {
         }
         shape[axis] = shape[axis].saturating_add(value.shape()[axis]);
     }
-    let (mut terms, mut bias, mut start) = (vec![], None, 0);
-    for (index, value) in values.into_iter().enumerate().filter(|(_, value)| !value.shape().contains(&0)) {
+    let (mut parts, mut start) = (vec![], 0);
+    for (input, value) in values.into_iter().enumerate().filter(|(_, value)| !value.shape().contains(&0)) {
         let places = Places::of(value.shape())?.picked(axis, shape[axis], |i| i.checked_sub(start))?;
         start += value.shape()[axis];
-        match value {
-            Value::Variable(x) => {
-                call.made += places.sources.len();
-                terms.push((x.id, places.map()?));
-            }
-            Value::Constant(tensor) => {
-                let numbers = call.weights(index, &tensor)?;
-                let bias = bias.get_or_insert_with(|| vec![0.0; places.sources.len()]);
-                bias.iter_mut().zip(&places.sources).for_each(|(b, source)| *b += source.map_or(0.0, |at| numbers[at]));
-            }
-        }
+        parts.push(Part { input, value, places });
     }
-    match terms.as_slice() {
-        [] => Err("works on constants, which is not supported yet; fold constants before exporting".to_owned()),
-        _ => call.affine(terms, bias, shape),
-    }
+    assembled(call, parts, shape)
 }
 
 /// The indices are constant; negative ones count back from the end.

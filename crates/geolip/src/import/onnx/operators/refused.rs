@@ -10,8 +10,7 @@ use crate::import::{Plain, Quoted};
 const STOP_BEFORE: &[(&str, &str)] = &[
     (
         "is not supported",
-        "Attention CumProd Det Einsum GridSample LRN MeanVarianceNormalization ReduceProd RoiAlign RotaryEmbedding Scatter \
-         ScatterElements ScatterND",
+        "Attention CumProd Det GridSample LRN MeanVarianceNormalization ReduceProd RoiAlign RotaryEmbedding Scatter",
     ),
     (
         "jumps, so it has no Lipschitz constant",
@@ -20,7 +19,7 @@ const STOP_BEFORE: &[(&str, &str)] = &[
     ),
     (
         "chooses by numbers that depend on the input, which may jump where the choice changes",
-        "Compress NonMaxSuppression NonZero Unique Where",
+        "Compress NonMaxSuppression NonZero Unique",
     ),
 ];
 
@@ -53,7 +52,17 @@ const ADVICE: &str = "; bound the tensor before it: --until ";
 
 /// A reason, with the way around it.
 fn stop_before(reason: &str, input: &str) -> Reason {
-    if input.is_empty() { reason.to_owned() } else { format!("{reason}{ADVICE}{}", Shell(input)) }
+    if input.is_empty() { reason.to_owned() } else { format!("{reason}{}", advice(input)) }
+}
+
+/// The advice to stop before a node, after a tensor.
+pub(in crate::import::onnx) fn advice(tensor: &str) -> String {
+    format!("{ADVICE}{}", Shell(tensor))
+}
+
+/// Whether a reason ends in such advice.
+pub(in crate::import::onnx) fn has_advice(reason: &str) -> bool {
+    reason.contains(ADVICE)
 }
 
 /// A reason without the advice to stop before the node: for one that lies behind another obstacle.
@@ -82,6 +91,9 @@ pub(in crate::import::onnx) fn product(
             ),
             a,
         )),
+        ("Where", Some(a), _) => {
+            Some(stop_before("chooses by numbers that depend on the input, which may jump where the choice changes", a))
+        }
         _ => None,
     }
 }

@@ -191,9 +191,19 @@ fn resized(call: &mut Call<'_>, mut x: Variable, axes: &[Axis], place: Place, mo
         let mut shape = x.shape.clone();
         shape[index] = axis.output;
         bounded(&[&[mode.taps()], shape.as_slice()].concat())?;
-        x = interpolated(call, x, shape, index, &axis.taps(place, mode)?)?;
+        x = interpolated(call, x, shape, index, &axis.taps(place, mode)?, coarse(mode, axis))?;
     }
     Ok(vec![Value::Variable(x)])
+}
+
+/// How large the numbers are that an implementation in float32 makes its weights of. They are off as positions are, by units of an
+/// axis's length; and cubic ones as the terms of a·(t³ − 5t² + 8t − 4), which cancel, of up to 48·|a| together.
+fn coarse(mode: Mode, axis: &Axis) -> f64 {
+    let length = axis.input as f64;
+    match mode {
+        Mode::Cubic { a, .. } => 4.0 * length + 48.0 * a.abs(),
+        Mode::Linear | Mode::Nearest(_) => length + 4.0,
+    }
 }
 
 /// Copies of all the entries that are needed, their weights, and their sum.
@@ -203,6 +213,7 @@ fn interpolated(
     shape: Vec<usize>,
     axis: usize,
     taps: &[Tap],
+    coarse: f64,
 ) -> Result<Variable, Reason> {
     let (outer, inner): (usize, usize) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
     let (count, len) = (taps.len() / shape[axis], outer * shape[axis] * inner);
@@ -212,11 +223,10 @@ fn interpolated(
         sources.extend(Places::of(&x.shape)?.picked(axis, shape[axis], |at| Some(taps[at * count + tap].0))?.sources);
         weights.extend((0..outer).flat_map(|_| along().flat_map(|tap| std::iter::repeat_n(tap.1, inner))));
     }
-    let (places, length) = (Places::listed(x.len(), sources), x.shape[axis]);
+    let places = Places::listed(x.len(), sources);
     let copies = gathered(call, x, places)?;
     let weighted = call.linear(vec![(copies.id, LinearMap::Scale(weights))], None, copies.shape)?;
-    // in float32, weights are off as positions are, by units of an axis's length; and cubic ones as their coefficients
-    call.coarse.push((weighted.id, Coarse::Weights(length as f64 + 4.0)));
+    call.coarse.push((weighted.id, Coarse::Weights(coarse)));
     let copied = Places::listed(len, (0..count).flat_map(|_| (0..len).map(Some)).collect());
     let sum = LinearMap::Transpose(Box::new(copied.map()?));
     call.made += count * len;

@@ -27,7 +27,7 @@ fn run(network: &Network, model: &ModelProto, shape: &[usize]) -> Result<SelfChe
         tensors: vec![],
         hints: Hints::default(),
     };
-    super::run(&translated, model)
+    super::run(&translated, model, model)
 }
 
 /// A trained network of seven hidden layers of 64, and its file.

@@ -29,11 +29,27 @@ fn of_node(graph: &GraphProto, node: &NodeProto) -> Option<&'static str> {
         "Resize" if text("mode", "cubic") && text("coordinate_transformation_mode", "pytorch_half_pixel") => {
             Some("tract places a single entry of a cubic Resize differently")
         }
+        "Einsum" if attribute("equation").is_none_or(|equation| is_unusual(&equation.s)) => {
+            Some("tract takes diagonals, and sums over one tensor alone, in an Einsum differently from its definition")
+        }
         "ConvTranspose" if attribute("output_shape").is_some() => {
             Some("tract pads a ConvTranspose of a given output size differently from its definition")
         }
         _ => None,
     }
+}
+
+/// Whether an equation of Einsum takes a diagonal, or sums over a label of one tensor alone.
+fn is_unusual(equation: &[u8]) -> bool {
+    let equation = String::from_utf8_lossy(equation);
+    let Some((terms, result)) = equation.split_once("->") else { return true };
+    let terms: Vec<&str> = terms.split(',').collect();
+    let count = |text: &str, label: char| text.matches(label).count();
+    let labels = || terms.iter().flat_map(|term| term.chars()).filter(|c| c.is_alphabetic());
+    labels().any(|label| {
+        let alone = terms.iter().filter(|term| term.contains(label)).count() == 1 && !result.contains(label);
+        alone || terms.iter().any(|term| count(term, label) > 1)
+    })
 }
 
 /// Whether stored steps, or steps that are computed, may be negative.

@@ -125,9 +125,14 @@ fn transposed_conv_takes_an_output_size() {
     assert_eq!(sized(vec![shape(3), attribute_text("auto_pad", "SAME_UPPER")]), [10.0, 201.0, 20.0]);
     let lower = vec![attribute_ints("strides", &[2]), attribute_text("auto_pad", "SAME_LOWER")];
     assert_eq!(value(&transposed(&[1, 1, 2], DIGITS, lower), &ramp(2)), [10.0, 201.0, 20.0, 2.0]);
-    let large = vec![attribute_ints("strides", &[2]), shape(6)];
-    let large = refusal(&transposed(&[1, 1, 2], DIGITS, large));
-    assert!(large.ends_with("asks for an output of 6 along an axis where the kernel reaches 5"), "{large}");
+    // beyond the kernel's reach there is nothing, as in onnxruntime
+    assert_eq!(sized(vec![shape(6)]), [100.0, 10.0, 201.0, 20.0, 2.0, 0.0]);
+    assert_eq!(sized(vec![shape(6), attribute_text("auto_pad", "SAME_LOWER")]), [100.0, 10.0, 201.0, 20.0, 2.0, 0.0]);
+    for unclear in [vec![shape(7)], vec![shape(6), attribute_text("auto_pad", "SAME_UPPER")]] {
+        let unclear = [vec![attribute_ints("strides", &[2])], unclear].concat();
+        let unclear = refusal(&transposed(&[1, 1, 2], DIGITS, unclear));
+        assert!(unclear.contains("along an axis where the kernel reaches 5"), "{unclear}");
+    }
 }
 
 #[test]

@@ -2,11 +2,16 @@
 
 mod activations;
 mod arithmetic;
+mod constants;
 mod convolution;
+mod einsum;
+mod fused;
 mod graph;
+mod indexed;
 mod linear;
 mod maximum;
 mod movement;
+mod nested;
 mod normalisation;
 mod pad;
 mod patterns;
@@ -53,6 +58,12 @@ fn of_shape(opset: i64, dims: &[i64], operator: NodeProto, stored: Vec<TensorPro
 /// 1, 2, …, n.
 fn ramp(n: usize) -> Vec<f64> {
     (1..=n).map(|i| i as f64).collect()
+}
+
+/// That a model is refused with a message that holds some words.
+fn refusal_of(model: ModelProto, expected: &str) {
+    let reason = crate::import::onnx::testing::refusal(&model);
+    assert!(reason.contains(expected), "{reason}");
 }
 
 /// The shape of the output.
