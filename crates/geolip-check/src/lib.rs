@@ -33,6 +33,7 @@ pub mod network;
 pub mod place;
 pub mod problem;
 pub mod proof;
+#[cfg(feature = "probabilistic")]
 pub mod random;
 pub mod rounding;
 pub mod slopes;

@@ -38,34 +38,14 @@
 
 use crate::form::operator::{MULTIPLIERS, Operator, Scaled, Unusable, Vector};
 use crate::form::quadratic::Multipliers;
+use crate::form::test_claim::RandomTest;
 use crate::problem::{Functional, InputNorm};
 use crate::rounding::{UNIT, gamma_up};
 use crate::slopes::{SlopeNetwork, SlopeOp};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
-
-/// What a probabilistic claim says of its test.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RandomTest {
-    /// p: an indefinite form passes with at most this probability.
-    pub failure_probability: f64,
-    /// m: the smallest eigenvalue is expected above this.
-    pub margin: f64,
-    /// s: the largest eigenvalue is expected below this.
-    pub top: f64,
-}
-
-impl RandomTest {
-    /// The same test for a spectrum that may reach a little further at either end: a few more steps, so that a claim that is true
-    /// passes with other draws than those its maker fitted margin and top to.
-    pub(crate) fn with_room(self) -> Self {
-        Self { margin: 0.75 * self.margin, top: 1.25 * self.top, ..self }
-    }
-}
 
 /// The probabilities of failure that a claim may have: small enough never to happen, and large enough for the arithmetic
 /// behind a test to mean something.

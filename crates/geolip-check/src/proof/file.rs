@@ -29,8 +29,8 @@
 //! itself ([`crate::place`]): the file holds none. Version 2, whose trees are of two kinds, `cases` (with `split` for `slope`) and
 //! `parts` (with `cut` for `input`), is read, too. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
+use crate::form::RandomTest;
 use crate::form::quadratic::Multipliers;
-use crate::form::random_test::RandomTest;
 use crate::place::Region;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::signs::SignProof;
