@@ -61,7 +61,10 @@ fn constants_and_indices_that_are_known_leave_a_network_linear() {
         is("where_const_mask.onnx", norm, Outputs::Each, 1.0);
         is("scatternd_const.onnx", norm, Outputs::Each, 1.0);
         is("gemm_const_const.onnx", norm, Outputs::Each, 1.0);
-        is("convtranspose_output_shape.onnx", norm, Outputs::Each, 1.0);
+    }
+    // its columns overlap, by strides of 2 where the kernel has 3
+    for (norm, right) in NORMS.into_iter().zip([2.0, 2_f64.sqrt(), 1.0]) {
+        is("convtranspose_output_shape.onnx", norm, Outputs::Each, right);
     }
     is("if_static_squeeze.onnx", InputNorm::Linf, Outputs::Each, 1.0);
     is("einsum_linear.onnx", InputNorm::Linf, Outputs::One(0), 4.0);
@@ -99,7 +102,7 @@ fn a_constant_output_names_the_others() {
 #[test]
 fn cubic_interpolation_raises_no_false_alarm() {
     is("cubic_1.5_4.onnx", InputNorm::Linf, Outputs::Each, 1.460_069);
-    is("cubic_1.5_4.onnx", InputNorm::L2, Outputs::Each, 1.188_682);
+    is("cubic_1.5_4.onnx", InputNorm::L2, Outputs::Each, 1.188_681_5);
     read("cubic_2.0_4.onnx");
 }
 
@@ -112,7 +115,8 @@ fn what_optimisers_and_converters_write_is_read() {
     };
     interpreted("fusedgemm.onnx");
     let Some(network) = read("fusedgemm.onnx") else { return };
-    assert!(upper(&network, InputNorm::Linf, Outputs::Each) <= 8.5 * (1.0 + 1e-5));
+    // relu(h₁) + 2·relu(h₂) is steepest where h₁ < 0 < h₂: 2·(0.5 + 1 + 3)
+    assert!((9.0..9.0 * (1.0 + 1e-5)).contains(&upper(&network, InputNorm::Linf, Outputs::Each)));
     is("ml_scaler.onnx", InputNorm::Linf, Outputs::One(0), 5.5);
 }
 

@@ -161,7 +161,7 @@ fn archives_that_lie_are_errors() {
     assert_eq!(reason(&[("W1", &nested, &[])]), "net.npz: array 'W1' has a header that is not understood");
     assert_eq!(
         reason(&[("weights", MATRIX, &[0; 24])]),
-        "net.npz: array 'weights' is not understood; a weight list holds W1, W2, … and b1, b2, …"
+        "net.npz: array 'weights' is not understood; a weight list holds W1, W2, … and b1, b2, …, or NAME.weight, NAME/kernel and NAME.bias"
     );
     assert_eq!(reason(&[]), "net.npz: holds no matrix W1");
     let pickled = reason(&[("W1", "{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", &[0; 24])]);

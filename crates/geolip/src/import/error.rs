@@ -143,20 +143,19 @@ pub fn folded(obstacles: &[Obstacle]) -> Vec<String> {
         let reason = reason.split("; bound the tensor before it").next().unwrap_or_default().to_owned();
         (operator, reason)
     };
-    let mut kinds: Vec<((Option<String>, String), &Obstacle, usize)> = Vec::new();
+    let mut lines: Vec<(&Obstacle, usize)> = Vec::new();
     for obstacle in obstacles {
-        let own = kind(obstacle);
-        match kinds.iter_mut().find(|(known, ..)| *known == own) {
-            Some((_, _, count)) => *count += 1,
-            None => kinds.push((own, obstacle, 1)),
+        match lines.iter_mut().find(|(first, _)| kind(first) == kind(obstacle)) {
+            Some((_, count)) => *count += 1,
+            None => lines.push((obstacle, 1)),
         }
     }
-    let line = |(_, first, count): ((Option<String>, String), &Obstacle, usize)| match count {
+    let line = |(first, count): (&Obstacle, usize)| match count {
         1 => first.to_string(),
         2 => format!("{first} (and one more like it)"),
         _ => format!("{first} (and {} more like it)", count - 1),
     };
-    kinds.into_iter().map(line).collect()
+    lines.into_iter().map(line).collect()
 }
 
 /// A part of an ONNX file.

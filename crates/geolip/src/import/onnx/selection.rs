@@ -32,7 +32,7 @@ impl Selection {
             (None, Some(name)) => Some(inner(graph, name)?),
             (None, None) => first_of_numbers(graph).or_else(|| outputs().next()).map(str::to_owned),
         };
-        let is_label = |name: &str| graph.output.iter().any(|output| output.name == name && is_label(output));
+        let is_label = |name: &str| graph.output.iter().any(|output| output.name == name && is_label(graph, output));
         let others = |target: &String| outputs().filter(|name| name != target).map(str::to_owned).collect();
         let others: Vec<String> = target.as_ref().filter(|_| options.until.is_none()).map(others).unwrap_or_default();
         let (labels, other_outputs) = others.into_iter().partition(|name| is_label(name));
@@ -67,7 +67,7 @@ impl Selection {
 
 /// The first output that holds numbers; or what a map from labels to numbers is made of.
 fn first_of_numbers(graph: &GraphProto) -> Option<&str> {
-    let numbers = graph.output.iter().find(|output| !is_label(output)).map(|output| output.name.as_str());
+    let numbers = graph.output.iter().find(|output| !is_label(graph, output)).map(|output| output.name.as_str());
     let maps = || {
         let zip = |name: &str| {
             graph.node.iter().find(|node| node.op_type == "ZipMap" && node.output.iter().any(|o| o == name))
@@ -77,8 +77,12 @@ fn first_of_numbers(graph: &GraphProto) -> Option<&str> {
     numbers.or_else(maps)
 }
 
-/// Whether an output is declared to hold something else than floating-point numbers.
-fn is_label(output: &ValueInfoProto) -> bool {
+/// Whether an output of a classical model is declared to hold something else than floating-point numbers.
+fn is_label(graph: &GraphProto, output: &ValueInfoProto) -> bool {
+    graph.node.iter().any(|node| node.domain == "ai.onnx.ml") && holds_no_numbers(output)
+}
+
+fn holds_no_numbers(output: &ValueInfoProto) -> bool {
     match output.r#type.as_ref().and_then(|declared| declared.value.as_ref()) {
         None => false,
         Some(type_proto::Value::TensorType(tensor)) => {

@@ -129,7 +129,8 @@ fn scatter_nd(node: &Node<'_>) -> Result<Array, Reason> {
     let outer = &picks.shape[..picks.shape.len() - 1];
     for place in indices(outer) {
         let start = tuple(&y, picks, &place, 0)?;
-        for end in indices(&y.shape[start.len()..].to_vec()) {
+        let inner = y.shape[start.len()..].to_vec();
+        for end in indices(&inner) {
             let v = updates.at(&[&place[..], &end].concat());
             put(&mut y, &[&start[..], &end].concat(), v, node)?;
         }
