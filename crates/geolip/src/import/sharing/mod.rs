@@ -19,6 +19,7 @@
 //! | `alike.rs` | which pre-activations may be multiples of each other: numbers that are proportional at random |
 //! | `functions.rs` | a function at c·r by another one at r |
 //! | `forms.rs`, `rows.rs` | entries of nodes as exact sums of others |
+//! | `unread.rs` | neurons that cancel in all that reads them, and are gone, too |
 //! | `rebuild.rs`, `maps.rs` | the network again, without the neurons that are gone |
 
 mod alike;
@@ -29,6 +30,7 @@ mod rebuild;
 mod rows;
 #[cfg(test)]
 mod tests;
+mod unread;
 
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, Network, NetworkBuilder, NodeId, Op};

@@ -6,9 +6,10 @@
 use super::entries;
 use super::forms::{Entry, Form, Forms};
 use super::maps::{Place, terms};
+use super::unread::Moved;
 use crate::matrix::Matrix;
 use crate::network::{Activation, LinearMap, Network, NetworkBuilder, NetworkError, Node, NodeId, Op, Term};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -27,22 +28,18 @@ struct Rebuild<'a> {
     builder: NetworkBuilder,
     /// Every node so far, in the new network.
     whole: Vec<NodeId>,
-    /// The layers that lose neurons.
-    reduced: HashSet<NodeId>,
-    /// Nodes whose entries are sums, because of a layer that loses neurons.
-    moved: HashSet<NodeId>,
+    moved: Moved,
     /// Where atoms are that are not at their old place.
     places: HashMap<Entry, (NodeId, usize)>,
 }
 
 impl<'a> Rebuild<'a> {
-    fn new(forms: Forms<'a>) -> Self {
+    fn new(mut forms: Forms<'a>) -> Self {
         let old = forms.network();
         Self {
-            reduced: forms.gone().map(|(entry, _)| entry.node()).collect(),
+            moved: Moved::new(&mut forms),
             builder: NetworkBuilder::new(old.inputs()).expect("it has inputs"),
             whole: vec![NodeId::INPUT],
-            moved: HashSet::new(),
             places: HashMap::new(),
             forms,
             old,
@@ -54,9 +51,8 @@ impl<'a> Rebuild<'a> {
         let Node { name, op, .. } = self.old.node(id);
         let new = match op {
             Op::Input => NodeId::INPUT,
-            Op::Activate { parent, activation } if self.reduced.contains(&id) => {
+            Op::Activate { parent, activation } if self.moved.reduced.contains(&id) => {
                 self.keep(id, *parent, activation)?;
-                self.moved.insert(id);
                 let sums = self.sums(entries(self.old, id)).expect("neurons are no rows of weights");
                 self.sum(name, &sums)?
             }
@@ -67,12 +63,11 @@ impl<'a> Rebuild<'a> {
                 self.builder.combine(name, parents.map(|parent| self.whole[parent.index()]), *combination)?
             }
             Op::Affine { terms, bias } => {
-                let sums = match terms.iter().any(|term| self.moved.contains(&term.parent)) {
+                let sums = match self.moved.sums.contains(&id) {
                     true => self.sums(entries(self.old, id)),
                     false => None,
                 };
                 if let Some(sums) = sums {
-                    self.moved.insert(id);
                     self.sum(name, &sums)?
                 } else {
                     let term = |term: &Term| Term { parent: self.whole[term.parent.index()], map: term.map.clone() };
@@ -86,7 +81,8 @@ impl<'a> Rebuild<'a> {
 
     /// The neurons of a layer that stay.
     fn keep(&mut self, id: NodeId, parent: NodeId, activation: &Activation) -> Result<(), NetworkError> {
-        let stay: Vec<Entry> = entries(self.old, id).filter(|entry| !self.forms.is_gone(*entry)).collect();
+        let gone = |entry: &Entry| self.forms.is_gone(*entry) || self.moved.unread.contains(entry);
+        let stay: Vec<Entry> = entries(self.old, id).filter(|entry| !gone(entry)).collect();
         if stay.is_empty() {
             return Ok(());
         }
@@ -148,7 +144,11 @@ impl<'a> Rebuild<'a> {
             let (node, index) = at.unwrap_or_else(|| (self.whole[entry.node().index()], entry.index()));
             (node, index, *factor)
         };
-        let rows: Vec<Vec<Place>> = sums.iter().map(|sum| sum.atoms.iter().map(place).collect()).collect();
+        let read = |sum: &Form| {
+            let atoms = sum.atoms.iter().filter(|(atom, _)| !self.moved.unread.contains(atom));
+            atoms.map(place).collect()
+        };
+        let rows: Vec<Vec<Place>> = sums.iter().map(|sum| read(sum)).collect();
         let bias: Vec<f64> = sums.iter().map(|sum| sum.bias).collect();
         let terms = terms(&mut self.builder, name, &rows)?;
         self.builder.sum(name, terms, bias.iter().any(|b| *b != 0.0).then_some(bias))

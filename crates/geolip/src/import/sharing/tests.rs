@@ -53,7 +53,7 @@ fn rows_that_are_multiples_share_a_neuron() {
         Activation::Abs,
         Activation::LeakyRelu { slope: 0.25 },
         Activation::Clip { min: 0.0, max: f64::INFINITY },
-        Activation::PRelu { slopes: vec![0.5, 0.25, -1.0, 0.0, 2.0, 0.125, 0.5, 4.0] },
+        Activation::PRelu { slopes: vec![0.5, 0.5, -1.0, 0.0, 2.0, 0.125, 0.5, 4.0] },
     ];
     for activation in kinked {
         for bias in [None, Some(bias.clone())] {
@@ -115,6 +115,32 @@ fn maxima_and_minima_of_one_pair_share_a_neuron() {
     let Op::Affine { terms, .. } = &min.op else { panic!("{min:?}") };
     let entries: usize = terms.iter().map(|term| term.map.to_sparse().stored()).sum();
     assert_eq!(entries, 6);
+}
+
+#[test]
+fn what_passes_a_weight_list_unchanged_is_no_neuron() {
+    let mut random = ChaCha8Rng::seed_from_u64(8);
+    // max(p, q) = relu(p - q) + relu(q) - relu(-q), min(p, q) = relu(q) - relu(-q) - relu(q - p)
+    let before = Matrix::from_vec(4, 2, vec![1.0, -1.0, -1.0, 1.0, 0.0, 1.0, 0.0, -1.0]);
+    let after = Matrix::from_vec(2, 4, vec![1.0, 0.0, 1.0, -1.0, 0.0, -1.0, 1.0, -1.0]);
+    let mut b = NetworkBuilder::new(2).expect("inputs");
+    let mut x = b.input();
+    let product = |a: &Matrix, b: &Matrix| crate::matrix::product(a.view(), b.view());
+    let mut w = before.clone();
+    for _ in 0..3 {
+        let h = b.affine("h", vec![(x, LinearMap::Dense(w))], None).expect("shapes");
+        x = b.activate("z", h, Activation::Relu).expect("relu");
+        w = product(&before, &product(&weights(2, 2, &mut random), &after));
+        for j in 0..4 {
+            *w.at_mut(1, j) = -w.at(0, j); // however the product was rounded
+            *w.at_mut(3, j) = -w.at(2, j);
+        }
+        for i in 0..4 {
+            *w.at_mut(i, 3) = -w.at(i, 2);
+        }
+    }
+    let y = b.affine("y", vec![(x, LinearMap::Dense(w))], None).expect("shapes");
+    rewritten(b.finish(y), 3);
 }
 
 #[test]
