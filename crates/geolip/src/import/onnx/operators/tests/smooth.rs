@@ -15,9 +15,12 @@ fn unary(operator: &str) -> ModelProto {
     model(13, &[2], vec![node(operator, &["x"], "y")], vec![])
 }
 
+/// An operator and its function.
+type Known = (&'static str, fn(f64) -> f64);
+
 #[test]
 fn functions_of_one_number_are_not_those_of_the_standard() {
-    let functions: [(&str, fn(f64) -> f64); 15] = [
+    let functions: [Known; 15] = [
         ("Exp", f64::exp),
         ("Log", f64::ln),
         ("Sqrt", f64::sqrt),
