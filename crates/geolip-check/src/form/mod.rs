@@ -3,6 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `quadratic.rs` | **the claim and its proof**: the form, assembled with bounds on every rounding |
+//! | `layer_weights.rs` | a layer's multipliers in the combinations that the form needs |
 //! | `coefficients.rs` | pre-activations as linear functions of the variables, composed weights with their errors |
 //! | `partition.rs` | which variables are eliminated together, and in which order |
 //! | `elimination.rs` | **the proof of positive definiteness** in floating point |
@@ -17,6 +18,7 @@
 mod affordable;
 mod coefficients;
 pub mod elimination;
+mod layer_weights;
 #[cfg(feature = "probabilistic")]
 mod magnitudes;
 #[cfg(feature = "probabilistic")]

@@ -71,8 +71,8 @@ pub enum PlaceError {
     },
     /// A function whose slopes are not found to be bounded on the region.
     #[error(
-        "node '{node}' ({function}): an argument lies between {lower} and {upper} as far as is known, where slopes have no bound; \
-         give a smaller region"
+        "node '{node}' ({function}): an argument lies between {} and {} as far as is known, where slopes have no bound; give a \
+         smaller region", short(*lower), short(*upper)
     )]
     TooLarge {
         /// The node.
@@ -92,4 +92,15 @@ pub enum PlaceError {
         /// The neuron.
         neuron: usize,
     },
+}
+
+/// A number in a message.
+fn short(v: f64) -> String {
+    if v == 0.0 || !v.is_finite() || (1e-3..1e6).contains(&v.abs()) {
+        let text = format!("{v:.6}");
+        let shorter = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+        shorter.to_owned()
+    } else {
+        format!("{v:.3e}")
+    }
 }
