@@ -16,8 +16,8 @@ Jacobian of the linear network that has these slopes:
                       |J(v)|     <= upper                                     (for a norm of the output)
 
 with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
-where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm is
-that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands in the place of J(v). A product p q has a slope for
+where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm
+is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_places.py knows
 slopes and trees, geolip_region.py boxes and their parts.

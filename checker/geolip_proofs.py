@@ -264,7 +264,9 @@ def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
         shift, own = ends[0]
         sizes = [max(map(abs, own.get(i, (0, 0)))) for i in range(network.inputs)]
         row = [Fraction(v << shift) if shift >= 0 else Fraction(v, 1 << -shift) for v in sizes]
-        result.append(row if network.unit is None else [v * Fraction(d) for v, d in zip(row, network.unit, strict=True)])
+        result.append(
+            row if network.unit is None else [v * Fraction(d) for v, d in zip(row, network.unit, strict=True)]
+        )
     return result
 
 

@@ -1,7 +1,7 @@
 //! Bounds in units of the input: those of the network whose first layer is multiplied by the units; what is claimed of
 //! a region in them; certificates in them, and forged ones.
 
-mod support;
+#![allow(clippy::unwrap_used)]
 
 use geolip::network::{Activation, LinearMap, NetworkBuilder};
 use geolip::place::{Region, RegionNorm};

@@ -54,7 +54,7 @@ mod tests {
         let power = |exponent| Activation::Power { exponent };
         let mut all = vec![(Activation::Exp, -30.0, 12.0), (Activation::Log, 1e-9, 40.0)];
         all.extend([2.0, 3.0, 4.0, 7.0].map(|p| (power(p), -6.0, 6.0)));
-        all.extend([-1.0, -2.0, -3.0].flat_map(|p| [(power(p), 1e-3, 30.0), (power(p), -30.0, -1e-3)]));
+        all.extend([-1.0, -2.0, -3.0].iter().flat_map(|p| [(power(*p), 1e-3, 30.0), (power(*p), -30.0, -1e-3)]));
         all.extend([0.5, -0.5, 1.5, 0.1, -2.5, 2.7].map(|p| (power(p), 1e-4, 30.0)));
         all
     }

@@ -96,7 +96,7 @@ pub const CHOICES: &[Choice] = &[
         .range("linf, l2")
         .python("The norm in which inputs move: ``\"linf\"`` or ``\"l2\"``"),
     Choice::of(
-        BOUND_COMPARE,
+        BOUND,
         "unit",
         "Units of the inputs, for sensors of different scales or some inputs of many: a file with one number per input \
          (.npy, .csv or text). The norm is that of input changes divided by these, entry by entry; an input whose unit is \
@@ -109,6 +109,19 @@ pub const CHOICES: &[Choice] = &[
         "Units of the inputs, for sensors of different scales or some inputs of many: an array of shape (inputs,), or a \
          file with one number per input (.npy, .csv or text). The norm is that of input changes divided by these, entry by \
          entry; an input whose unit is 0 does not change. A --radius is measured in them, too",
+    ),
+    Choice::of(
+        COMPARE,
+        "unit",
+        "Units of the inputs: a file with one number per input (.npy, .csv or text). The norm is that of input changes \
+         divided by these, entry by entry; an input whose unit is 0 does not change",
+    )
+    .value("FILE")
+    .default(|| Default::Nothing("ones"))
+    .range(">= 0, not all 0")
+    .python(
+        "Units of the inputs: an array of shape (inputs,), or a file with one number per input (.npy, .csv or text). The \
+         norm is that of input changes divided by these, entry by entry; an input whose unit is 0 does not change",
     ),
     Choice::of(
         RADIUS,
