@@ -16,8 +16,9 @@ Jacobian of the linear network that has these slopes:
                       |J(v)|     <= upper                                     (for a norm of the output)
 
 with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
-where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. A product p q has a
-slope for each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
+where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm
+is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
+each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_places.py knows
 slopes and trees, geolip_region.py boxes and their parts.
 
@@ -112,6 +113,15 @@ def read_norm(text):
     if p < 2.0:
         raise BadFile("an exponent below 2")
     return Fraction(p)
+
+
+def read_units(value, inputs: int) -> list[float]:
+    """A number per input, at least 0, not all 0: the norm is that of x/unit, and inputs of unit 0 do not move."""
+    unit = numbers(value)
+    require(len(unit) == inputs, "there is not one unit per input")
+    not_negative(unit, "unit")
+    require(any(unit), "all units are 0")
+    return unit
 
 
 def follows(norm, output: Output, zeta, gamma, upper: Fraction) -> bool:
@@ -339,8 +349,8 @@ def read_claim(value, outputs: int) -> Claim:
 
 def check(network: Network, data: bytes) -> list[str]:
     """The claims, all of them verified; or an exception."""
-    form, version, hash_, norm, bounds, where, _ = fields(
-        load_json(data), "format version network norm bounds", "region notes"
+    form, version, hash_, norm, bounds, unit, where, _ = fields(
+        load_json(data), "format version network norm bounds", "unit region notes"
     )
     of_these = type(version) is int and version in (2, 3)
     require(form == "geolip-certificate" and of_these, "no geolip certificate of version 3, or 2")
@@ -348,6 +358,9 @@ def check(network: Network, data: bytes) -> list[str]:
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")
     claims = [read_claim(c, network.outputs) for c in bounds]
+    if unit is not None:
+        network = network.in_units(read_units(unit, network.inputs))
+        text += " in units"
     if where is not None:
         lower, upper, ball = fields(where, "lower upper", "ball")
         region = Part(numbers(lower), numbers(upper), whole=True, ball=ball is not None)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import struct
+from copy import copy
 
 Row = tuple[dict[int, int], int]
 
@@ -160,7 +161,8 @@ class Network:
         form, version, nodes, output = fields(load_json(data), "format version nodes output")
         if form != "geolip-network" or type(version) is not int or version != 1:
             raise BadFile("no geolip-network of version 1")
-        self.nodes = []
+        self.nodes: list = []
+        self.unit: list[float] | None = None  # ones
         total = 0
         for place, node in enumerate(items(nodes)):
             self.nodes.append(self._node(place, *only(node)))
@@ -178,6 +180,12 @@ class Network:
                 raise BadFile(f"node {i} does not reach the output")
             read.update(self.parents(i))
         self.hash = self._hash()
+
+    def in_units(self, unit: list[float]) -> Network:
+        """The same network, its linear functions those of x/unit: an input is `unit` times its variable."""
+        network = copy(self)
+        network.unit = unit
+        return network
 
     def parents(self, i):
         node = self.nodes[i]

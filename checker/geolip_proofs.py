@@ -86,14 +86,15 @@ class Variables:
 def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row]], list[list[bool]], list[Row]]:
     """Pre-activations of every layer, and the outputs, as linear functions of the variables (biases left out); and
     which neurons are variables. A neuron of fixed slope c is c*h, one whose h is 0 is 0; neither is a variable. With
-    `inputs`, the others stay 0."""
+    `inputs`, the others stay 0. In units an input is its unit times its variable."""
     of = Variables(network)
     moving = range(network.inputs) if inputs is None else inputs
     values: list[list[Row]] = []
     layers, free = [], []
     for place, node in enumerate(network.nodes):
         if node[0] == "input":
-            rows = [({i: 1}, 0) if i in moving else ({}, 0) for i in range(node[1])]
+            units = [(1, 0)] * node[1] if network.unit is None else [exact(unit) for unit in network.unit]
+            rows = [({i: m}, s) if i in moving and m else ({}, 0) for i, (m, s) in enumerate(units)]
         elif node[0] == "affine":
             rows = []
             for i in range(node[1]):
@@ -236,7 +237,8 @@ def sign_program(network, slopes, inputs_count, row) -> list[Row]:
 
 
 def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
-    """For each row u and input i at least |d(u'y)/dx_i| for all slopes in their intervals, carried backward."""
+    """For each row u and input i at least |d(u'y)/dx_i| for all slopes in their intervals, carried backward; in units,
+    times the input's."""
     result = []
     for entries in rows:
         ends: list = [(0, {}) for _ in network.nodes]  # by node a shift, and (low, high) of entries, times 2**shift
@@ -262,7 +264,10 @@ def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
                 _leave(ends, parent, shift + low, {j: (lows[j], highs[j]) for j in lows})
         shift, own = ends[0]
         sizes = [max(map(abs, own.get(i, (0, 0)))) for i in range(network.inputs)]
-        result.append([Fraction(v << shift) if shift >= 0 else Fraction(v, 1 << -shift) for v in sizes])
+        row = [Fraction(v << shift) if shift >= 0 else Fraction(v, 1 << -shift) for v in sizes]
+        result.append(
+            row if network.unit is None else [v * Fraction(d) for v, d in zip(row, network.unit, strict=True)]
+        )
     return result
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from . import _geolip, _table
 from ._network import Network, network_of
 from ._progress import Progress, watching
-from ._region import Inputs, are_many, box_choice, complain, pair, samples
+from ._region import Inputs, are_many, box_choice, complain, pair, samples, unit_choice
 from ._report import Certificate, Report
 from ._weights import points
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     class _Options(TypedDict, total=False):
+        unit: Inputs | None
         radius: float | None
         region_norm: str
         clip: tuple[float, float] | None
@@ -95,6 +96,7 @@ def bound(
     norm: Norm | Sequence[Norm] = "linf",
     output: Output = "each",
     *,
+    unit: Inputs | None = None,
     center: Inputs | None = None,
     radius: float | None = None,
     region_norm: str = "linf",
@@ -133,6 +135,10 @@ def bound(
         output: what to bound: ``"each"`` output, one output I (from 0), a margin ``"I-J"`` or (I, J), all
             ``"pairs"``, the largest output (``"linf"``) or another norm of the whole output (``"l2"``, ``"l1"``),
             or a vector u of shape (outputs,) or in a file (.npy or .txt), for uᵀy.
+        unit: units of the inputs, for sensors of different scales or some inputs of many: an array of shape
+            (inputs,), or a file with one number per input (.npy, .csv or text). The norm is that of input changes
+            divided by these, entry by entry; an input whose unit is 0 does not change. A `radius` is measured in
+            them, too [ones].
         center: bound the network near this input only: an array of shape (inputs,); many, shape (count, inputs),
             for a list of reports; or a file with one number per input (.npy, .csv or text), or with many inputs,
             from which `row` chooses one.
@@ -186,6 +192,7 @@ def bound(
         exact=exact,
     )
     choices = {
+        "unit": unit_choice(unit),
         "output": output_choice(output),
         "radius": None if radius is None else float(radius),
         "region_norm": region_norm,

@@ -11,6 +11,7 @@ from . import _geolip, _table
 from ._bound import NetworkLike, Norm, Output, output_choice
 from ._network import network_of
 from ._progress import Progress, watching
+from ._region import Inputs, in_units, unit_choice
 
 
 @dataclass(frozen=True)
@@ -89,10 +90,14 @@ class Comparison:
         return ["method", "value", "/ geolip", "time", "what it is"], rows
 
     def __repr__(self) -> str:
-        return "\n".join([_table.text(*self._table()), *self.notes])
+        units = in_units(self._data["unit"])
+        caption = [f"input norm {self.norm}{units}"] if units else []
+        return "\n".join([_table.text(*self._table()), *caption, *self.notes])
 
     def _repr_html_(self) -> str:
-        return _table.html(*self._table(), "\n".join([f"input norm {self.norm}", *self.notes]))
+        return _table.html(
+            *self._table(), "\n".join([f"input norm {self.norm}{in_units(self._data['unit'])}", *self.notes])
+        )
 
 
 def compare(
@@ -100,6 +105,7 @@ def compare(
     norm: Norm = "linf",
     output: Output = "each",
     *,
+    unit: Inputs | None = None,
     time_limit: float | None = None,
     memory_limit: float = 4.0,
     threads: int | None = None,
@@ -114,6 +120,9 @@ def compare(
             least 2.
         output: what to bound, as for :func:`geolip.bound`; not every method has norms of the whole output, and the
             table shows the largest value.
+        unit: units of the inputs: an array of shape (inputs,), or a file with one number per input (.npy, .csv or
+            text). The norm is that of input changes divided by these, entry by entry; an input whose unit is 0 does
+            not change [ones].
         time_limit: stop each method after this many seconds, and show what it has by then.
         memory_limit: memory that a proof may take, in GiB.
         threads: number of worker threads; results do not depend on it [one per core].
@@ -123,6 +132,7 @@ def compare(
     choices = {
         **_geolip.defaults("bound"),
         "norm": str(norm),
+        "unit": unit_choice(unit),
         "output": output_choice(output),
         "time_limit": time_limit,
         "memory_limit": memory_limit,

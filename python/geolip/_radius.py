@@ -15,7 +15,7 @@ from . import _geolip, _table
 from ._bound import NetworkLike
 from ._network import network_of
 from ._progress import Progress, watching
-from ._region import Inputs, is_file, pair, samples
+from ._region import Inputs, in_units, is_file, pair, samples, unit_choice
 from .errors import OptionError
 
 
@@ -121,7 +121,8 @@ class Radii(Sequence[Radius]):
         return headings, [sample._cells() for sample in self]
 
     def _caption(self) -> str:
-        caption = f"inputs move in {self.norm}; within its radius no input is classified differently (proved)"
+        units = in_units(self._data["unit"])
+        caption = f"inputs move in {self.norm}{units}; within its radius no input is classified differently (proved)"
         return "\n".join([caption, *self.notes])
 
     def __repr__(self) -> str:
@@ -147,6 +148,7 @@ def radius(
     scale: float = 1.0,
     header: bool | None = None,
     label_column: int | str | None = None,
+    unit: Inputs | None = None,
     tol: float = 0.01,
     linear_bounds_only: bool = False,
     progress: Progress = False,
@@ -168,6 +170,9 @@ def radius(
         header: whether the first line of that file is a heading [a line without any number is a heading].
         label_column: the column with the labels: its number from 0, its name in the heading, ``"last"`` or
             ``"none"`` [the first, if there is one column more than inputs; refused if it might be another].
+        unit: units of the inputs: an array of shape (inputs,), or a file with one number per input (.npy, .csv or
+            text). How far an input moves is measured after dividing by these, entry by entry; an input whose unit
+            is 0 does not move [ones].
         tol: relative width of the bracket at which the search for a radius ends.
         linear_bounds_only: do without local Lipschitz constants: faster, and radii are rarely smaller.
         progress: show a tqdm bar (True), or tell a function what happens.
@@ -194,7 +199,13 @@ def radius(
         if labels.size != len(asked):
             raise OptionError(f"there are {labels.size} labels for {len(asked)} inputs; give one label per input")
         asked = [(n, int(own), x) for (n, _, x), own in zip(asked, labels.ravel(), strict=True)]
-    choices = {"norm": norm, "clip": pair(clip), "tol": float(tol), "linear_bounds_only": linear_bounds_only}
+    choices = {
+        "norm": norm,
+        "unit": unit_choice(unit),
+        "clip": pair(clip),
+        "tol": float(tol),
+        "linear_bounds_only": linear_bounds_only,
+    }
     with watching(progress, "samples") as events:
         found = Radii(json.loads(_geolip.radius(net._engine, asked, choices, events)))
     return found if several else found[0]

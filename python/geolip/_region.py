@@ -29,21 +29,34 @@ class Region:
     """The ball's centre, shape (inputs,); none for a box."""
     radius: float | None
     """The ball's radius."""
+    unit: npt.NDArray[np.float64] | None = None
+    """What that radius is measured in, shape (inputs,); none for ones, and for a box."""
 
     @classmethod
     def _of(cls, data: dict[str, Any]) -> Region:
         ball = data["ball"]
         center, radius = (np.array(ball["centre"]), ball["radius"]) if ball else (None, None)
-        return cls(np.array(data["lower"]), np.array(data["upper"]), center, radius)
+        unit = np.array(ball["unit"]) if ball and ball["unit"] is not None else None
+        return cls(np.array(data["lower"]), np.array(data["upper"]), center, radius, unit)
 
     def __str__(self) -> str:
         if self.radius is not None:
-            return f"l2 ball of {len(self.lower)} inputs, radius {self.radius:g}"
+            units = "" if self.unit is None else " in their units"
+            return f"l2 ball of {len(self.lower)} inputs, radius {self.radius:g}{units}"
         half = float(np.max(0.5 * (self.upper - self.lower), initial=0.0))
         return f"box of {len(self.lower)} inputs, half-width at most {half:.6g}"
 
     def __repr__(self) -> str:
         return f"<geolip.Region {self}>"
+
+
+def in_units(unit: list[float] | None) -> str:
+    """What a caption says of units; nothing where there are none."""
+    if unit is None:
+        return ""
+    held = sum(value == 0.0 for value in unit)
+    fixed = f", {held} of them 0: these inputs do not change" if held else ""
+    return f" in units of the inputs{fixed}"
 
 
 def is_file(given: object) -> bool:
@@ -73,6 +86,13 @@ def samples(
     array = points(center, "center")  # type: ignore[arg-type]
     count = 1 if array.ndim < 2 else len(array)
     return _geolip.samples(network, (array.tobytes(), count), row, float(scale), one, column, None)
+
+
+def unit_choice(unit: Inputs | None) -> bytes | str | os.PathLike[str] | None:
+    """`unit` as the engine takes it: a file's path, or the numbers."""
+    if unit is None or is_file(unit):
+        return unit  # type: ignore[return-value]
+    return points(unit, "unit").tobytes()  # type: ignore[arg-type]
 
 
 def box_choice(box: Inputs | None) -> bytes | str | os.PathLike[str] | None:

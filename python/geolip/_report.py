@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _geolip, _table
-from ._region import Region
+from ._region import Region, in_units
 
 Array = npt.NDArray[np.float64]
 
@@ -131,6 +131,12 @@ class Report(Sequence[Bound]):
     def norm(self) -> str:
         """The norm of input changes."""
         return str(self._data["norm"])
+
+    @property
+    def unit(self) -> Array | None:
+        """The units of the inputs, shape (inputs,): `norm` is that of input changes divided by these; none for ones."""
+        unit = self._data["unit"]
+        return None if unit is None else np.array(unit)
 
     @cached_property
     def region(self) -> Region | None:
@@ -269,7 +275,7 @@ class Report(Sequence[Bound]):
         name = Path(network["path"]).name if network["path"] else "network"
         return (
             f"{_table.plain(name)}: {network['inputs']} inputs, {network['outputs']} outputs, "
-            f"{network['neurons']} neurons; input norm {self.norm}"
+            f"{network['neurons']} neurons; input norm {self.norm}{in_units(self._data['unit'])}"
             + (f"; local: on a {self.region}" if self.region else "")
             + "".join(f"\n{note}" for note in self.notes)
         )

@@ -52,6 +52,7 @@ def data(tmp_path_factory):
     labels = np.array([1.0, 5.0, 8.0])
     np.save(folder / "one.npy", inputs[0] / 255)
     np.savetxt(folder / "many.csv", np.column_stack([labels, inputs]), delimiter=",", fmt="%d")
+    np.save(folder / "unit.npy", rng.integers(0, 4, 784) / 2)
     np.save(folder / "box.npy", np.array([inputs[1] / 255 - 0.01, inputs[1] / 255 + 0.02]))
     return folder, inputs, labels.astype(int)
 
@@ -69,6 +70,12 @@ CASES = [
         {"center": "many.csv", "row": 1, "scale": 0.003, "radius": 0.02, "output": 3},
     ),
     (DEEP, ["--box", "box.npy", "--output", "3-8"], {"center": None, "box": "box.npy", "output": "3-8"}),
+    (
+        NET,
+        ["--unit", "unit.npy", "--center", "one.npy", "--radius", "0.02", "--region-norm", "l2"],
+        {"unit": "unit.npy", "radius": 0.02, "region_norm": "l2"},
+    ),
+    (DEEP, ["--unit", "unit.npy", "--box", "box.npy"], {"center": None, "unit": "unit.npy", "box": "box.npy"}),
     (NET, ["--box", "box.npy", "--norm", "l1"], {"center": None, "box": "box.npy", "norm": "l1"}),
 ]
 
@@ -81,11 +88,11 @@ def path_in(folder, arguments):
 def test_local_bounds_are_equal(models, command_line_json, data, file, arguments, options):
     folder, inputs, _ = data
     expected = command_line_json("bound", models / file, *path_in(folder, arguments))
-    files = {name: folder / options[name] for name in ("center", "box") if options.get(name)}
+    files = {name: folder / options[name] for name in ("center", "box", "unit") if options.get(name)}
     given = {"center": inputs[0] / 255, **options, **files}
     report = geolip.bound(models / file, **given)
     assert timeless(report.to_dict()) == timeless(expected) and expected["region"] is not None
-    arrays = {"box": np.load(files["box"])} if "box" in files else {}
+    arrays = {name: np.load(files[name]) for name in ("box", "unit") if name in files}
     if "row" in options:
         arrays = {"center": inputs}
     assert timeless(geolip.bound(models / file, **{**given, **arrays}).to_dict()) == timeless(expected)
@@ -202,6 +209,7 @@ def test_errors_are_the_same_lines(models, command_line, data):
     near = {"center": folder / "one.npy"}
     arguments_near = ["--center", folder / "one.npy", "--radius"]
     many = folder / "many.csv"
+    np.save(folder / "zero.npy", np.zeros(784))
     for arguments, options in [
         (["--output", "12"], {"output": 12}),
         ([*arguments_near, "-1"], {**near, "radius": -1}),
@@ -209,6 +217,8 @@ def test_errors_are_the_same_lines(models, command_line, data):
         (["--center", many, "--radius", "1"], {"center": many, "radius": 1}),
         (["--center", many, "--radius", "1", "--row", "3"], {"center": many, "radius": 1, "row": 3}),
         (["--box", many], {"box": many}),
+        (["--unit", many], {"unit": many}),
+        (["--unit", folder / "zero.npy"], {"unit": folder / "zero.npy"}),
     ]:
         expected = command_line("bound", models / NET, *arguments, check=False).stderr
         with pytest.raises(geolip.OptionError) as error:
@@ -241,6 +251,10 @@ def test_regions_that_make_no_sense():
         ({"box": [0, 1]}, "two rows"),
         ({"box": [[0], [1]]}, "1 inputs, but the network has 2"),
         ({"box": [[2, 2], [1, 1]]}, "the region is empty"),
+        ({"unit": [1, 1, 1]}, "3 units, but the network has 2 inputs"),
+        ({"unit": [1, -1]}, "the unit of input 1 is -1"),
+        ({"unit": [0, 0]}, "all units are 0"),
+        ({"unit": [0, np.inf]}, "unit"),
         ({"center": [0, 0], "radius": 1, "region_norm": "l3"}, "l3"),
         ({"center": [0, 0, 0, 0], "radius": 1}, "center: row 0 has 4 numbers, but the network has 2 inputs"),
         ({"center": [0, 0], "radius": 1, "split": 0}, "split is 0"),

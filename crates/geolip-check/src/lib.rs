@@ -41,4 +41,4 @@ pub mod sparse;
 
 pub use matrix::Matrix;
 pub use network::Network;
-pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
+pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Units, Weights};

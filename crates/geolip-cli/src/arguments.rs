@@ -11,7 +11,8 @@ use geolip::import::{ImportError, ImportOptions, load_vector};
 use geolip::network::Activation;
 use geolip::place::{Region, RegionNorm};
 use geolip::proof::CheckOptions;
-use geolip::{InputNorm, Network, Options, Outputs, ProblemError, RadiusOptions, Weights};
+use geolip::samples::load_units;
+use geolip::{InputNorm, Network, Options, Outputs, ProblemError, RadiusOptions, Units, Weights};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -92,6 +93,9 @@ pub struct BoundArguments {
     #[arg(long, value_parser = text::<Norms>)]
     pub norm: Norms,
 
+    #[arg(long)]
+    pub unit: Option<PathBuf>,
+
     #[arg(long, value_parser = text::<OutputChoice>)]
     pub output: OutputChoice,
 
@@ -150,7 +154,7 @@ pub struct BoundArguments {
 impl BoundArguments {
     /// The files that are read.
     pub fn read(&self) -> Vec<Named<'_>> {
-        let region = [("--center", &self.region.center), ("--box", &self.region.r#box)];
+        let region = [("--unit", &self.unit), ("--center", &self.region.center), ("--box", &self.region.r#box)];
         let region = region.into_iter().filter_map(|(what, path)| Some((what, path.as_deref()?)));
         [("network", self.network.network.as_path())].into_iter().chain(self.output.file()).chain(region).collect()
     }
@@ -170,14 +174,16 @@ impl BoundArguments {
     /// What the library is asked for, norm by norm.
     pub fn questions(&self, network: &Network) -> Result<Vec<Options>, QuestionError> {
         let outputs = self.output.outputs()?;
-        let region = self.region.region(network)?;
+        let unit = units(self.unit.as_deref(), network)?;
+        let region = self.region.region(network, unit.as_ref())?;
+        let asked = |norm| Options { unit: unit.clone(), ..self.options(norm, outputs.clone(), region.clone()) };
         match self.norm {
-            Norms::One(norm) => Ok(vec![self.options(norm, outputs, region)]),
+            Norms::One(norm) => Ok(vec![asked(norm)]),
             Norms::All if self.certificate.is_some() => Err(QuestionError::CertificateOfAll),
             Norms::All if self.checkpoint.is_some() => Err(QuestionError::CheckpointOfAll),
             Norms::All => {
                 let norms = [InputNorm::Linf, InputNorm::L2, InputNorm::L1];
-                Ok(norms.into_iter().map(|norm| self.options(norm, outputs.clone(), region.clone())).collect())
+                Ok(norms.into_iter().map(asked).collect())
             }
         }
     }
@@ -201,6 +207,13 @@ impl BoundArguments {
             ..Options::default()
         }
     }
+}
+
+/// The units of a file, if there is to be one, which fit a network.
+fn units(path: Option<&Path>, network: &Network) -> Result<Option<Units>, RegionChoiceError> {
+    let units = path.map(load_units).transpose()?;
+    units.as_ref().map_or(Ok(()), |units| units.fits(network))?;
+    Ok(units)
 }
 
 /// The norms to bound in.
@@ -300,6 +313,9 @@ pub struct CompareArguments {
     #[arg(long, value_parser = text::<InputNorm>)]
     pub norm: InputNorm,
 
+    #[arg(long)]
+    pub unit: Option<PathBuf>,
+
     #[arg(long, value_parser = text::<OutputChoice>)]
     pub output: OutputChoice,
 
@@ -322,9 +338,10 @@ pub struct CompareArguments {
 #[cfg(feature = "compare")]
 impl CompareArguments {
     /// What the library is asked for.
-    pub fn question(&self) -> Result<Options, QuestionError> {
+    pub fn question(&self, network: &Network) -> Result<Options, QuestionError> {
         Ok(Options {
             norm: self.norm,
+            unit: units(self.unit.as_deref(), network)?,
             outputs: self.output.outputs()?,
             time_limit: self.time_limit,
             memory_limit: (self.memory_limit * GIB) as usize,
@@ -352,6 +369,9 @@ pub struct RadiusArguments {
     #[arg(long, value_parser = text::<RegionNorm>)]
     pub norm: RegionNorm,
 
+    #[arg(long)]
+    pub unit: Option<PathBuf>,
+
     #[arg(long, num_args = 2, allow_negative_numbers = true)]
     pub clip: Vec<f64>,
 
@@ -373,12 +393,14 @@ pub struct RadiusArguments {
 
 impl RadiusArguments {
     /// What the library is asked for.
-    pub fn options(&self) -> RadiusOptions {
+    pub fn options(&self, network: &Network) -> Result<RadiusOptions, RegionChoiceError> {
+        let unit = units(self.unit.as_deref(), network)?;
         let clip = match self.clip.as_slice() {
             [low, high] => Some((*low, *high)),
             _ => None,
         };
-        RadiusOptions { norm: self.norm, clip, label: None, tol: self.tol, relaxation: !self.linear_bounds_only }
+        let (norm, tol, relaxation) = (self.norm, self.tol, !self.linear_bounds_only);
+        Ok(RadiusOptions { norm, unit, clip, label: None, tol, relaxation })
     }
 }
 

@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::{attained, numbers, page, table};
 use geolip::files::Destination;
 use geolip::import::{Imported, load};
-use geolip::{Bound, BoundError, Method, Network, Report, Stop, json, text};
+use geolip::{Bound, BoundError, Method, Network, Report, Stop, json, text, words};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -83,6 +83,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     let largest: Vec<String> = reports.iter().map(|report| numbers::up(report.upper())).collect();
     let region = reports.first().and_then(|report| report.region.as_ref());
     let mut above = imported.notes();
+    above.extend(reports.first().and_then(|report| report.unit.as_ref()).map(words::units));
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
     let chain = chain(reports);

@@ -34,6 +34,9 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
             print(&format!("  {vector}"));
         }
     }
+    if let Some(unit) = &file.unit {
+        print(&words::units(unit));
+    }
     if let Some(region) = &file.region {
         print(&format!("local: on a {region}; its slope intervals were computed here"));
         words::region(region).iter().for_each(|line| print(&format!("  {line}")));

@@ -7,7 +7,7 @@ use crate::output::{print, print_json};
 use crate::progress::Progress;
 use crate::{interrupt, numbers, ports, table};
 use geolip::import::{Imported, load};
-use geolip::{BoundError, Functional, Outputs, json, text};
+use geolip::{BoundError, Functional, Outputs, json, text, words};
 use geolip_compare::{Comparison, Estimate, Method, Row, compare};
 use std::path::Path;
 
@@ -15,9 +15,15 @@ use std::path::Path;
 pub fn run(arguments: &CompareArguments) -> Result<(), Failure> {
     let path = &arguments.network.network;
     let imported = load(path, &arguments.network.options())?;
-    let options = arguments.question()?;
-    let read: Vec<Named<'_>> =
-        [Some(("network", path.as_path())), arguments.output.file()].into_iter().flatten().collect();
+    let options = arguments.question(&imported.network)?;
+    let read: Vec<Named<'_>> = [
+        Some(("network", path.as_path())),
+        arguments.unit.as_deref().map(|path| ("--unit", path)),
+        arguments.output.file(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     let files = described(&read);
     let progress = Progress::start("methods");
     let comparison = compare(&imported.network, &options, &progress);
@@ -66,7 +72,8 @@ fn to_table(path: &Path, imported: &Imported, outputs: &Outputs, comparison: &Co
         Ok(estimate) => Some(format!("\n{}: {}", row.method, estimate.note.as_ref()?)),
         Err(reason) => Some(format!("\n{}: {reason}", row.method)),
     });
-    let choices = ports::notes(imported);
+    let units = comparison.unit.as_ref().map_or_else(String::new, |unit| format!("\n{}", words::units(unit)));
+    let choices = ports::notes(imported) + &units;
     let what = match outputs {
         Outputs::Each => format!("the largest of {} outputs", comparison.functionals.len()),
         Outputs::Pairs => format!("the largest of {} margins", comparison.functionals.len()),

@@ -3,7 +3,7 @@
 
 use crate::numbers;
 use geolip::import::Imported;
-use geolip::{Bound, Report, text};
+use geolip::{Bound, Report, text, words};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::path::Path;
@@ -59,6 +59,9 @@ pub fn page(path: &Path, imported: &Imported, reports: &[Report], notes: &[Strin
         "<p>{inputs}, an output of this network changes by at most <em>upper</em> times the distance of the inputs, and by at \
          least <em>lower</em> times it for some: {chain}.</p>"
     );
+    if let Some(unit) = reports.first().and_then(|report| report.unit.as_ref()) {
+        let _ = writeln!(body, "<p>Distances are in units: {}.</p>", escaped(&words::units(unit)));
+    }
     for report in reports {
         body += &section(report, proofs.file.is_some());
     }

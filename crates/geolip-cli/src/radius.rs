@@ -11,7 +11,7 @@ use crate::{ports, table};
 use geolip::import::{Imported, load};
 use geolip::results::{Record, ResultsError, ResultsFile, hash_of_samples};
 use geolip::samples::Sample;
-use geolip::{Event, Observer, RadiusError, SampleRadius, certified_radii, text};
+use geolip::{Event, Observer, RadiusError, SampleRadius, Units, certified_radii, text, words};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -35,10 +35,12 @@ pub enum RadiusFailure {
 /// Runs the command.
 pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     let (path, results) = (arguments.network.network.as_path(), arguments.results.as_deref());
-    let read = [("network", path), ("--center", arguments.center.as_path())];
+    let mut read = vec![("network", path), ("--center", arguments.center.as_path())];
+    read.extend(arguments.unit.as_deref().map(|path| ("--unit", path)));
     distinct(&read, &results.map(|path| ("--results", path)).into_iter().collect::<Vec<_>>())?;
     let imported = load(path, &arguments.network.options())?;
     let network = &imported.network;
+    let options = arguments.options(network)?;
     let mut samples = arguments.data.samples(&arguments.center, network)?;
     if let Some(label) = arguments.label {
         if samples.len() > 1 {
@@ -50,7 +52,9 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     let files = if arguments.json { described(&read) } else { Value::Null };
     let (started, count) = (Instant::now(), samples.len());
     let (mut results, mut lines) = match results {
-        Some(path) => Results::open(path, question(arguments, &network.hash(), &samples), &samples)?,
+        Some(path) => {
+            Results::open(path, question(arguments, (&network.hash(), options.unit.as_ref()), &samples), &samples)?
+        }
         None => (Results::default(), Vec::new()),
     };
     let resumed = lines.len();
@@ -62,7 +66,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
         if progress.cancelled() {
             break;
         }
-        let found = certified_radii(network, batch, &arguments.options(), &progress);
+        let found = certified_radii(network, batch, &options, &progress);
         for (line, sample) in found.into_iter().zip(batch) {
             let line = line.map_err(|source| RadiusFailure::Sample { row: sample.row, source })?;
             results.append(&line);
@@ -71,8 +75,8 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
     }
     progress.finish();
     lines.sort_by_key(|line| line.row);
-    let summary =
-        Summary { lines: &lines, radii: &arguments.radii, resumed, count, seconds: started.elapsed().as_secs_f64() };
+    let (unit, seconds) = (options.unit.as_ref(), started.elapsed().as_secs_f64());
+    let summary = Summary { lines: &lines, radii: &arguments.radii, unit, resumed, count, seconds };
     match arguments.json {
         true => {
             let network = geolip::json::network(Some(&path.display().to_string()), &imported);
@@ -86,7 +90,7 @@ pub fn run(arguments: &RadiusArguments) -> Result<(), Failure> {
 }
 
 /// Everything that the radii depend on. A new option that they depend on belongs here, or a test fails.
-fn question(arguments: &RadiusArguments, network: &str, samples: &[Sample]) -> Record {
+fn question(arguments: &RadiusArguments, (network, unit): (&str, Option<&Units>), samples: &[Sample]) -> Record {
     Record::of("radius", network)
         .with("data", hash_of_samples(samples))
         .with("samples", samples.len())
@@ -94,6 +98,7 @@ fn question(arguments: &RadiusArguments, network: &str, samples: &[Sample]) -> R
         .with("label", arguments.label)
         .number("scale", arguments.data.scale)
         .with("norm", arguments.norm.to_string())
+        .with("unit", unit.map(|unit| words::numbers(unit.numbers())))
         .numbers("clip", &arguments.clip)
         .number("tol", arguments.tol)
         .with("linear_bounds_only", arguments.linear_bounds_only)
@@ -135,6 +140,7 @@ impl Results {
 struct Summary<'a> {
     lines: &'a [SampleRadius],
     radii: &'a [f64],
+    unit: Option<&'a Units>,
     /// Lines that came from the results file.
     resumed: usize,
     /// Samples there are.
@@ -181,8 +187,9 @@ impl Summary<'_> {
             0 => String::new(),
             n => format!("\ninterrupted: {n} of {} samples are missing", self.count),
         };
+        let unit = self.unit.map_or_else(String::new, |unit| format!("\n{}", words::units(unit)));
         format!(
-            "{}: {} inputs, {} outputs; inputs move in {}{}\n\n{table}\n\n\
+            "{}: {} inputs, {} outputs; inputs move in {}{unit}{}\n\n{table}\n\n\
              within its radius no input is classified differently (proved); {}{accuracies}{earlier}{missing}",
             text::path(&arguments.network.network),
             network.inputs(),
@@ -198,6 +205,7 @@ impl Summary<'_> {
         json!({
             "network": network,
             "norm": arguments.norm.to_string(),
+            "unit": self.unit,
             "clip": arguments.clip,
             "samples": self.lines,
             "accuracy": self.radii.iter().map(accuracy).collect::<Vec<_>>(),
@@ -222,7 +230,7 @@ mod tests {
         let Ok(Arguments { command: Command::Radius(arguments) }) = Arguments::from_arg_matches(&typed) else {
             panic!("that is a radius")
         };
-        let record: Value = serde_json::from_str(&question(&arguments, "0123", &[]).line()).expect("JSON");
+        let record: Value = serde_json::from_str(&question(&arguments, ("0123", None), &[]).line()).expect("JSON");
         for choice in CHOICES.iter().filter(|c| c.commands.contains(&"radius") && c.kind == Kind::Question) {
             let in_data = ["center", "header", "label_column"].contains(&choice.name);
             let is_reading = choice.functions.contains(&"load"); // the network's hash says it

@@ -1,9 +1,9 @@
 //! Where a bound is to hold: regions as they are typed.
 
 use clap::Args;
-use geolip::Network;
 use geolip::place::{Region, RegionError, RegionNorm};
 use geolip::samples::{LabelColumn, RegionFileError, Sample, SampleError, load_box, load_samples, one_sample, samples};
+use geolip::{Network, ProblemError, Units};
 use std::path::{Path, PathBuf};
 
 /// The region of a local bound.
@@ -55,6 +55,8 @@ pub enum RegionChoiceError {
     File(#[from] RegionFileError),
     #[error(transparent)]
     Region(#[from] RegionError),
+    #[error(transparent)]
+    Units(#[from] ProblemError),
     #[error("{}: {source}", geolip::text::path(path))]
     Sample { path: PathBuf, source: SampleError },
 }
@@ -86,7 +88,7 @@ impl DataArguments {
 
 impl RegionArguments {
     /// The region, if there is to be one.
-    pub fn region(&self, network: &Network) -> Result<Option<Region>, RegionChoiceError> {
+    pub fn region(&self, network: &Network, units: Option<&Units>) -> Result<Option<Region>, RegionChoiceError> {
         if let Some(path) = &self.r#box {
             let region = load_box(path)?;
             region.fits(network)?;
@@ -94,7 +96,7 @@ impl RegionArguments {
         }
         let (Some(path), Some(radius)) = (&self.center, self.radius) else { return Ok(None) };
         let sample = self.data.sample(path, network)?;
-        Ok(Some(Region::around(&sample.input, radius, self.region_norm, self.clip())?))
+        Ok(Some(Region::around_in(units, &sample.input, (radius, self.region_norm), self.clip())?))
     }
 
     fn clip(&self) -> Option<(f64, f64)> {

@@ -24,6 +24,15 @@ impl Chain {
         let network = question.network.network();
         let mut layers = Vec::new();
         let mut own: Option<Matrix> = None;
+        // what reads the input itself reads it in its units
+        let in_units = |before: NodeId, mut matrix: Matrix| {
+            if let Some(units) = question.network.units().filter(|_| before == NodeId::INPUT) {
+                (0..matrix.rows()).for_each(|i| {
+                    matrix.row_mut(i).iter_mut().zip(units.numbers()).for_each(|(v, unit)| *v *= unit);
+                });
+            }
+            matrix
+        };
         let mut before = NodeId::INPUT;
         let mut activation_layers = 0;
         for (id, node) in network.ids().zip(network.nodes()) {
@@ -36,7 +45,12 @@ impl Chain {
             match &node.op {
                 Op::Input => continue,
                 Op::Affine { terms, .. } => match terms.as_slice() {
-                    [term] if term.parent == before => own = Some(composed(&term.map, own)),
+                    [term] if term.parent == before => {
+                        own = Some(match own {
+                            None => in_units(before, composed(&term.map, None)),
+                            own => composed(&term.map, own),
+                        });
+                    }
                     _ => return Err(branches()),
                 },
                 Op::Activate { parent, .. } if *parent != before => return Err(branches()),
@@ -47,9 +61,10 @@ impl Chain {
                         return Err(NotApplicable::Slopes { node: node.name.clone() });
                     }
                     if slopes[0].is_fixed() {
+                        own = own.or_else(|| Some(in_units(before, Matrix::identity(node.len))));
                         own = Some(composed(&LinearMap::Scale(vec![slopes[0].lower; node.len]), own));
                     } else {
-                        let weights = own.take().unwrap_or_else(|| Matrix::identity(node.len));
+                        let weights = own.take().unwrap_or_else(|| in_units(before, Matrix::identity(node.len)));
                         layers.push((weights, slopes[0], activation_layers));
                     }
                     activation_layers += 1;
@@ -57,7 +72,7 @@ impl Chain {
             }
             before = id;
         }
-        Ok(Self { layers, last: own.unwrap_or_else(|| Matrix::identity(network.outputs())) })
+        Ok(Self { layers, last: own.unwrap_or_else(|| in_units(before, Matrix::identity(network.outputs()))) })
     }
 }
 

@@ -5,7 +5,8 @@ use geolip::Options;
 use geolip::{BoundError, on_threads};
 use geolip::{Event, Observer};
 use geolip_check::network::Network;
-use geolip_check::problem::{Functional, InputNorm};
+use geolip_check::place::Place;
+use geolip_check::problem::{Functional, InputNorm, Units};
 use geolip_check::slopes::SlopeNetwork;
 use std::time::{Duration, Instant};
 
@@ -23,6 +24,8 @@ pub struct Row {
 pub struct Comparison {
     /// The norm of input perturbations.
     pub norm: InputNorm,
+    /// The units of the input; none for ones.
+    pub unit: Option<Units>,
     /// What was bounded.
     pub functionals: Vec<Functional>,
     /// By largest value, ascending; methods without one come last.
@@ -62,7 +65,7 @@ impl Comparison {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn compare(network: &Network, options: &Options, observer: &dyn Observer) -> Result<Comparison, BoundError> {
-    let everywhere = SlopeNetwork::everywhere(network)?;
+    let everywhere = SlopeNetwork::in_units(network, Place::everywhere(), options.unit.as_ref())?;
     let question = Question::new(&everywhere, options, observer)?;
     let started = Instant::now();
     observer.event(Event::Started { bounds: Method::ALL.len() });
@@ -75,7 +78,8 @@ pub fn compare(network: &Network, options: &Options, observer: &dyn Observer) ->
         Method::ALL.into_iter().enumerate().map(run).collect::<Vec<_>>()
     })?;
     rows.sort_by_key(place);
-    Ok(Comparison { norm: options.norm, functionals: question.functionals, rows, time: started.elapsed() })
+    let (norm, unit) = (options.norm, options.unit.clone());
+    Ok(Comparison { norm, unit, functionals: question.functionals, rows, time: started.elapsed() })
 }
 
 /// Where a row stands: by value; values that agree to four digits or so by what they guarantee, then as in [`Method::ALL`].

@@ -23,6 +23,7 @@ pub fn comparison(described: Value, comparison: &Comparison) -> Value {
     json!({
         "network": described,
         "norm": comparison.norm,
+        "unit": comparison.unit,
         "region": null,
         "methods": comparison.rows.iter().map(row).collect::<Vec<_>>(),
         "seconds": comparison.time.as_secs_f64(),

@@ -9,16 +9,22 @@
 //! ‖A‖∞ is the largest absolute row sum and ‖A‖₁ the largest absolute column sum, exact but for rounding; ‖A‖_p is at
 //! most ‖A‖₂^{2/p}‖A‖∞^{1−2/p} for p ≥ 2 (Riesz and Thorin); ‖A‖₂ is the largest singular value, proved to about nine
 //! digits ([`geolip::spectral`]), or √(‖A‖₁‖A‖∞) where that is too large. **Rounding.** Upwards everywhere.
+//!
+//! A map A that reads an input in units D counts as the matrix AD, where that is not too large. What is computed in its place is off by
+//! at most u|AD| and an underflow, entry by entry, and no operator norm of a matrix is larger than the sum of its absolute entries.
 //! **Source.** Szegedy et al., *Intriguing properties of neural networks*, ICLR 2014, §4.3.
 
 use crate::blocks;
 use crate::{Estimate, Guarantee, NotApplicable, Question, entries};
 use geolip::spectral;
 use geolip_check::matrix::{Matrix, Store};
-use geolip_check::network::{LinearMap, NodeId};
+use geolip_check::network::{LinearMap, NodeId, Term};
 use geolip_check::problem::{Functional, InputNorm};
-use geolip_check::rounding::{add_up, gamma_up, mul_up, pow_up};
+use geolip_check::rounding::{UNIT, add_up, gamma_up, mul_up, pow_up, sum_up};
 use geolip_check::slopes::{SlopeNetwork, SlopeOp};
+
+/// Numbers of a matrix that units are multiplied into.
+const LARGEST: usize = 1 << 24;
 
 pub(crate) fn run(question: &Question<'_>) -> Result<Estimate, NotApplicable> {
     let (network, norm) = (question.network, question.options.norm);
@@ -42,6 +48,7 @@ impl<'a> Product<'a> {
         let mut constants: Vec<f64> = Vec::with_capacity(network.nodes().len());
         let mut slopes = network.slopes().iter();
         let bases = blocks::bases(network);
+        let source = network.source();
         for (id, node) in network.ids().zip(network.nodes()) {
             let index = id.index();
             constants.push(match &node.op {
@@ -51,7 +58,11 @@ impl<'a> Product<'a> {
                     let base = bases[index];
                     let path = terms
                         .iter()
-                        .map(|t| mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]))
+                        .map(|t| {
+                            let apart = mul_up(operator_norm(&t.map, norm), constants[t.parent.index()]);
+                            in_units(source, t)
+                                .map_or(apart, |(map, off)| add_up(operator_norm(&map, norm), off).min(apart))
+                        })
                         .fold(0.0, add_up_or_keep);
                     // a node that reads its base alone, by maps, has no neurons between
                     let between = terms.iter().any(|t| t.parent != base);
@@ -77,7 +88,13 @@ impl<'a> Product<'a> {
             SlopeOp::Input => dual_up(self.norm, entries.iter().map(|(_, u)| u.abs()), entries.len()),
             SlopeOp::Affine { terms } => terms
                 .iter()
-                .map(|t| mul_up(row_norm(&t.map, entries, self.norm), self.constants[t.parent.index()]))
+                .map(|t| {
+                    let apart = mul_up(row_norm(&t.map, entries, self.norm), self.constants[t.parent.index()]);
+                    let largest = entries.iter().map(|(_, u)| u.abs()).fold(0.0, f64::max);
+                    let whole =
+                        |(map, off): (LinearMap, f64)| add_up(row_norm(&map, entries, self.norm), mul_up(largest, off));
+                    in_units(self.network.source(), t).map(whole).map_or(apart, |whole| whole.min(apart))
+                })
                 .fold(0.0, add_up_or_keep),
             SlopeOp::Neurons { parent } => {
                 let layer = self.network.layers().zip(self.network.slopes()).find(|((id, _), _)| *id == node);
@@ -89,6 +106,19 @@ impl<'a> Product<'a> {
             }
         }
     }
+}
+
+/// AD of a map that reads the input in units, if it does and that is not too large; and at least the sum of what its entries are off by.
+fn in_units((source, units): (NodeId, Option<&[f64]>), term: &Term) -> Option<(LinearMap, f64)> {
+    let units = units.filter(|_| term.parent == source)?;
+    let (rows, cols) = (term.map.rows(), term.map.cols());
+    (rows.saturating_mul(cols) <= LARGEST).then_some(())?;
+    let mut matrix = Matrix::zeros(rows, cols);
+    let sparse = term.map.to_sparse();
+    (0..rows).for_each(|i| sparse.row(i).for_each(|(j, v)| *matrix.at_mut(i, j) = v * units[j]));
+    let off = matrix.data().iter().filter(|v| **v != 0.0).map(|v| mul_up(2.0 * UNIT, v.abs()));
+    let off = add_up(sum_up(off), mul_up((rows * cols) as f64, f64::from_bits(1)));
+    Some((LinearMap::Dense(matrix), off))
 }
 
 /// a + b, rounded up unless a term is zero.

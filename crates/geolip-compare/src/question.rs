@@ -81,7 +81,7 @@ impl Observer for Quiet<'_> {
 }
 
 impl<'a> Question<'a> {
-    /// Of the options, `norm`, `outputs`, `tol`, `time_limit` (for each method by itself), `memory_limit` and `seed` count;
+    /// The units are those of the slope network, and have to be those of the options. Of these, `norm`, `unit`, `outputs`, `tol`, `time_limit` (for each method by itself), `memory_limit` and `seed` count;
     /// threads are those of the caller. The observer is asked whether to stop.
     pub fn new(
         network: &'a SlopeNetwork,

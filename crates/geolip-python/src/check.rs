@@ -34,13 +34,15 @@ pub fn check(
     let imported = network.get().imported();
     let checked = engine::watched(py, None, move |_| {
         let region = file.region.as_ref().map(|region| (region.to_string(), words::region(region)));
-        check_file_with(&imported.network, &file, &options).map(|accepted| (accepted, region))
+        let unit = file.unit.as_ref().map(words::units);
+        check_file_with(&imported.network, &file, &options).map(|accepted| (accepted, region, unit))
     })?;
-    let (checked, region) = checked.map_err(|e| error::rejected(py, &e))?;
+    let (checked, region, unit) = checked.map_err(|e| error::rejected(py, &e))?;
     let (region, region_lines) = region.unzip();
     let accepted = |c: &Certificate| {
         let (output, norm) = (c.functional().to_string(), c.norm().to_string());
-        let lines = words::functional(c.functional()).into_iter().chain(region_lines.iter().flatten().cloned());
+        let lines = words::functional(c.functional()).into_iter().chain(unit.clone());
+        let lines = lines.chain(region_lines.iter().flatten().cloned());
         (output, norm, c.upper(), c.failure_probability(), region.clone(), words::test(c), lines.collect())
     };
     Ok(checked.iter().map(accepted).collect())

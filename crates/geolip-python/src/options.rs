@@ -5,7 +5,7 @@ use crate::{error, numbers, region};
 use geolip::import::load_vector;
 use geolip::network::Activation;
 use geolip::place::{Region, RegionNorm};
-use geolip::{InputNorm, Options, Outputs, Weights};
+use geolip::{InputNorm, Options, Outputs, Units, Weights};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
@@ -19,6 +19,7 @@ const GIB: f64 = (1 << 30) as f64;
 #[pyo3(from_item_all)]
 pub struct Choices<'py> {
     norm: String,
+    unit: Option<Bound<'py, PyAny>>,
     output: Bound<'py, PyAny>,
     /// One input; which one is found by [`region::samples`].
     center: Option<Bound<'py, PyBytes>>,
@@ -55,10 +56,12 @@ impl Choices<'_> {
             let text = format!("memory_limit is {}; it must be a positive number of GiB", self.memory_limit);
             return Err(error::option(py, text));
         }
+        let unit = region::units(self.unit.as_ref())?;
         let options = Options {
             norm: self.norm.parse::<InputNorm>().map_err(|e| error::option(py, e))?,
             outputs: outputs(&self.output)?,
-            region: self.region(py)?,
+            region: self.region(py, unit.as_ref())?,
+            unit,
             split: seconds("split", self.split)?,
             tol: self.tol,
             time_limit: seconds("time_limit", self.time_limit)?,
@@ -77,13 +80,13 @@ impl Choices<'_> {
     }
 
     /// The region, if there is to be one.
-    fn region(&self, py: Python<'_>) -> PyResult<Option<Region>> {
+    fn region(&self, py: Python<'_>, units: Option<&Units>) -> PyResult<Option<Region>> {
         if let Some(given) = &self.box_ {
             return region::boxed(given).map(Some);
         }
         let (Some(center), Some(radius)) = (&self.center, self.radius) else { return Ok(None) };
         let norm: RegionNorm = self.region_norm.parse().map_err(|e: String| error::option(py, e))?;
-        let region = Region::around(&numbers::read(center.as_bytes())?, radius, norm, self.clip);
+        let region = Region::around_in(units, &numbers::read(center.as_bytes())?, (radius, norm), self.clip);
         region.map(Some).map_err(|e| error::option(py, e))
     }
 }

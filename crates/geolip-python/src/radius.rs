@@ -1,7 +1,7 @@
 //! Certified radii: what `geolip radius` computes and prints as JSON.
 
 use crate::network::Network;
-use crate::region::Sample as Given;
+use crate::region::{self, Sample as Given};
 use crate::{engine, error, numbers};
 use geolip::samples::Sample;
 use geolip::{Event, RadiusError, RadiusOptions, certified_radii};
@@ -15,17 +15,19 @@ const TOGETHER: usize = 8;
 /// The keyword arguments of `geolip.radius`, as a dictionary.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
-pub struct Choices {
+pub struct Choices<'py> {
     norm: String,
+    unit: Option<Bound<'py, PyAny>>,
     clip: Option<(f64, f64)>,
     tol: f64,
     linear_bounds_only: bool,
 }
 
-impl Choices {
+impl Choices<'_> {
     fn options(&self, py: Python<'_>) -> PyResult<RadiusOptions> {
         let norm = self.norm.parse().map_err(|e: String| error::option(py, e))?;
-        Ok(RadiusOptions { norm, clip: self.clip, label: None, tol: self.tol, relaxation: !self.linear_bounds_only })
+        let (unit, relaxation) = (region::units(self.unit.as_ref())?, !self.linear_bounds_only);
+        Ok(RadiusOptions { norm, unit, clip: self.clip, label: None, tol: self.tol, relaxation })
     }
 }
 
@@ -36,11 +38,12 @@ pub fn radius(
     py: Python<'_>,
     network: Py<Network>,
     samples: Vec<Given<'_>>,
-    choices: Choices,
+    choices: Choices<'_>,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<String> {
     let started = Instant::now();
     let options = choices.options(py)?;
+    let unit = options.unit.clone();
     let (imported, summary) = (network.get().imported(), network.get().summary());
     let read = |(row, label, input): Given<'_>| Ok(Sample { row, label, input: numbers::read(input.as_bytes())? });
     let asked = samples.into_iter().map(read).collect::<PyResult<Vec<Sample>>>()?;
@@ -66,6 +69,7 @@ pub fn radius(
     let value = json!({
         "network": summary,
         "norm": choices.norm,
+        "unit": unit,
         "clip": choices.clip.map_or_else(Vec::new, |(low, high)| vec![low, high]),
         "samples": lines,
         "seconds": started.elapsed().as_secs_f64(),

@@ -2,8 +2,9 @@
 
 use crate::network::Network;
 use crate::{error, numbers};
+use geolip::Units;
 use geolip::place::Region;
-use geolip::samples::{LabelColumn, RegionFileError, Table, load_box, load_samples};
+use geolip::samples::{LabelColumn, RegionFileError, Table, load_box, load_samples, load_units};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::path::PathBuf;
@@ -75,6 +76,16 @@ pub fn boxed(given: &Bound<'_, PyAny>) -> PyResult<Region> {
     let mut lower = numbers::read(bytes.as_bytes())?;
     let upper = lower.split_off(lower.len() / 2);
     Region::new_box(lower, upper).map_err(|e| error::option(py, e))
+}
+
+/// Units: a file, or the numbers of an array.
+pub fn units(given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Units>> {
+    let Some(given) = given else { return Ok(None) };
+    let py = given.py();
+    match given.cast::<PyBytes>() {
+        Ok(bytes) => Units::new(&numbers::read(bytes.as_bytes())?).map(Some).map_err(|e| error::option(py, e)),
+        Err(_) => load_units(&given.extract::<PathBuf>()?).map(Some).map_err(|e| file(py, &e)),
+    }
 }
 
 fn file(py: Python<'_>, error: &RegionFileError) -> PyErr {

@@ -21,7 +21,7 @@ use std::time::Instant;
 ///
 /// **Claim.** Every [`Bound`] of the report has passed [`crate::proof::check()`]: its upper bound is at least the
 /// formal global Lipschitz constant of that output (on a region, the formal local one, and so the local Lipschitz constant),
-/// for the network's weights as real numbers. Lower bounds are rounded
+/// for the network's weights as real numbers, in the units of its input, if it is asked in some. Lower bounds are rounded
 /// down. The result depends on network, options and seed, not on the number of threads (a time limit or cancellation
 /// may end it at different sweeps).
 ///
@@ -44,7 +44,8 @@ pub fn bound(network: &Network, options: &Options, observer: &dyn Observer) -> R
     options.validate()?;
     let functionals = options.outputs.functionals(network)?;
     let place = options.region.clone().map_or_else(Place::everywhere, Place::from);
-    on_threads(options.threads, || run(&SlopeNetwork::new(network, place)?, options, &functionals, observer))?
+    let slopes = || SlopeNetwork::in_units(network, place, options.unit.as_ref());
+    on_threads(options.threads, || run(&slopes()?, options, &functionals, observer))?
 }
 
 fn run(
@@ -73,7 +74,8 @@ fn run(
     }
     let (region, time) = (network.region().cloned(), started.elapsed());
     let unsaved = checkpoint.and_then(Checkpoint::failure);
-    checked(network, Report { norm: options.norm, region, tol: options.tol, bounds, time, unsaved })
+    let (norm, unit) = (options.norm, options.unit.clone());
+    checked(network, Report { norm, unit, region, tol: options.tol, bounds, time, unsaved })
 }
 
 /// The bound of the ℓ∞ norm of the output, which is that of the largest output: one bound from those of all outputs.

@@ -4,7 +4,7 @@
 use crate::form::Tester;
 use crate::import::Imported;
 use crate::network::Network;
-use crate::place::Region;
+use crate::place::{Ball, Region};
 use crate::problem::Functional;
 use crate::proof::{Certificate, CertificateFile};
 use crate::report::{Bound, Report};
@@ -34,9 +34,13 @@ pub fn region(region: Option<&Region>) -> Value {
         Some(region) => json!({
             "lower": region.lower(),
             "upper": region.upper(),
-            "ball": region.ball().map(|ball| json!({ "centre": ball.centre, "radius": ball.radius })),
+            "ball": region.ball().map(ball),
         }),
     }
+}
+
+fn ball(ball: &Ball) -> Value {
+    json!({ "centre": ball.centre, "radius": ball.radius, "unit": ball.unit })
 }
 
 /// The bounds of one network, which `described` is about, in one norm.
@@ -45,6 +49,7 @@ pub fn report(described: Value, network: &Network, report: &Report) -> Value {
     json!({
         "network": described,
         "norm": report.norm,
+        "unit": report.unit,
         "region": region(report.region.as_ref()),
         "bounds": bounds,
         "upper": report.upper(),
@@ -111,6 +116,7 @@ pub fn checked(described: Value, file: &CertificateFile, accepted: &[Certificate
         "network": described,
         "hash": file.network,
         "norm": file.norm,
+        "unit": file.unit,
         "region": region(file.region.as_ref()),
         "bounds": accepted.iter().map(bound).collect::<Vec<_>>(),
     })

@@ -99,7 +99,7 @@ pub use local::radius::{CertifiedRadius, RadiusError, SampleRadius, certified_ra
 pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
 pub use options::{Options, OptionsError, RadiusOptions};
-pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Weights};
+pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Units, Weights};
 pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};
 pub use threads::on_threads;

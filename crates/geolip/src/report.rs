@@ -5,7 +5,7 @@ use crate::import::Imported;
 use crate::lower::Witness;
 use crate::network::Network;
 use crate::place::Region;
-use crate::problem::{Functional, InputNorm};
+use crate::problem::{Functional, InputNorm, Units};
 use crate::proof::{Certificate, CertificateFile};
 use crate::relaxation::Pattern;
 use crate::results::ResultsError;
@@ -180,6 +180,8 @@ impl Bound {
 pub struct Report {
     /// The norm of input perturbations.
     pub norm: InputNorm,
+    /// The units of the input; none for ones.
+    pub unit: Option<Units>,
     /// Where the bounds hold; none for everywhere.
     pub region: Option<Region>,
     /// The tolerance in force.
@@ -223,6 +225,7 @@ impl Report {
             version: CertificateFile::VERSION,
             network: network.hash(),
             norm: self.norm,
+            unit: self.unit.clone(),
             region: self.region.clone(),
             bounds: self.bounds.iter().map(|b| b.certificate.claim()).collect(),
             notes: Vec::new(),

@@ -2,7 +2,7 @@
 
 use crate::form::{Randomness, Tester};
 use crate::place::Region;
-use crate::problem::Functional;
+use crate::problem::{Functional, Units};
 use crate::proof::Certificate;
 use sha2::{Digest, Sha256};
 
@@ -53,12 +53,23 @@ pub fn functional(functional: &Functional) -> Option<String> {
     }
 }
 
+/// What units make of a norm, in one line.
+pub fn units(units: &Units) -> String {
+    let held = match units.fixed() {
+        0 => String::new(),
+        1 => "; the input whose unit is 0 does not change".to_owned(),
+        n => format!("; the {n} inputs whose unit is 0 do not change"),
+    };
+    format!("input changes are divided by their units, unit = {}{held}", numbers(units.numbers()))
+}
+
 /// Where a bound holds, in a line each: the ends of a box, the centre and radius of a ball.
 pub fn region(region: &Region) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(ball) = region.ball() {
         lines.push(format!("centre = {}", numbers(&ball.centre)));
         lines.push(format!("radius = {} in l2", ball.radius));
+        lines.extend(ball.unit.as_ref().map(|unit| format!("unit of the radius = {}", numbers(unit.numbers()))));
     }
     lines.push(format!("lower = {}", numbers(region.lower())));
     lines.push(format!("upper = {}", numbers(region.upper())));

@@ -49,6 +49,7 @@ fn file(network: &Network, norm: InputNorm, upper: f64, proof: Proof) -> Certifi
         version: CertificateFile::VERSION,
         network: network.hash(),
         norm,
+        unit: None,
         region: None,
         bounds: vec![Claim { output: Functional::output(0), upper, proof }],
         notes: vec![],

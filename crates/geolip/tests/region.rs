@@ -375,6 +375,7 @@ proptest! {
             version: CertificateFile::VERSION,
             network: network.hash(),
             norm,
+            unit: None,
             region: Some(region.clone()),
             bounds: vec![Claim { output: functional.clone(), upper, proof: Proof::Tree(tree.clone()) }],
             notes: vec![],

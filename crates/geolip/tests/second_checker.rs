@@ -17,7 +17,7 @@ use geolip::network::{Activation, LinearMap, NetworkBuilder, NodeId, Op};
 use geolip::place::{Place, Region, RegionNorm};
 use geolip::proof::{Certificate, CertificateFile, certify_by_intervals, certify_by_patterns, check_file};
 use geolip::slopes::SlopeNetwork;
-use geolip::{Functional, InputNorm, Matrix, Network, Options, OutputNorm, Outputs, Silent, bound};
+use geolip::{Functional, InputNorm, Matrix, Network, Options, OutputNorm, Outputs, Silent, Units, bound};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -213,6 +213,13 @@ fn kinds(file: &Value) -> Vec<String> {
     file["bounds"].as_array().unwrap().iter().map(kind).collect()
 }
 
+/// Units of any size for a third of all networks, some of them 0.
+fn units(inputs: usize, dice: &mut Dice) -> Option<Units> {
+    let mut unit = || dice.one_of(&[0.0, 1.0, 1.0, 0.1, 3.0, 2f64.powi(-30), 1e5]);
+    let units: Vec<f64> = (0..inputs).map(|_| unit()).collect();
+    Units::new(&units).ok().filter(|_| dice.below(3) == 0)
+}
+
 /// What is asked of a network: everywhere, or on a box, with the methods that make every kind of proof.
 fn question(network: &Network, dice: &mut Dice, local: bool, (norm, outputs): (InputNorm, Outputs)) -> Options {
     let region = local.then(|| {
@@ -226,6 +233,7 @@ fn question(network: &Network, dice: &mut Dice, local: bool, (norm, outputs): (I
     let method = if local && neurons > 12 { 0 } else { dice.below(4) };
     Options {
         norm,
+        unit: units(network.inputs(), dice),
         outputs,
         split: (local && method == 0 && norm != InputNorm::L1).then_some(Duration::from_millis(150)),
         exact: method == 1,
@@ -278,6 +286,11 @@ fn forged(file: &Value, dice: &mut Dice) -> (Value, String) {
         let upper = &mut file["bounds"][claim]["upper"];
         *upper = json!(upper.as_f64().unwrap() * (1.0 - part));
         return (file, format!("claim lowered by {part}"));
+    }
+    if let (Some(units), 0) = (file["unit"].as_array_mut(), dice.below(4)) {
+        let (at, factor) = (dice.below(units.len()), dice.one_of(&[0.0, 0.5, 1.1, 2.0, -1.0]));
+        units[at] = json!(units[at].as_f64().unwrap() * factor);
+        return (file, format!("unit {at} times {factor}"));
     }
     let (mut numbers, mut lists) = (Vec::new(), Vec::new());
     places(&file["bounds"][claim]["proof"], &mut Vec::new(), &mut numbers, &mut lists);
@@ -347,6 +360,9 @@ impl Desk {
         let mut written = Vec::new();
         network.export(&mut written).unwrap();
         std::fs::write(self.folder.join(format!("{name}.net.json")), written).unwrap();
+        if options.unit.is_some() {
+            *self.kinds.entry("in units".to_owned()).or_default() += file["bounds"].as_array().unwrap().len();
+        }
         let place = if options.region.is_some() { "on a region" } else { "everywhere" };
         kinds(&file).into_iter().for_each(|k| *self.kinds.entry(format!("{k} {place}")).or_default() += 1);
         self.look(network, &name, 0, &file, "true");
@@ -371,11 +387,12 @@ impl Desk {
     /// Trees over a place, made by hand, with the claims of the leaves' proofs as they are in the whole place.
     fn put_trees(&mut self, network: &Network, dice: &mut Dice, region: Option<&Region>, norm: InputNorm) {
         let place = region.cloned().map_or_else(Place::everywhere, Place::from);
-        let Ok(whole) = SlopeNetwork::new(network, place) else { return };
+        let unit = units(network.inputs(), dice);
+        let Ok(whole) = SlopeNetwork::in_units(network, place, unit.as_ref()) else { return };
         let output = Functional::Output(0);
         let (time_limit, outputs) = (Some(Duration::from_millis(300)), Outputs::One(0));
         let options =
-            Options { norm, outputs, region: region.cloned(), time_limit, effort: 0.01, ..Options::default() };
+            Options { norm, unit, outputs, region: region.cloned(), time_limit, effort: 0.01, ..Options::default() };
         let Ok(report) = bound(network, &options, &Silent) else { return };
         let mut file: Value = serde_json::from_str(&report.certificate_file(network).to_json()).unwrap();
         let closed = |c: Option<Certificate>| c.map(|c| serde_json::to_value(c.claim()).unwrap());
@@ -440,10 +457,10 @@ fn with_room(file: &Value) -> Value {
     }
     let mut file = file.clone();
     raise(&mut file["bounds"], false);
-    // twice for the bound, which goes with the square root
+    // twice for the bound, which goes with the square root; and what may have underflowed
     file["bounds"].as_array_mut().unwrap().iter_mut().for_each(|claim| {
         let upper = claim["upper"].as_f64().unwrap();
-        claim["upper"] = json!(upper * (1.0 + 2.0 * ROOM));
+        claim["upper"] = json!(upper * (1.0 + 2.0 * ROOM) + 1e-290);
     });
     file
 }

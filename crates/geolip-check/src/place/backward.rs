@@ -3,7 +3,7 @@
 //! A linear function of a node is carried back to the input: through an affine map by its adjoint, through an activation by
 //! the line below or above it ([`crate::function::lines`]), whichever a coefficient's sign asks for. What arrives is a linear function of
 //! the input that bounds the neuron from below; its minimum over the region is in closed form: −|a|ᵀr for a box, −‖a‖₂ρ for a
-//! ball. An upper bound is a lower bound of the negative. (H. Zhang et al., *Efficient neural network robustness certification
+//! ball, −‖a∘u‖₂ρ for one in units u. An upper bound is a lower bound of the negative. (H. Zhang et al., *Efficient neural network robustness certification
 //! with general activation functions*, NeurIPS 2018.)
 //!
 //! **Claim.** Both numbers of [`Backward::bounds`] hold for every x in the region. **Rounded** outwards, without carrying
@@ -235,17 +235,19 @@ impl Backward<'_> {
             };
         };
         let (mut sum, mut size, mut largest) = (vec![0.0; k], vec![0.0; k], vec![0.0_f64; k]);
+        // |a|∘u, rounded up one by one
+        let scaled = |i: usize, a: f64| if ball.unit.is_some() { mul_up(a.abs(), ball.unit_of(i)) } else { a.abs() };
         for (i, c) in ball.centre.iter().enumerate() {
             for (j, a) in a.row(i).iter().enumerate() {
                 sum[j] += a * c;
                 size[j] += (a * c).abs();
-                largest[j] = largest[j].max(a.abs());
+                largest[j] = largest[j].max(scaled(i, *a));
             }
         }
         let mut squares = vec![0.0; k];
         for i in 0..n {
             for (j, a) in a.row(i).iter().enumerate() {
-                let part = if largest[j] > 0.0 { a / largest[j] } else { 0.0 };
+                let part = if largest[j] > 0.0 { scaled(i, *a) / largest[j] } else { 0.0 };
                 squares[j] += part * part;
             }
         }

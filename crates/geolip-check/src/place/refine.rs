@@ -119,11 +119,13 @@ impl Backward<'_> {
         };
         let mut squares = vec![0.0; coefficients.cols()];
         for i in 0..coefficients.rows() {
-            squares.iter_mut().zip(coefficients.row(i)).for_each(|(s, a)| *s += a * a);
+            let unit = ball.unit_of(i);
+            squares.iter_mut().zip(coefficients.row(i)).for_each(|(s, a)| *s += (a * unit).powi(2));
         }
         Matrix::from_fn(coefficients.rows(), coefficients.cols(), |i, j| {
             let length = squares[j].sqrt();
-            let along = if length > 0.0 { coefficients.at(i, j) / length } else { 0.0 };
+            let unit = ball.unit_of(i);
+            let along = if length > 0.0 { coefficients.at(i, j) * unit / length * unit } else { 0.0 };
             (ball.centre[i] - ball.radius * along).clamp(lower[i], upper[i])
         })
     }

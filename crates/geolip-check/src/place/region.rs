@@ -7,6 +7,7 @@
 
 use crate::matrix::power_of_two_near;
 use crate::network::Network;
+use crate::problem::{ProblemError, Units};
 use crate::rounding::{mul_up, sqrt_up, sum_up};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -21,7 +22,8 @@ pub struct Region {
     ball: Option<Ball>,
 }
 
-/// ‖x − centre‖₂ ≤ radius.
+/// ‖x − centre‖₂ ≤ radius. With a unit u, ‖(x − centre)/u‖₂ ≤ radius, entry by entry: centre + radius·u∘t with ‖t‖₂ ≤ 1, an ellipsoid
+/// in which inputs whose unit is 0 are those of the centre.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ball {
@@ -29,6 +31,9 @@ pub struct Ball {
     pub centre: Vec<f64>,
     /// At least 0.
     pub radius: f64,
+    /// What the distance is measured in; none are ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Units>,
 }
 
 /// The norm of a ball of inputs.
@@ -101,6 +106,9 @@ pub enum RegionError {
         /// The radius.
         radius: f64,
     },
+    /// Units of a ball for another number of inputs.
+    #[error(transparent)]
+    Units(#[from] ProblemError),
     /// A negative or infinite radius.
     #[error("the radius is {given}; it must be a finite number of at least 0")]
     Radius {
@@ -125,18 +133,31 @@ impl Region {
         norm: RegionNorm,
         clip: Option<(f64, f64)>,
     ) -> Result<Self, RegionError> {
+        Self::around_in(None, centre, (radius, norm), clip)
+    }
+
+    /// As [`Self::around`], with the distance in units: |x − centre| ≤ radius·unit entry by entry, or the ellipsoid of these half-axes. Inputs
+    /// whose unit is 0 are those of the centre. The box around it is rounded outwards by at most two units in the last place.
+    pub fn around_in(
+        units: Option<&Units>,
+        centre: &[f64],
+        (radius, norm): (f64, RegionNorm),
+        clip: Option<(f64, f64)>,
+    ) -> Result<Self, RegionError> {
         if !(radius >= 0.0 && radius.is_finite()) {
             return Err(RegionError::Radius { given: radius });
         }
         if let Some(index) = centre.iter().position(|v| !v.is_finite()) {
             return Err(RegionError::Number { index, value: centre[index] });
         }
+        units.map_or(Ok(()), |units| units.fit(centre.len()))?;
         let (low, high) = clip.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-        let down = |c: f64| if radius == 0.0 { c } else { (c - radius).next_down() };
-        let up = |c: f64| if radius == 0.0 { c } else { (c + radius).next_up() };
-        let lower = centre.iter().map(|c| down(*c).max(low)).collect();
-        let upper = centre.iter().map(|c| up(*c).min(high)).collect();
-        let ball = (norm == RegionNorm::L2).then(|| Ball { centre: centre.to_vec(), radius });
+        let reach = |i: usize| units.map_or(radius, |units| mul_up(radius, units.numbers()[i]));
+        let down = |i: usize, c: f64| if reach(i) == 0.0 { c } else { (c - reach(i)).next_down() };
+        let up = |i: usize, c: f64| if reach(i) == 0.0 { c } else { (c + reach(i)).next_up() };
+        let lower = centre.iter().enumerate().map(|(i, c)| down(i, *c).max(low)).collect();
+        let upper = centre.iter().enumerate().map(|(i, c)| up(i, *c).min(high)).collect();
+        let ball = (norm == RegionNorm::L2).then(|| Ball { centre: centre.to_vec(), radius, unit: units.cloned() });
         let region = Self { lower, upper, ball };
         region.validate()?;
         Ok(region)
@@ -157,7 +178,8 @@ impl Region {
                 return Err(RegionError::Empty { index, lower: *lower, upper: *upper });
             }
         }
-        if let Some(Ball { centre, radius }) = &self.ball {
+        if let Some(ball @ Ball { centre, radius, unit }) = &self.ball {
+            unit.as_ref().map_or(Ok(()), |unit| unit.fit(n))?;
             if let Some(index) = centre.iter().position(|v| !v.is_finite()) {
                 return Err(RegionError::Number { index, value: centre[index] });
             }
@@ -166,7 +188,7 @@ impl Region {
             }
             let nearest: Vec<f64> =
                 centre.iter().enumerate().map(|(i, c)| c.clamp(self.lower[i], self.upper[i])).collect();
-            let distance = distance_up(&nearest, centre);
+            let distance = ball.distance_up(&nearest);
             if distance > *radius {
                 return Err(RegionError::Apart { distance, radius: *radius });
             }
@@ -207,7 +229,7 @@ impl Region {
     pub fn contains(&self, x: &[f64]) -> bool {
         let mut entries = x.iter().zip(self.lower.iter().zip(&self.upper));
         let in_box = x.len() == self.inputs() && entries.all(|(x, (l, u))| l <= x && x <= u);
-        in_box && self.ball.as_ref().is_none_or(|ball| distance_up(x, &ball.centre) <= ball.radius)
+        in_box && self.ball.as_ref().is_none_or(|ball| ball.distance_up(x) <= ball.radius)
     }
 
     /// The centre of the ball where it lies in the box, else a point near the middle of the region.
@@ -224,6 +246,7 @@ impl Region {
     /// units in the last place away from boundaries, which are rounded outwards.
     pub fn project(&self, x: &mut [f64]) {
         let Some(ball) = &self.ball else { return self.clamp(x) };
+        ball.hold(x);
         let given = x.to_vec();
         // rounding may leave a point a little outside a ball: then a little further in, and at last the centre
         for shrink in [1e-12, 1e-9, 1e-6, 1e-3, 0.5, 1.0] {
@@ -250,11 +273,11 @@ impl Region {
         }
     }
 
-    /// Half the diagonal of the box, or the radius of the ball where that is less: the scale of steps inside.
+    /// Half the diagonal of the box, or the largest half-axis of the ball where that is less: the scale of steps inside.
     pub fn size(&self) -> f64 {
         let square = |(l, u): (&f64, &f64)| (0.5 * (u - l)).powi(2);
         let diagonal = self.lower.iter().zip(&self.upper).map(square).sum::<f64>().sqrt();
-        self.ball.as_ref().map_or(diagonal, |ball| diagonal.min(ball.radius))
+        self.ball.as_ref().map_or(diagonal, |ball| diagonal.min(ball.reach()))
     }
 
     /// Both parts of the region on either side of x_input = at.
@@ -268,27 +291,56 @@ impl Region {
     /// The largest of half-widths.
     pub fn radius(&self) -> f64 {
         let half = self.lower.iter().zip(&self.upper).map(|(l, u)| 0.5 * (u - l)).fold(0.0, f64::max);
-        self.ball.as_ref().map_or(half, |ball| half.min(ball.radius))
+        self.ball.as_ref().map_or(half, |ball| half.min(ball.reach()))
     }
 }
 
 impl Ball {
-    /// In plain floating point.
+    /// The unit of an input.
+    pub fn unit_of(&self, input: usize) -> f64 {
+        self.unit.as_ref().map_or(1.0, |unit| unit.numbers()[input])
+    }
+
+    /// The largest half-axis.
+    fn reach(&self) -> f64 {
+        self.unit.as_ref().map_or(self.radius, |unit| self.radius * unit.numbers().iter().copied().fold(0.0, f64::max))
+    }
+
+    /// In plain floating point, of inputs that do not change where their unit is 0.
     fn distance(&self, x: &[f64]) -> f64 {
-        x.iter().zip(&self.centre).map(|(x, c)| (x - c).powi(2)).sum::<f64>().sqrt()
+        let part = |(i, (x, c)): (usize, (&f64, &f64))| if x == c { 0.0 } else { (x - c) / self.unit_of(i) };
+        x.iter().zip(&self.centre).enumerate().map(part).map(|d| d * d).sum::<f64>().sqrt()
+    }
+
+    /// Takes inputs whose unit is 0 from the centre.
+    fn hold(&self, x: &mut [f64]) {
+        for (i, unit) in self.unit.iter().flat_map(|unit| unit.numbers()).enumerate() {
+            if *unit == 0.0 {
+                x[i] = self.centre[i];
+            }
+        }
+    }
+
+    /// At least the distance from the centre; infinite where an input moves whose unit is 0.
+    fn distance_up(&self, x: &[f64]) -> f64 {
+        distance_up(x, &self.centre, self.unit.as_ref().map(Units::numbers))
     }
 }
 
-/// At least ‖x − y‖₂; exactly 0 for the same point, and exact where a single entry differs, by a double.
-fn distance_up(x: &[f64], y: &[f64]) -> f64 {
-    let difference = |(x, y): (&f64, &f64)| {
+/// At least ‖(x − y)/unit‖₂; exactly 0 for the same point, and without units exact where a single entry differs, by a double.
+fn distance_up(x: &[f64], y: &[f64], unit: Option<&[f64]>) -> f64 {
+    let difference = |(i, (x, y)): (usize, (&f64, &f64))| {
         // d + lost is the difference exactly (D. E. Knuth's TwoSum)
         let d = x - y;
         let second = d - x;
         let lost = (x - (d - second)) - (y + second);
-        if lost == 0.0 { d.abs() } else { d.abs().next_up() }
+        let apart = if lost == 0.0 { d.abs() } else { d.abs().next_up() };
+        match unit {
+            Some(unit) if apart != 0.0 => (apart / unit[i]).next_up(),
+            Some(_) | None => apart,
+        }
     };
-    let apart: Vec<f64> = x.iter().zip(y).map(difference).filter(|d| *d != 0.0).collect();
+    let apart: Vec<f64> = x.iter().zip(y).enumerate().map(difference).filter(|d| *d != 0.0).collect();
     match apart.as_slice() {
         [] => 0.0,
         [one] => *one,
@@ -307,7 +359,10 @@ impl fmt::Display for Region {
     /// In a few words: `box of 784 inputs, half-width at most 0.01`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.ball {
-            Some(ball) => write!(f, "l2 ball of {} inputs, radius {}", self.inputs(), ball.radius),
+            Some(Ball { radius, unit: None, .. }) => write!(f, "l2 ball of {} inputs, radius {radius}", self.inputs()),
+            Some(Ball { radius, .. }) => {
+                write!(f, "l2 ball of {} inputs, radius {radius} in their units", self.inputs())
+            }
             None => {
                 let half = self.lower.iter().zip(&self.upper).map(|(l, u)| 0.5 * u - 0.5 * l).fold(0.0, f64::max);
                 // in the digits of a float, which a box rounded outwards by its last place does not show; the ends say exactly
@@ -340,25 +395,57 @@ mod tests {
     /// √(n·0.1²) and the like, compared with squares of integers: a distance is never rounded down.
     #[test]
     fn distances_are_rounded_up() {
-        assert_eq!(distance_up(&[0.1, 5.0], &[0.1, 2.0]), 3.0);
-        assert_eq!(distance_up(&[0.1, 0.2], &[0.1, 0.2]), 0.0);
+        assert_eq!(distance_up(&[0.1, 5.0], &[0.1, 2.0], None), 3.0);
+        assert_eq!(distance_up(&[0.1, 0.2], &[0.1, 0.2], None), 0.0);
         for (size, n) in [(1.0, 3_usize), (1e-200, 3), (1e200, 3), (3e-320, 5), (1e-3, 1000)] {
-            let far = distance_up(&vec![size; n], &vec![0.0; n]);
+            let far = distance_up(&vec![size; n], &vec![0.0; n], None);
             let exact = size * (n as f64).sqrt();
             assert!(far >= exact.next_down() && far <= exact * (1.0 + 1e-12) + 1e-321, "{size} {n}: {far:e}");
         }
-        assert_eq!(distance_up(&[f64::MAX, 0.0], &[-f64::MAX, 1.0]), f64::INFINITY);
+        assert_eq!(distance_up(&[f64::MAX, 0.0], &[-f64::MAX, 1.0], None), f64::INFINITY);
         // 3² + 4² = 5²: on the sphere, but not proved to be; a hair inside is
         let ball = Region::around(&[0.0, 0.0], 5.0, RegionNorm::L2, None).expect("a region");
         assert!(ball.contains(&[3.0, 4.0 - 1e-14]) && !ball.contains(&[3.0, 4.0 + 1e-15]));
+    }
+
+    /// The ellipsoid is no larger than its unit says, and its box no smaller; an input whose unit is 0 stays.
+    #[test]
+    fn balls_in_units_are_boxes_and_ellipsoids_of_these_half_axes() {
+        let units = Units::new(&[2.0, 0.0, 0.1]).expect("units");
+        let around = |norm, clip| Region::around_in(Some(&units), &[1.0, 5.0, -1.0], (0.5, norm), clip);
+        let box_ = around(RegionNorm::Linf, None).expect("a region");
+        for (i, (c, half)) in [(1.0, 1.0), (5.0, 0.0), (-1.0, 0.05)].into_iter().enumerate() {
+            let (lower, upper) = (box_.lower()[i], box_.upper()[i]);
+            assert!(lower <= c - half && lower > c - half - 1e-14 && upper >= c + half && upper < c + half + 1e-14);
+        }
+        assert!(around(RegionNorm::Linf, Some((-2.0, 4.0))).is_err(), "the fixed input is outside the valid range");
+        let ball = around(RegionNorm::L2, None).expect("a region");
+        assert!(ball.contains(&[1.99, 5.0, -1.0]) && ball.contains(&[1.0, 5.0, -0.951]));
+        assert!(!ball.contains(&[2.01, 5.0, -1.0]) && !ball.contains(&[1.0, 5.0, -0.94]));
+        assert!(!ball.contains(&[1.0, 5.000_001, -1.0]) && !ball.contains(&[1.8, 5.0, -0.96]));
+        let mut x = vec![9.0, 4.0, -3.0];
+        ball.project(&mut x);
+        assert!(ball.contains(&x) && x[1] == 5.0);
+        for ball in [&ball, &around(RegionNorm::L2, Some((-9.0, 9.0))).expect("a region")] {
+            let text = serde_json::to_string(ball).expect("text");
+            assert_eq!(serde_json::from_str::<Region>(&text).ok().as_ref(), Some(ball), "{text}");
+        }
+        assert!(Region::around_in(Some(&units), &[1.0], (0.5, RegionNorm::L2), None).is_err(), "three units");
+        // an ellipsoid of moves that underflow is not a point
+        let tiny = Units::new(&[1e-200, 1.0]).expect("units");
+        let ball = Region::around_in(Some(&tiny), &[0.0, 0.0], (1e-200, RegionNorm::L2), None).expect("a region");
+        assert!(ball.lower()[0] < 0.0 && ball.upper()[0] > 0.0);
     }
 
     #[test]
     fn every_valid_ball_holds_the_point_that_projections_end_in() {
         for (lower, centre, radius) in [(1.0, 0.0, 1.0), (0.3, 0.1, 0.2), (1e-300, 0.0, 1e-300), (1e200, -1e200, 3e200)]
         {
-            let region =
-                Region { lower: vec![lower; 1], upper: vec![1e300], ball: Some(Ball { centre: vec![centre], radius }) };
+            let region = Region {
+                lower: vec![lower; 1],
+                upper: vec![1e300],
+                ball: Some(Ball { centre: vec![centre], radius, unit: None }),
+            };
             if region.validate().is_ok() {
                 assert!(region.contains(&region.centre()), "{lower} {centre} {radius}");
             }

@@ -1,6 +1,7 @@
 //! A place, as data.
 
 use super::{Fixing, Part, Region, RegionError};
+use crate::problem::ProblemError;
 
 /// Where a claim holds: everywhere or on a part of a region, and there for all slopes or for those of a case.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +62,9 @@ pub enum PlaceError {
     /// It is no region, or none for this network.
     #[error(transparent)]
     Region(#[from] RegionError),
+    /// Its units are none of this network.
+    #[error(transparent)]
+    Units(#[from] ProblemError),
     /// A function whose slopes are bounded nowhere but on a region.
     #[error("node '{node}' ({function}) has slopes of any size over all inputs; give a region of inputs")]
     Unbounded {

@@ -1,11 +1,13 @@
-//! What is asked of a network: the input norm, and the outputs whose change is to be bounded.
+//! What is asked of a network: the input norm and its units, and the outputs whose change is to be bounded.
 
 mod functional;
 mod norm;
+mod units;
 
 pub use functional::{Functional, Weights};
 pub use norm::power_norm;
 pub use norm::{Exponent, InputNorm, OutputNorm};
+pub use units::Units;
 
 use crate::network::Network;
 use std::fmt;
@@ -144,6 +146,25 @@ pub enum ProblemError {
     /// A vector of zeros.
     #[error("the output vector is zero, and so is its Lipschitz constant; give at least one other number")]
     ZeroWeights,
+    /// Units for another number of inputs.
+    #[error("there are {given} units, but the network has {inputs} inputs; give one unit per input")]
+    UnitCount {
+        /// How many were given.
+        given: usize,
+        /// How many inputs there are.
+        inputs: usize,
+    },
+    /// A unit that is negative or no number.
+    #[error("the unit of input {index} is {value}; give a finite number of at least 0 (0 holds the input fixed)")]
+    UnitNumber {
+        /// The input.
+        index: usize,
+        /// Its unit.
+        value: f64,
+    },
+    /// Units of which all are zero.
+    #[error("all units are 0, so no input could change; give at least one that is positive")]
+    ZeroUnits,
 }
 
 #[cfg(test)]

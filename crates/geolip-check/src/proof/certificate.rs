@@ -4,16 +4,17 @@ use super::file::{Claim, FormProof, Proof};
 use super::rejection::Rejection;
 use crate::form::Tester;
 use crate::place::{Part, Place, Region};
-use crate::problem::{Functional, InputNorm, ProblemError};
+use crate::problem::{Functional, InputNorm, ProblemError, Units};
 use crate::slopes::SlopeNetwork;
 
 /// A checked upper bound. Everywhere: for every slope pattern v ∈ \[α, β\], ‖J(v)ᵀu‖ in the dual of `norm` (for a norm of the output,
 /// the operator norm of J(v)) is at most `upper`, and so is the Lipschitz constant; on a region or a part, the Lipschitz constant there is.
-/// In a case, the same with the slopes of its neurons. A theorem about the imported network in real arithmetic, unless its
+/// In a case, the same with the slopes of its neurons. With [units](Self::units) D, J(v) D takes the place of J(v), and x/D that of x. A theorem about the imported network in real arithmetic, unless its
 /// [failure probability](Self::failure_probability) is not zero; only the checker makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     norm: InputNorm,
+    units: Option<Units>,
     place: Place,
     claim: Claim,
     /// Who ran its random tests; none where there are none.
@@ -21,9 +22,9 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// What the theorems of this folder have shown.
-    pub(super) fn shown(norm: InputNorm, place: Place, claim: Claim, tested: Option<Tester>) -> Self {
-        Self { norm, place, claim, tested }
+    /// What the theorems of this folder have shown of a slope network: of its network in its place and its units.
+    pub(super) fn shown(network: &SlopeNetwork, norm: InputNorm, claim: Claim, tested: Option<Tester>) -> Self {
+        Self { norm, units: network.units().cloned(), place: network.place().clone(), claim, tested }
     }
 
     /// The certificate, if what is proved is what is claimed.
@@ -34,7 +35,7 @@ impl Certificate {
         proved: f64,
     ) -> Result<Self, Rejection> {
         match claim.upper >= proved && claim.upper.is_finite() {
-            true => Ok(Self::shown(norm, network.place().clone(), claim.clone(), None)),
+            true => Ok(Self::shown(network, norm, claim.clone(), None)),
             false => Err(Rejection::Claim { output: claim.output.to_string(), proved, claimed: claim.upper }),
         }
     }
@@ -52,6 +53,16 @@ impl Certificate {
     /// The norm of input perturbations.
     pub fn norm(&self) -> InputNorm {
         self.norm
+    }
+
+    /// The units of these; none are ones.
+    pub fn units(&self) -> Option<&Units> {
+        self.units.as_ref()
+    }
+
+    /// Whether it is about a slope network's units and place.
+    pub(super) fn is_about(&self, network: &SlopeNetwork) -> bool {
+        self.units() == network.units() && self.place() == network.place()
     }
 
     /// Where it holds.

@@ -8,7 +8,8 @@
 //! | `version` | the version of this format, 3 |
 //! | `network` | the canonical network's hash ([`crate::network::Network::hash`]), 64 hexadecimal digits |
 //! | `norm` | the input norm, `"linf"`, `"l2"`, `"l1"` or a number p > 2 as text, `"3"` |
-//! | `region` | `null`: the bounds hold everywhere; else where they hold: `lower` and `upper` of a box, and possibly a `ball` with `centre` and `radius` (ℓ2) that has to be met, too ([`Region`]) |
+//! | `unit` | only where the inputs have units: a list with one number per input, at least 0 and not all 0 ([`Units`]): `norm` is then that of input changes divided by these, entry by entry, and inputs whose unit is 0 do not change |
+//! | `region` | `null`: the bounds hold everywhere; else where they hold: `lower` and `upper` of a box, and possibly a `ball` with `centre` and `radius` (ℓ2; in units of its own, an ellipsoid, with `unit`) that has to be met, too ([`Region`]) |
 //! | `bounds` | a list of claims |
 //!
 //! and a claim is `output` (an index `"8"`, a margin `"3-7"`, a list of numbers for a vector u, or a norm `"linf"`, `"l2"`,
@@ -32,7 +33,7 @@
 use crate::form::RandomTest;
 use crate::form::quadratic::Multipliers;
 use crate::place::Region;
-use crate::problem::{Functional, InputNorm};
+use crate::problem::{Functional, InputNorm, Units};
 use crate::proof::signs::SignProof;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,9 @@ pub struct CertificateFile {
     pub network: String,
     /// The input norm of every claim.
     pub norm: InputNorm,
+    /// The units of the input, if they are not ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<Units>,
     /// Where the claims hold; none for everywhere.
     pub region: Option<Region>,
     /// The claims.
@@ -189,8 +193,9 @@ impl CertificateFile {
     /// The file's bytes: one line per claim, so that files can be compared by eye and by line.
     pub fn to_json(&self) -> String {
         let bounds: Vec<String> = self.bounds.iter().map(json).collect();
+        let unit = self.unit.as_ref().map_or_else(String::new, |unit| format!("\"unit\":{},", json(unit)));
         format!(
-            "{{\"format\":{},\"version\":{},\"network\":{},\"norm\":{},\"region\":{},\"bounds\":[\n{}\n]}}\n",
+            "{{\"format\":{},\"version\":{},\"network\":{},\"norm\":{},{unit}\"region\":{},\"bounds\":[\n{}\n]}}\n",
             json(&self.format),
             self.version,
             json(&self.network),

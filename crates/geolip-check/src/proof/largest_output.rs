@@ -13,9 +13,9 @@ impl Certificate {
     /// something else.
     pub fn of_largest_output(network: &SlopeNetwork, outputs: &[Self]) -> Option<Self> {
         let norm = outputs.first()?.norm();
-        let place = network.place();
-        let fits =
-            |(i, c): (usize, &Self)| c.norm() == norm && c.place() == place && *c.functional() == Functional::Output(i);
+        let fits = |(i, c): (usize, &Self)| {
+            c.norm() == norm && c.is_about(network) && *c.functional() == Functional::Output(i)
+        };
         if outputs.len() != network.outputs() || !outputs.iter().enumerate().all(fits) {
             return None;
         }
@@ -23,6 +23,6 @@ impl Certificate {
         let proof = Proof::Outputs(outputs.iter().map(Self::claim).collect());
         let tested = outputs.iter().find_map(Self::tested_by);
         let claim = Claim { output: Functional::Norm(OutputNorm::Linf), upper, proof };
-        Some(Self::shown(norm, place.clone(), claim, tested))
+        Some(Self::shown(network, norm, claim, tested))
     }
 }

@@ -189,6 +189,6 @@ impl Prover<'_> {
             let own_claim = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
             leaf.prove(&Site::beside(&own, site), &own_claim).map(|_| ())
         })?;
-        Ok(Certificate::shown(self.norm, network.place().clone(), claim.clone(), None))
+        Ok(Certificate::shown(network, self.norm, claim.clone(), None))
     }
 }

@@ -252,6 +252,7 @@ impl Certificate {
             leaves.advance().ok()??;
             let fits = certificate.norm() == norm
                 && *certificate.functional() == output
+                && certificate.units() == root.units()
                 && certificate.tested_by().is_none()
                 && *certificate.place() == leaves.place().ok()?;
             fits.then_some(())?;
@@ -262,7 +263,7 @@ impl Certificate {
             [certificate] => certificate.proof().clone(),
             _ => Proof::Tree(written),
         };
-        Some(Self::shown(norm, root.place().clone(), Claim { output, upper, proof }, None))
+        Some(Self::shown(root, norm, Claim { output, upper, proof }, None))
     }
 }
 

@@ -57,7 +57,7 @@ pub fn check_file_with(
         return Err(Rejection::Nothing);
     }
     let place = file.region.clone().map_or_else(Place::everywhere, Place::from);
-    let network = SlopeNetwork::new(network, place)?;
+    let network = SlopeNetwork::in_units(network, place, file.unit.as_ref())?;
     let tests = Tests::new(options.randomness, options.affordable);
     let prover = Prover { norm: file.norm, room: Room::new(options.memory_limit), tests: Some(&tests) };
     prover.prove_all(&Site::new(&network), &file.bounds.iter().collect::<Vec<_>>()).into_iter().collect()

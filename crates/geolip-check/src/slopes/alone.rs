@@ -25,22 +25,28 @@ impl SlopeNetwork {
             }
             Arc::new(LinearMap::Dense(column))
         };
+        // what reads the input reads one number, too, in its unit
+        let (source, units) = self.source();
         // neurons or an output that read the input itself get a map of their own to read
-        let bare = self.output() == NodeId::INPUT
-            || self.nodes().iter().any(|n| matches!(n.op, SlopeOp::Neurons { parent: NodeId::INPUT }));
+        let bare = self.output() == source
+            || self.nodes().iter().any(|n| matches!(n.op, SlopeOp::Neurons { parent } if parent == source));
         let mut nodes = vec![SlopeNode { len: 1, op: SlopeOp::Input }];
+        if let Some(units) = units {
+            let terms = vec![Term { parent: NodeId::INPUT, map: Arc::new(LinearMap::Scale(vec![units[i]])) }];
+            nodes.push(SlopeNode { len: 1, op: SlopeOp::Affine { terms } });
+        }
         if bare {
-            let terms = vec![Term { parent: NodeId::INPUT, map: Arc::new(LinearMap::Dense(unit.clone())) }];
+            let terms = vec![Term { parent: source, map: Arc::new(LinearMap::Dense(unit.clone())) }];
             nodes.push(SlopeNode { len: self.inputs(), op: SlopeOp::Affine { terms } });
         }
         let moved = |id: NodeId| NodeId(id.index() + usize::from(bare));
-        for node in &self.nodes()[1..] {
+        for node in &self.nodes()[source.index() + 1..] {
             let op = match &node.op {
                 SlopeOp::Input => SlopeOp::Input,
                 SlopeOp::Affine { terms } => {
-                    let term = |term: &Term| match term.parent {
-                        NodeId::INPUT => Term { parent: NodeId::INPUT, map: column(&term.map) },
-                        parent => Term { parent: moved(parent), map: term.map.clone() },
+                    let term = |term: &Term| match term.parent == source {
+                        true => Term { parent: source, map: column(&term.map) },
+                        false => Term { parent: moved(term.parent), map: term.map.clone() },
                     };
                     SlopeOp::Affine { terms: terms.iter().map(term).collect() }
                 }
@@ -49,7 +55,8 @@ impl SlopeNetwork {
             nodes.push(SlopeNode { len: node.len, op });
         }
         let layers = self.graph.layers.iter().map(|(id, layer)| (moved(*id), *layer)).collect();
-        Self { graph: Arc::new(Graph { nodes, output: moved(self.output()), layers }), ..self.clone() }
+        let images = self.graph.images.iter().map(|id| moved(*id)).collect();
+        Self { graph: Arc::new(Graph { nodes, output: moved(self.output()), images, source, layers }), ..self.clone() }
     }
 }
 
@@ -57,6 +64,8 @@ impl SlopeNetwork {
 mod tests {
     use super::*;
     use crate::network::{Activation, NetworkBuilder};
+    use crate::place::Place;
+    use crate::problem::Units;
 
     #[test]
     fn its_jacobian_is_a_column() {
@@ -67,12 +76,14 @@ mod tests {
         let z = b.activate("z", h, Activation::Relu).expect("relu");
         let terms = vec![(z, w(2, 5, 0.7)), (b.input(), w(2, 4, 0.4))];
         let y = b.affine("y", terms, None).expect("shapes");
-        let network = SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes");
+        let inner = b.finish(y);
         let slopes = |network: &SlopeNetwork| -> Vec<Matrix> {
             let layers = network.slopes().iter();
             layers.map(|layer| Matrix::from_fn(layer.len(), 1, |j, _| (j as f64).cos())).collect()
         };
-        for i in 0..4 {
+        let units = Units::new(&[0.3, 0.0, 2.0, 7.0]).expect("units");
+        for (units, i) in [None, Some(&units)].into_iter().flat_map(|units| (0..4).map(move |i| (units, i))) {
+            let network = SlopeNetwork::in_units(&inner, Place::everywhere(), units).expect("bounded slopes");
             let alone = network.with_input_alone(i);
             let unit = Matrix::from_fn(4, 1, |row, _| if row == i { 1.0 } else { 0.0 });
             let whole = network.forward(&slopes(&network), &unit);

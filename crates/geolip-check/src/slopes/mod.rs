@@ -16,6 +16,9 @@
 //! A function of one argument is a layer of neurons on its parent, with the range of its derivative. A function of several is a layer
 //! per parent, and their sum: d(p·q) = q·dp + p·dq. Biases play no part.
 //!
+//! With [`Units`] D the input here is the change of D⁻¹x: one more affine node, x = D t, stands between the input and all that read it in
+//! the network, so that the Jacobians are J(v) D. Slopes, and where they are taken, are those of the network: D is in no weight.
+//!
 //! | file | what |
 //! | --- | --- |
 //! | `mod.rs` | slope networks: their graph, and how they are made |
@@ -27,15 +30,16 @@ mod passes;
 
 use crate::function::{Activation, Combination, Slope};
 use crate::matrix::Matrix;
-use crate::network::{Network, NodeId, Op, Term, Values};
+use crate::network::{LinearMap, Network, NodeId, Op, Term, Values};
 use crate::place::enclosure::{Detail, Enclosure};
 use crate::place::{Fixing, Part, Place, PlaceError, Region};
+use crate::problem::Units;
 use std::sync::Arc;
 
 /// How a node of a slope network comes from its parents.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SlopeOp {
-    /// The change of the input.
+    /// The change of the input, in its units.
     Input,
     /// Σ map·parent.
     Affine {
@@ -110,6 +114,10 @@ struct Layer {
 struct Graph {
     nodes: Vec<SlopeNode>,
     output: NodeId,
+    /// Where every node of the network stands here.
+    images: Vec<NodeId>,
+    /// The input as the network reads it: in its units.
+    source: NodeId,
     /// The layers of neurons: their nodes here, and what they are in the network.
     layers: Vec<(NodeId, Layer)>,
 }
@@ -118,6 +126,7 @@ struct Graph {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlopeNetwork {
     network: Network,
+    units: Option<Units>,
     place: Place,
     graph: Arc<Graph>,
     /// The intervals as they are proved, and with those that are narrow made wider.
@@ -153,15 +162,23 @@ impl SlopeNetwork {
     /// # Errors
     /// [`PlaceError`]: the place is none of this network, or slopes there are not bounded.
     pub fn new(network: &Network, place: impl Into<Place>) -> Result<Self, PlaceError> {
-        Self::with_detail(network, place.into(), Detail::Refined)
+        Self::in_units(network, place, None)
     }
 
-    /// As [`Self::new`] on a region, by plain intervals: for many regions of one network.
+    /// As [`Self::new`], with the input in units; none are ones.
     ///
     /// # Errors
-    /// As for [`Self::new`].
-    pub fn roughly(network: &Network, region: Region) -> Result<Self, PlaceError> {
-        Self::with_detail(network, region.into(), Detail::Plain)
+    /// As for [`Self::new`], or the units are none of this network.
+    pub fn in_units(network: &Network, place: impl Into<Place>, units: Option<&Units>) -> Result<Self, PlaceError> {
+        Self::with_detail(network, place.into(), units, Detail::Refined)
+    }
+
+    /// As [`Self::in_units`] on a region, by plain intervals: for many regions of one network.
+    ///
+    /// # Errors
+    /// As for [`Self::in_units`].
+    pub fn roughly(network: &Network, region: Region, units: Option<&Units>) -> Result<Self, PlaceError> {
+        Self::with_detail(network, region.into(), units, Detail::Plain)
     }
 
     /// As [`Self::new`] for all inputs.
@@ -172,11 +189,17 @@ impl SlopeNetwork {
         Self::new(network, Place::everywhere())
     }
 
-    fn with_detail(network: &Network, place: Place, detail: Detail) -> Result<Self, PlaceError> {
-        Self::of(network, Arc::new(Graph::of(network)), place, detail)
+    fn with_detail(network: &Network, place: Place, units: Option<&Units>, detail: Detail) -> Result<Self, PlaceError> {
+        units.map_or(Ok(()), |units| units.fits(network))?;
+        Self::of((network, units), Arc::new(Graph::of(network, units)), place, detail)
     }
 
-    fn of(network: &Network, graph: Arc<Graph>, place: Place, detail: Detail) -> Result<Self, PlaceError> {
+    fn of(
+        (network, units): (&Network, Option<&Units>),
+        graph: Arc<Graph>,
+        place: Place,
+        detail: Detail,
+    ) -> Result<Self, PlaceError> {
         let (inside, empty, tight) = match place.part() {
             None => (None, false, graph.slopes_everywhere(network)?),
             Some(part) => {
@@ -191,18 +214,19 @@ impl SlopeNetwork {
             None => tight.clone(),
             Some(_) => Arc::new(tight.iter().map(|layer| layer.iter().map(widened).collect()).collect()),
         };
-        let whole = Self { network: network.clone(), place: place.whole(), graph, tight, slopes, empty, inside };
+        let (network, units) = (network.clone(), units.cloned());
+        let whole = Self { network, units, place: place.whole(), graph, tight, slopes, empty, inside };
         whole.fixed(place)
     }
 
-    /// The same network in a place inside this one: where only slopes are fixed, with the intervals that are known.
+    /// The same network, in the same units, in a place inside this one: where only slopes are fixed, with the intervals that are known.
     ///
     /// # Errors
     /// [`PlaceError`], as for [`Self::new`], or where there is no neuron that is to be fixed.
     pub fn within(&self, place: Place) -> Result<Self, PlaceError> {
         match place.part() == self.part() {
             true => self.fixed(place),
-            false => Self::of(&self.network, self.graph.clone(), place, Detail::Refined),
+            false => Self::of((&self.network, self.units.as_ref()), self.graph.clone(), place, Detail::Refined),
         }
     }
 
@@ -238,6 +262,11 @@ impl SlopeNetwork {
         &self.network
     }
 
+    /// The units of its input; none are ones.
+    pub fn units(&self) -> Option<&Units> {
+        self.units.as_ref()
+    }
+
     /// Where it is.
     pub fn place(&self) -> &Place {
         &self.place
@@ -271,6 +300,21 @@ impl SlopeNetwork {
     /// As [`Self::slopes`], without making narrow intervals wider for the sake of a semidefinite proof.
     pub fn tight_slopes(&self) -> &[Vec<Slope>] {
         &self.tight
+    }
+
+    /// The node that holds changes of a node of the network.
+    pub fn image(&self, node: NodeId) -> NodeId {
+        self.graph.images[node.index()]
+    }
+
+    /// The node through which everything reads the input, with what this multiplies it by: the input itself, or it in its units.
+    pub fn source(&self) -> (NodeId, Option<&[f64]>) {
+        let source = self.graph.source;
+        let units = match &self.node(source).op {
+            SlopeOp::Affine { terms } => terms.first().map(|term| term.map.coefficients()),
+            SlopeOp::Input | SlopeOp::Neurons { .. } => None,
+        };
+        (source, units)
     }
 
     /// The nodes in topological order; the first is the input.
@@ -322,7 +366,7 @@ impl SlopeNetwork {
         })
     }
 
-    /// Whether all its slopes are those of activations: then its nodes are those of the network, one by one.
+    /// Whether all its slopes are those of activations: then its layers are those of the network, one by one.
     pub fn is_elementwise(&self) -> bool {
         self.origins().all(|origin| matches!(origin, Origin::Activation(..)))
     }
@@ -387,10 +431,9 @@ fn widened(slope: &Slope) -> Slope {
 }
 
 impl Graph {
-    fn of(network: &Network) -> Self {
-        let mut nodes = Vec::with_capacity(network.nodes().len());
+    fn of(network: &Network, units: Option<&Units>) -> Self {
+        let mut nodes = Vec::with_capacity(network.nodes().len() + 1);
         let mut layers = Vec::new();
-        // where every node of the network stands here
         let mut images: Vec<NodeId> = Vec::with_capacity(network.nodes().len());
         for (index, node) in network.nodes().iter().enumerate() {
             let len = node.len;
@@ -399,7 +442,13 @@ impl Graph {
                 NodeId(nodes.len() - 1)
             };
             let image = match &node.op {
-                Op::Input => push(SlopeOp::Input),
+                Op::Input => {
+                    let input = push(SlopeOp::Input);
+                    units.map_or(input, |units| {
+                        let map = Arc::new(LinearMap::Scale(units.numbers().to_vec()));
+                        push(SlopeOp::Affine { terms: vec![Term { parent: input, map }] })
+                    })
+                }
                 Op::Affine { terms, .. } => {
                     let moved = |t: &Term| Term { parent: images[t.parent.index()], map: t.map.clone() };
                     push(SlopeOp::Affine { terms: terms.iter().map(moved).collect() })
@@ -420,7 +469,8 @@ impl Graph {
             };
             images.push(image);
         }
-        Self { nodes, output: images[network.output().index()], layers }
+        let (source, output) = (images[NodeId::INPUT.index()], images[network.output().index()]);
+        Self { nodes, output, images, source, layers }
     }
 
     fn slopes_everywhere(&self, network: &Network) -> Result<Vec<Vec<Slope>>, PlaceError> {

@@ -57,7 +57,7 @@ pub enum RadiusError {
 
 /// A radius within which a classification cannot change.
 ///
-/// **Claim.** For every x' with ‖x' − x‖ ≤ `radius` (and all entries in the valid range, if there is one), output `label` is
+/// **Claim.** For every x' with ‖x' − x‖ ≤ `radius` (in the units asked for, if any; and all entries in the valid range, if there is one), output `label` is
 /// larger than every other output, for the network's weights as real numbers; where `radius` is 0, nothing is claimed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CertifiedRadius {
@@ -201,7 +201,7 @@ pub fn certified_radius(network: &Network, x: &[f64], options: &RadiusOptions) -
     if let Some(label) = options.label.filter(|label| *label >= outputs) {
         return Err(RadiusError::Label { label, outputs });
     }
-    let point = Region::around(x, 0.0, options.norm, options.clip)?;
+    let point = Region::around_in(options.unit.as_ref(), x, (0.0, options.norm), options.clip)?;
     point.fits(network)?;
     let y = network.evaluate(x);
     let predicted = (0..outputs).max_by(|a, b| y[*a].total_cmp(&y[*b]).then(b.cmp(a))).unwrap_or(0);
@@ -281,7 +281,9 @@ impl Search<'_> {
 
     /// Where the smallest margin would end if the network were linear.
     fn guess(&self, point: &Region) -> f64 {
-        let Ok(local) = SlopeNetwork::roughly(self.network, point.clone()) else { return 1.0 };
+        let Ok(local) = SlopeNetwork::roughly(self.network, point.clone(), self.options.unit.as_ref()) else {
+            return 1.0;
+        };
         let options = self.bound_options();
         let ratio = |(j, margin): (&usize, &f64)| {
             let slope = quick(&local, &options, &Functional::margin(self.label, *j), Instant::now());
@@ -294,7 +296,7 @@ impl Search<'_> {
     /// The rivals that linear bounds do not exclude within this radius, by their places, the likeliest first.
     fn open_rivals(&self, radius: f64) -> Vec<usize> {
         let all = (0..self.rivals.len()).collect();
-        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return all };
+        let Ok(region) = self.ball(radius) else { return all };
         let least =
             Enclosure::new(self.network, &region.clone().into(), Detail::Plain).least(self.network, &region, self.rows);
         // what is no number excludes nothing
@@ -310,8 +312,8 @@ impl Search<'_> {
         if open.is_empty() {
             return None;
         }
-        let Ok(region) = Region::around(self.x, radius, self.options.norm, self.options.clip) else { return first };
-        let Ok(local) = SlopeNetwork::roughly(self.network, region) else { return first };
+        let Ok(region) = self.ball(radius) else { return first };
+        let Ok(local) = SlopeNetwork::roughly(self.network, region, self.options.unit.as_ref()) else { return first };
         open.iter().find(|j| !self.is_held_by_lipschitz(&local, **j, radius)).map(|j| self.rivals[*j])
     }
 
@@ -336,6 +338,10 @@ impl Search<'_> {
         let question = Question { network: local, options: &options, observer: &Silent, started: Instant::now() };
         let found = upper::solve(question, &[functional]);
         found.is_ok_and(|bounds| bounds.iter().all(holds))
+    }
+
+    fn ball(&self, radius: f64) -> Result<Region, RegionError> {
+        Region::around_in(self.options.unit.as_ref(), self.x, (radius, self.options.norm), self.options.clip)
     }
 
     fn bound_options(&self) -> Options {

@@ -55,6 +55,8 @@ fn plan(search: &Search<'_>, passes: f64) -> (usize, usize) {
 
 fn starts_anywhere(search: &mut Search<'_>, climbers: usize) -> Matrix {
     let (network, patterns) = (search.asked.network.network(), search.asked.patterns);
+    let units = search.asked.network.units();
+    let unit = |i: usize| units.map_or(1.0, |units| units.numbers()[i]);
     let mut x = Matrix::zeros(network.inputs(), patterns.len() * climbers);
     for j in 0..x.cols() {
         let p = j / climbers;
@@ -65,7 +67,7 @@ fn starts_anywhere(search: &mut Search<'_>, climbers: usize) -> Matrix {
         for i in 0..x.rows() {
             *x.at_mut(i, j) = match (j % climbers, &realised) {
                 (_, Some(realised)) => realised[i],
-                (0, None) => START * patterns[p].direction[i] + search.best.input(p)[i],
+                (0, None) => START * unit(i) * patterns[p].direction[i] + search.best.input(p)[i],
                 (1, None) => search.best.input(p)[i],
                 (c, None) => 10f64.powi(c as i32 % 3) * gaussian(&mut search.rng),
             };

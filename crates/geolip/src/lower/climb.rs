@@ -71,8 +71,16 @@ impl<'a> Space<'a> {
         u.iter().for_each(|(i, u)| seed.row_mut(*i).fill(*u));
         let gradients = rest.adjoint(&slopes_at(rest, &rest.network().evaluate_batch(y)), &seed);
         let own = gradients.of(NodeId::INPUT);
-        let gradient = self.first.map_or_else(|| own.clone(), |first| first.pull_back(own)).transposed();
+        let gradient = self.first.map_or_else(|| own.clone(), |first| self.in_units(first.pull_back(own))).transposed();
         (0..gradient.rows()).map(|p| self.norm.dual(gradient.row(p).iter().copied())).collect()
+    }
+
+    /// Gradients with respect to the input, in its units.
+    fn in_units(&self, mut gradient: Matrix) -> Matrix {
+        for (i, unit) in self.network.units().iter().flat_map(|units| units.numbers()).enumerate() {
+            gradient.row_mut(i).iter_mut().for_each(|g| *g *= unit);
+        }
+        gradient
     }
 
     /// Moves coordinate j, as far as the others can stand still.

@@ -3,6 +3,7 @@
 use super::smoothed::column_lengths;
 use crate::matrix::Matrix;
 use crate::place::Region;
+use crate::problem::Units;
 use crate::slopes::SlopeNetwork;
 
 /// Where inputs may lie.
@@ -46,11 +47,22 @@ impl<'a> Domain<'a> {
         }
     }
 
+    /// The half-axes of an ellipsoid, relative to its radius: steps are taken in coordinates in which it is a ball.
+    pub fn axes(self) -> Option<&'a [f64]> {
+        match self {
+            Self::Everywhere => None,
+            Self::Region(region) => region.ball()?.unit.as_ref().map(Units::numbers),
+        }
+    }
+
     /// The length in whose units steps from each column are taken.
     pub fn lengths(self, x: &Matrix) -> Vec<f64> {
         match self {
             Self::Everywhere => column_lengths(x).into_iter().map(|size| size.max(1.0)).collect(),
-            Self::Region(region) => vec![region.size(); x.cols()],
+            Self::Region(region) => {
+                let radius = region.ball().filter(|ball| ball.unit.is_some()).map(|ball| ball.radius);
+                vec![radius.unwrap_or_else(|| region.size()); x.cols()]
+            }
         }
     }
 }

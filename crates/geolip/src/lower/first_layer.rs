@@ -13,6 +13,8 @@ use crate::slopes::SlopeNetwork;
 /// W₁ with the Cholesky factor of W₁W₁ᵀ + ridge, and the network behind it.
 pub(super) struct FirstLayer {
     node: NodeId,
+    /// Where it stands in the slope network.
+    image: NodeId,
     w: Matrix,
     bias: Vec<f64>,
     factor: Matrix,
@@ -28,6 +30,7 @@ impl FirstLayer {
         if !network.is_elementwise() {
             return None;
         }
+        let slopes = network;
         let network = network.network();
         let reads = |id: &NodeId| match &network.node(*id).op {
             Op::Input => false,
@@ -55,12 +58,17 @@ impl FirstLayer {
         let full = (0..rows).all(|i| factor.at(i, i).powi(2) > LEAST_PIVOT * mean);
         let reach = (!full).then(|| solved(&factor, &gram));
         let bias = bias.clone().unwrap_or_else(|| vec![0.0; rows]);
-        Some(Self { node, w, bias, factor, reach, rest: behind(network, node)? })
+        Some(Self { node, image: slopes.image(node), w, bias, factor, reach, rest: behind(network, node)? })
     }
 
     /// The pre-activation.
     pub fn node(&self) -> NodeId {
         self.node
+    }
+
+    /// It in the slope network.
+    pub fn image(&self) -> NodeId {
+        self.image
     }
 
     /// The network as a function of the pre-activation; its activation layers are those of the whole network, in order.

@@ -45,8 +45,10 @@ fn points(network: &SlopeNetwork) -> Option<Vec<f64>> {
         }
         let values = inner.evaluate_batch(Matrix::from_vec(1, n, points.clone()));
         let slopes = slopes_at(network, &values);
-        let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![1.0; n]));
-        let (h, steep) = (values.of(parent), moved.of(parent));
+        // (by a step of 1, in units of the input)
+        let step = network.units().map_or(1.0, |units| 1.0 / units.numbers()[0]);
+        let moved = network.forward(&slopes, &Matrix::from_vec(1, n, vec![step; n]));
+        let (h, steep) = (values.of(parent), moved.of(network.image(parent)));
         let mut found = Vec::new();
         for (p, point) in points.iter().enumerate() {
             let low = if p == 0 { f64::NEG_INFINITY } else { cuts[p - 1] };

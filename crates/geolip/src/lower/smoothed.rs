@@ -58,12 +58,15 @@ impl Ascender<'_> {
                 .collect();
             let (direction, length, size): (_, _, Vec<f64>) = match self.first {
                 None => {
-                    let direction = pulled.of(NodeId::INPUT).clone();
+                    // of the input itself, whatever its units: inputs that no change is measured of may lie anywhere, too
+                    let mut direction = pulled.of(self.network.image(NodeId::INPUT)).clone();
+                    stretch(&mut direction, domain.axes());
                     let length = column_lengths(&direction);
+                    stretch(&mut direction, domain.axes());
                     (direction, length, domain.lengths(&x))
                 }
                 Some(first) => {
-                    let wanted = pulled.of(first.node());
+                    let wanted = pulled.of(first.image());
                     let size = column_lengths(values.of(first.node())).into_iter().map(|size| size.max(1.0));
                     (first.input_step(wanted), column_lengths(wanted), size.collect())
                 }
@@ -164,6 +167,13 @@ impl Ascender<'_> {
             .collect();
         let nothing = Matrix::zeros(self.network.outputs(), self.guides.len());
         self.network.adjoint_with(&smooth, &nothing, &pushes)
+    }
+}
+
+/// Multiplies every row by its number.
+fn stretch(rows: &mut Matrix, by: Option<&[f64]>) {
+    for (i, by) in by.into_iter().flatten().enumerate() {
+        rows.row_mut(i).iter_mut().for_each(|v| *v *= by);
     }
 }
 

@@ -6,7 +6,7 @@ pub mod table;
 
 use crate::form::Affordable;
 use crate::place::{Region, RegionNorm};
-use crate::problem::{InputNorm, Outputs};
+use crate::problem::{InputNorm, Outputs, Units};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use std::time::Duration;
 pub struct Options {
     /// The norm of input perturbations.
     pub norm: InputNorm,
+    /// What every input's changes are measured in, 0 for inputs that do not change; none for ones. The `region` stands as it is.
+    pub unit: Option<Units>,
     /// What to bound.
     pub outputs: Outputs,
     /// Where the bounds hold: the local Lipschitz constant of this region is bounded; none for everywhere.
@@ -62,6 +64,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             norm: InputNorm::Linf,
+            unit: None,
             outputs: Outputs::Each,
             region: None,
             split: None,
@@ -86,6 +89,7 @@ impl Default for Options {
 /// | name | default | purpose | range |
 /// | --- | --- | --- | --- |
 /// | `norm` | ℓ∞ | the norm in which the input moves | ℓ∞, ℓ2 |
+/// | `unit` | ones | what every input's changes are measured in; inputs whose unit is 0 stay | one per input, ≥ 0 |
 /// | `clip` | none | the valid range of every input; perturbed inputs outside it do not count | LO ≤ HI |
 /// | `label` | the prediction | the output that has to stay the largest | an output |
 /// | `tol` | 0.01 | the relative width of the bracket at which the search ends | > 0 |
@@ -94,6 +98,8 @@ impl Default for Options {
 pub struct RadiusOptions {
     /// The norm in which the input moves.
     pub norm: RegionNorm,
+    /// What every input's changes are measured in, 0 for inputs that stay; none for ones.
+    pub unit: Option<Units>,
     /// The valid range of every input.
     pub clip: Option<(f64, f64)>,
     /// The output that has to stay the largest; the largest one at the input if none is given.
@@ -106,7 +112,7 @@ pub struct RadiusOptions {
 
 impl Default for RadiusOptions {
     fn default() -> Self {
-        Self { norm: RegionNorm::Linf, clip: None, label: None, tol: 1e-2, relaxation: true }
+        Self { norm: RegionNorm::Linf, unit: None, clip: None, label: None, tol: 1e-2, relaxation: true }
     }
 }
 

@@ -97,6 +97,47 @@ pub const CHOICES: &[Choice] = &[
         .python("The norm in which inputs move: ``\"linf\"`` or ``\"l2\"``"),
     Choice::of(
         BOUND,
+        "unit",
+        "Units of the inputs, for sensors of different scales or some inputs of many: a file with one number per input \
+         (.npy, .csv or text). The norm is that of input changes divided by these, entry by entry; an input whose unit is \
+         0 does not change. A --radius is measured in them, too",
+    )
+    .value("FILE")
+    .default(|| Default::Nothing("ones"))
+    .range(">= 0, not all 0")
+    .python(
+        "Units of the inputs, for sensors of different scales or some inputs of many: an array of shape (inputs,), or a \
+         file with one number per input (.npy, .csv or text). The norm is that of input changes divided by these, entry by \
+         entry; an input whose unit is 0 does not change. A --radius is measured in them, too",
+    ),
+    Choice::of(
+        COMPARE,
+        "unit",
+        "Units of the inputs: a file with one number per input (.npy, .csv or text). The norm is that of input changes \
+         divided by these, entry by entry; an input whose unit is 0 does not change",
+    )
+    .value("FILE")
+    .default(|| Default::Nothing("ones"))
+    .range(">= 0, not all 0")
+    .python(
+        "Units of the inputs: an array of shape (inputs,), or a file with one number per input (.npy, .csv or text). The \
+         norm is that of input changes divided by these, entry by entry; an input whose unit is 0 does not change",
+    ),
+    Choice::of(
+        RADIUS,
+        "unit",
+        "Units of the inputs: a file with one number per input (.npy, .csv or text). How far an input moves is measured \
+         after dividing by these, entry by entry; an input whose unit is 0 does not move",
+    )
+    .value("FILE")
+    .default(|| Default::Nothing("ones"))
+    .range(">= 0, not all 0")
+    .python(
+        "Units of the inputs: an array of shape (inputs,), or a file with one number per input (.npy, .csv or text). How \
+         far an input moves is measured after dividing by these, entry by entry; an input whose unit is 0 does not move",
+    ),
+    Choice::of(
+        BOUND,
         "output",
         "What to bound: each output, one output I (from 0), a margin I-J, all pairs, the largest output (linf) or \
          another norm of the whole output (l2, l1), or a vector u of numbers in a file (.npy or .txt), for u'y",

@@ -13,7 +13,7 @@
 
 use crate::function::Slope;
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, NodeId};
+use crate::network::{LinearMap, NodeId, Term};
 use crate::problem::InputNorm;
 use crate::slopes::{SlopeNetwork, SlopeOp};
 use rand::RngExt;
@@ -83,10 +83,12 @@ impl<'a> Flipper<'a> {
         if numbers > LARGEST || slopes.iter().flatten().all(|s| s.is_fixed()) {
             return None;
         }
+        // the input as the network reads it: its units are put into the matrices of what does
+        let (source, units) = network.source();
         let direct = network.nodes().iter().map(|node| match &node.op {
             SlopeOp::Input | SlopeOp::Neurons { .. } => None,
             SlopeOp::Affine { terms } => {
-                let mut own = terms.iter().filter(|t| t.parent == NodeId::INPUT).peekable();
+                let mut own = terms.iter().filter(|t| t.parent == source).peekable();
                 own.peek()?;
                 let mut sum = Matrix::zeros(node.len, network.inputs());
                 for term in own {
@@ -97,10 +99,16 @@ impl<'a> Flipper<'a> {
                         (0..node.len).for_each(|i| sparse.row(i).for_each(|(j, v)| *sum.at_mut(i, j) += v));
                     }
                 }
+                if let Some(units) = units {
+                    (0..node.len).for_each(|i| {
+                        sum.row_mut(i).iter_mut().zip(units).for_each(|(s, unit)| *s *= unit);
+                    });
+                }
                 Some(sum)
             }
         });
-        let inner = network.terms().filter(|t| t.parent != NodeId::INPUT).map(|t| t.map.nonzeros()).sum::<usize>();
+        let read = |t: &&Term| t.parent == source || t.parent == NodeId::INPUT;
+        let inner = network.terms().filter(|t| !read(t)).map(|t| t.map.nonzeros()).sum::<usize>();
         Some(Self {
             network,
             norm,
@@ -120,6 +128,7 @@ impl<'a> Flipper<'a> {
     /// The pose of a pattern.
     pub fn pose(&self, slopes: &[Vec<f64>], weights: &[f64], work: &mut f64) -> Pose {
         *work -= self.fresh;
+        let (source, _) = self.network.source();
         let v: Vec<Matrix> = slopes.iter().map(|v| Matrix::from_vec(v.len(), 1, v.clone())).collect();
         let mut values: Vec<Option<Matrix>> = Vec::with_capacity(self.direct.len());
         let mut layer = 0;
@@ -139,11 +148,12 @@ impl<'a> Flipper<'a> {
                 SlopeOp::Neurons { parent } => {
                     layer += 1;
                     let v = &v[layer - 1];
-                    match (parent, &values[parent.index()]) {
-                        (&NodeId::INPUT, _) => {
-                            Some(Matrix::from_fn(node.len, node.len, |i, j| if i == j { v.at(i, 0) } else { 0.0 }))
+                    match &values[parent.index()] {
+                        _ if *parent == source => {
+                            let unit = self.unit_rows();
+                            Some(Matrix::from_fn(node.len, node.len, |i, j| v.at(i, 0) * unit.at(i, j)))
                         }
-                        (_, before) => before.as_ref().map(|h| {
+                        before => before.as_ref().map(|h| {
                             let mut z = h.clone();
                             (0..z.rows()).for_each(|i| z.row_mut(i).iter_mut().for_each(|z| *z *= v.at(i, 0)));
                             z
@@ -156,7 +166,7 @@ impl<'a> Flipper<'a> {
         let rows = self.layers.iter().map(|(node, parent)| {
             let size = self.network.node(*node).len;
             match *parent {
-                NodeId::INPUT => Matrix::identity(size),
+                parent if parent == source => self.unit_rows(),
                 parent => values[parent.index()].take().unwrap_or_else(|| Matrix::zeros(size, self.network.inputs())),
             }
         });
@@ -171,6 +181,13 @@ impl<'a> Flipper<'a> {
         let mut pose = Pose { u, v, rows, back: Vec::new(), g: Vec::new(), value: 0.0 };
         self.renew(&mut pose);
         pose
+    }
+
+    /// The input as the network reads it, by its units.
+    fn unit_rows(&self) -> Matrix {
+        let (n, (_, units)) = (self.network.inputs(), self.network.source());
+        let unit = |i: usize| units.map_or(1.0, |units| units[i]);
+        Matrix::from_fn(n, n, |i, j| if i == j { unit(i) } else { 0.0 })
     }
 
     fn renew(&self, pose: &mut Pose) {
@@ -397,10 +414,12 @@ fn shifted_norm(norm: InputNorm, g: &[f64], row: &[f64], factor: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::network::{Activation, NetworkBuilder};
+    use crate::place::Place;
+    use crate::problem::Units;
     use rand::SeedableRng;
 
     /// Two layers with a skip connection, and a layer that reads the input itself.
-    fn example() -> SlopeNetwork {
+    fn example(units: bool) -> SlopeNetwork {
         let w = |m, n, t: f64| LinearMap::Dense(Matrix::from_fn(m, n, |i, j| ((i * 3 + j * 5) as f64 + t).sin()));
         let mut b = NetworkBuilder::new(4).expect("inputs");
         let z0 = b.activate("z0", b.input(), Activation::Abs).expect("abs");
@@ -409,14 +428,19 @@ mod tests {
         let h = b.affine("h2", vec![(z, w(6, 5, 0.7)), (b.input(), w(6, 4, 2.0))], None).expect("shapes");
         let z2 = b.activate("z2", h, Activation::Relu).expect("relu");
         let y = b.affine("y", vec![(z2, w(2, 6, 0.3)), (z, w(2, 5, 0.4))], None).expect("shapes");
-        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes")
+        let units = units.then(|| Units::new(&[0.5, 3.0, 0.0, 1.2]).expect("units"));
+        SlopeNetwork::in_units(&b.finish(y), Place::everywhere(), units.as_ref()).expect("bounded slopes")
+    }
+
+    fn norms() -> [InputNorm; 4] {
+        [InputNorm::Linf, InputNorm::L2, InputNorm::L1, InputNorm::from_exponent(3.0).expect("a norm")]
     }
 
     #[test]
     fn flips_one_after_another_give_the_pose_from_scratch() {
-        let network = example();
-        let slopes = network.slopes();
-        for norm in [InputNorm::Linf, InputNorm::L2, InputNorm::L1, InputNorm::from_exponent(3.0).expect("a norm")] {
+        for (units, norm) in [false, true].into_iter().flat_map(|units| norms().map(move |norm| (units, norm))) {
+            let network = example(units);
+            let slopes = network.slopes();
             let flipper = Flipper::new(&network, norm, slopes).expect("small");
             let first: Vec<Vec<f64>> = slopes.iter().map(|l| l.iter().map(|s| s.lower).collect()).collect();
             let mut pose = flipper.pose(&first, &[1.0, -0.5], &mut 1e9);
@@ -437,7 +461,7 @@ mod tests {
 
     #[test]
     fn climbing_never_loses_and_ends_where_no_flip_gains() {
-        let network = example();
+        let network = example(false);
         let slopes = network.slopes();
         let flipper = Flipper::new(&network, InputNorm::Linf, slopes).expect("small");
         let first: Vec<Vec<f64>> = slopes.iter().map(|l| l.iter().map(|s| s.lower).collect()).collect();

@@ -1,7 +1,8 @@
-//! Regions from files: centres (`.npy`, `.csv`, text), boxes (two rows of them), and the input boxes of VNN-LIB properties.
+//! Regions from files: centres (`.npy`, `.csv`, text), boxes (two rows of them), and the input boxes of VNN-LIB properties; units.
 
 use crate::import::{ImportError, Table, load_table, stored};
 use crate::place::Region;
+use crate::problem::Units;
 use std::path::{Path, PathBuf};
 
 /// Why a file makes no region.
@@ -37,6 +38,21 @@ pub fn load_rows(path: &Path) -> Result<Vec<Vec<f64>>, RegionFileError> {
 /// As for [`load_rows`].
 pub fn load_samples(path: &Path, heading: Option<bool>) -> Result<Table, RegionFileError> {
     Ok(load_table(path, heading)?)
+}
+
+/// The units of the inputs from a file: one row, or one number per line.
+///
+/// # Errors
+/// [`RegionFileError`].
+pub fn load_units(path: &Path) -> Result<Units, RegionFileError> {
+    let content = |reason: String| RegionFileError::Content { path: path.to_owned(), reason };
+    let mut rows = load_rows(path)?;
+    let units = match rows.len() {
+        1 => rows.swap_remove(0),
+        _ if rows.iter().all(|row| row.len() == 1) => rows.concat(),
+        found => return Err(content(format!("units are one row, or one number per line; this file has {found} rows"))),
+    };
+    Units::new(&units).map_err(|error| content(error.to_string()))
 }
 
 /// A box from a file: two rows, the lower ends and the upper ends; or the input box of a VNN-LIB property (`.vnnlib`). Like every file of samples, it may

@@ -226,6 +226,7 @@ fn hash(region: &Region) -> String {
 fn question(network: &str, options: &Options, output: String) -> Record {
     Record::of("exact search", network)
         .with("norm", options.norm.to_string())
+        .with("unit", options.unit.as_ref().map(|unit| words::numbers(unit.numbers())))
         .with("output", output)
         .with("region", options.region.as_ref().map(hash))
         .with("split", options.split.is_some())
