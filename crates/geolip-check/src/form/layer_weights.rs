@@ -29,7 +29,7 @@ impl LayerWeights {
 }
 
 /// Multiply–adds of a product of matrices in the time of one entry that is added by itself, about.
-const PRODUCTS_PER_ENTRY: f64 = 32.0;
+const PRODUCTS_PER_ENTRY: f64 = 150.0;
 
 /// Whether products of matrices, zeros included, are the cheaper way to the curvature of a layer.
 pub(super) fn products_pay(layer: &LayerForm<'_>, weights: &LayerWeights) -> bool {
