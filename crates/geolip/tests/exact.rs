@@ -133,7 +133,7 @@ fn cuts_give_proved_bounds_below_the_relaxation() {
 
 #[test]
 fn cuts_where_there_are_none_are_refused() {
-    let network = connected(&[3, 3, 3, 1], &Activation::Relu, false, 7);
+    let network = connected(&[6, 8, 8, 1], &Activation::Relu, false, 7);
     let refused = bound(&network, &Options { cuts: true, ..Options::default() }, &Silent);
     assert!(matches!(refused, Err(BoundError::Cuts { .. })), "{refused:?}");
 }

@@ -95,7 +95,8 @@ fn a_safetensors_file_is_the_same_network_as_its_npz() {
 
 #[test]
 fn spoilt_safetensors_do_no_harm() {
-    let list = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec(), vec![0.5; shape.iter().product()]);
+    let numbers = |n: usize| (0..n).map(|i| 0.5 + 0.25 * i as f64).collect::<Vec<_>>();
+    let list = |name: &str, shape: &[usize]| (name.to_owned(), shape.to_vec(), numbers(shape.iter().product()));
     let small = [list("0.weight", &[2, 3]), list("0.bias", &[2]), list("2.weight", &[1, 2])];
     let whole = safetensors(&small);
     assert_eq!(import(&whole, "small.safetensors", None).unwrap().network.neurons(), 2);

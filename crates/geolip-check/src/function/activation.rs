@@ -93,7 +93,7 @@ pub enum Activation {
     Log,
     /// s to a power: of all numbers, of those that are not zero, or of positive ones, depending on the power.
     Power {
-        /// The power, neither 0 nor 1.
+        /// The power, neither 0 nor 1, and at most 2⁵² in size.
         exponent: f64,
     },
 }
@@ -248,6 +248,9 @@ impl Activation {
             Self::Clip { .. } => None,
             Self::Power { exponent } if *exponent == 0.0 || *exponent == 1.0 => {
                 Some(format!("a power of {exponent} is no function of its own"))
+            }
+            Self::Power { exponent } if exponent.abs() > power::LARGEST => {
+                Some(format!("a power of {exponent} is not supported; powers up to 2^52 in size are"))
             }
             other => other
                 .parameters()

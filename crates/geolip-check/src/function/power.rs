@@ -11,11 +11,15 @@
 //!
 //! **Rounded:** `libm` says that its exp, log and pow are off by less than one unit in the last place (2.3·10⁻¹⁶ of the result). p − 1
 //! is rounded, which changes sᵖ⁻¹ by at most 2⁻⁵³·|p − 1|·|log s| of itself: at most 1.2·10⁻¹³, as |(p − 1)·log s| < 745 where the result
-//! neither overflows nor underflows (with what does, an interval is the whole line, or [`Error::Relative`] adds what underflow costs). The
-//! margins are 10 and more times that.
+//! neither overflows nor underflows (with what does, an interval is the whole line, or [`Error::Relative`] adds what underflow costs: less
+//! than 2⁻¹⁰⁷⁴, times |p| at most [`LARGEST`], is at most 2⁻¹⁰²²). The margins are 10 and more times that. Whether p − 1 is even is
+//! kept, as it is a number where p is a whole one up to [`LARGEST`].
 
 use super::Slope;
 use super::scalar::{Domain, Error, Formula, Scalar, Shape};
+
+/// The largest size of a power.
+pub(super) const LARGEST: f64 = (1_u64 << 52) as f64;
 
 const MONOTONE: Shape = Shape::Extremes { lowest: None, highest: None };
 const RISING: Slope = Slope::new(0.0, f64::INFINITY);
@@ -36,7 +40,7 @@ pub(super) fn power(p: f64) -> Scalar<impl Formula, impl Formula> {
     let (domain, shape, slope) = match (whole, p > 0.0) {
         (true, true) if even => (Domain::Line, MONOTONE, EITHER),
         (true, true) => (Domain::Line, Shape::Extremes { lowest: Some(0.0), highest: None }, RISING),
-        (true, false) => (Domain::NotZero, MONOTONE, if even { EITHER } else { FALLING }),
+        (true, false) => (Domain::NotZero, MONOTONE, EITHER), // across the pole
         (false, positive) => (Domain::Positive, MONOTONE, if positive { RISING } else { FALLING }),
     };
     let (value, derivative) = (move |_: &_, s| libm::pow(s, p), move |_: &_, s| p * libm::pow(s, p - 1.0));
@@ -93,6 +97,20 @@ mod tests {
     }
 
     #[test]
+    fn a_power_is_so_large_that_its_derivative_has_the_wrong_sign() {
+        // (−1)ᵖ⁻¹ is −1 for an even p, but p − 1 is rounded to an even number from 2⁵³ on
+        for p in [super::LARGEST, -super::LARGEST] {
+            let power = Activation::Power { exponent: p };
+            assert_eq!(power.defect(), None);
+            let Slope { lower, upper } = derivative_range(&power, 0, (-1.0, -1.0), Ends::Closed);
+            assert!(lower <= -p && -p <= upper && lower.signum() == upper.signum(), "{lower} to {upper}");
+        }
+        for p in [9_007_199_254_740_992.0, 9_007_199_254_740_994.0, -9_007_199_254_740_992.0, 1e300, f64::NAN] {
+            assert!(Activation::Power { exponent: p }.defect().is_some(), "{p}");
+        }
+    }
+
+    #[test]
     fn a_pole_or_an_overflow_has_a_bound() {
         let unbounded = |activation: &Activation, l: f64, u: f64| {
             let Slope { lower, upper } = derivative_range(activation, 0, (l, u), Ends::Closed);
@@ -120,6 +138,11 @@ mod tests {
             assert!(unbounded(&activation, l, u), "{activation} on [{l}, {u}]");
             let range = lines(&activation, 0, (l, u)).range;
             assert!(range.0 <= range.1, "{activation} on [{l}, {u}] has values {range:?}");
+        }
+        for p in [-1.0, -3.0] {
+            let found = lines(&power(p), 0, (-1.0, 1.0));
+            assert_eq!(found.range, (f64::NEG_INFINITY, f64::INFINITY), "falling on both sides of a pole is no bound");
+            assert!(found.lower.offset == f64::NEG_INFINITY && found.upper.offset == f64::INFINITY);
         }
         assert_eq!(value(&Activation::Log, 0, 0.0), (f64::NEG_INFINITY, f64::INFINITY));
         assert_eq!(value(&power(-1.0), 0, -0.0), (f64::NEG_INFINITY, f64::INFINITY));

@@ -38,6 +38,9 @@ pub struct Options {
     /// Which eliminations those are. A report for the checker has the default; with less, small networks get random tests, which
     /// [`crate::proof::check_file_with`] accepts if it is told the same.
     pub affordable: Affordable,
+    /// Whether intervals and patterns are tried where a form has proved a bound that they may better. Tests of forms do without.
+    #[doc(hidden)]
+    pub closed_forms: bool,
     /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
     /// from above.
     pub effort: f64,
@@ -72,6 +75,7 @@ impl Default for Options {
             time_limit: None,
             memory_limit: 4 << 30,
             affordable: Affordable::default(),
+            closed_forms: true,
             effort: 1.0,
             threads: None,
             seed: 0,

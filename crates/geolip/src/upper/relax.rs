@@ -182,17 +182,15 @@ fn with_lower_bounds(
         let known = certificate.upper();
         let pattern = pattern_inside(network.network(), exact, &functional, pattern);
         let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
-        let certificate = match certificate.upper() > pattern_lower * (1.0 + options.tol) {
+        let open = certificate.upper() > pattern_lower * (1.0 + options.tol);
+        let certificate = match open && options.closed_forms {
             true => by_itself(network.network(), options.norm, &functional, certificate),
             false => certificate,
         };
-        let (method, relaxation) = match certificate.upper() < known {
-            true => {
-                let exact = witness.lower >= certificate.upper() * (1.0 - options.tol);
-                (Method::ClosedForm { exact }, relaxation.min(certificate.upper()))
-            }
-            false => (method, relaxation),
-        };
+        // what is known of the relaxation's factor holds for a better bound, too
+        let exact = certificate.upper() < known && pattern_lower >= certificate.upper() * (1.0 - options.tol);
+        let method = if exact { Method::ClosedForm { exact } } else { method };
+        let relaxation = if certificate.upper() < known { relaxation.min(certificate.upper()) } else { relaxation };
         Ok(Bound {
             functional,
             certificate,

@@ -263,7 +263,8 @@ impl<'a> Forms<'a> {
         if !known.is_empty()
             && let Some(own) = self.definition(entry, depth)
         {
-            for other in known {
+            // one of a later node could not be read where this entry is
+            for other in known.into_iter().filter(|other| other.node <= entry.node) {
                 if let Some(factor) = self.definition(other, depth).and_then(|its| own.multiple_of(&its)) {
                     return (other, factor);
                 }

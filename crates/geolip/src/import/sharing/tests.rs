@@ -235,6 +235,24 @@ fn random_graphs_stay_the_same_function() {
 }
 
 #[test]
+fn weights_that_come_twice_are_read_before_they_are_there() {
+    let mut b = NetworkBuilder::new(2).expect("inputs");
+    let same = |p: f64, q: f64| LinearMap::Dense(Matrix::from_vec(2, 2, vec![p, q, p, q]));
+    let h = b.affine("h", vec![(b.input(), same(1.0, 0.3))], None).expect("shapes");
+    let z = b.activate("z", h, Activation::Relu).expect("relu");
+    let first = b.affine("first", vec![(b.input(), same(0.7, -0.2))], None).expect("shapes");
+    let sum = vec![(first, LinearMap::Identity(2)), (z, LinearMap::Identity(2))];
+    let sum = b.affine("sum", sum, None).expect("shapes");
+    let second = b.affine("second", vec![(b.input(), same(0.7, -0.2))], None).expect("shapes");
+    // the second is looked at first
+    let second = b.activate("of the second", second, Activation::Relu).expect("relu");
+    let sum = b.activate("of the sum", sum, Activation::Relu).expect("relu");
+    let terms = [z, sum, second].map(|id| (id, LinearMap::Scale(vec![0.3, 0.5])));
+    let y = b.affine("y", terms.into(), None).expect("shapes");
+    rewritten(b.finish(y), 3);
+}
+
+#[test]
 fn a_long_chain_of_choices_is_no_deep_recursion() {
     let mut b = NetworkBuilder::new(2).expect("inputs");
     let mut x = b.input();

@@ -64,11 +64,9 @@ fn reduce(node: &Node<'_>, of: Reduction) -> Outputs {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let given = node.ints("axes").or_else(|| node.integers(1)).filter(|axes| !axes.is_empty());
-    if given.is_none() && node.int("noop_with_empty_axes", 0) != 0 {
-        return Ok(vec![x.clone()]);
-    }
     let axes = match given {
         Some(axes) => axes.into_iter().map(|a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?,
+        None if node.int("noop_with_empty_axes", 0) != 0 => vec![],
         None => (0..rank).collect(),
     };
     let shape: Vec<usize> = (0..rank).map(|a| if axes.contains(&a) { 1 } else { x.shape[a] }).collect();

@@ -87,6 +87,16 @@ fn without_axes_all_are_meant_or_none() {
     let idle = import(&bare("ReduceSum", 13, still(1))).expect("understood");
     assert_eq!(idle.network.evaluate(&ramp(4)), ramp(4));
     assert!(refusal(&bare("ReduceMax", 13, still(0))).contains("'noop_with_empty_axes', which is not understood"));
+    // over no axes, what surrounds a sum is done all the same
+    let alone = |operator: &'static str, x: &[f64]| value(&bare(operator, 18, still(1)), x);
+    for operator in ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"] {
+        assert_eq!(alone(operator, &[1.0, -2.0, 3.0, 0.5]), [1.0, -2.0, 3.0, 0.5], "{operator}");
+    }
+    for operator in ["ReduceL1", "ReduceL2"] {
+        assert_eq!(alone(operator, &[1.0, -2.0, 3.0, 0.5]), [1.0, 2.0, 3.0, 0.5], "{operator}");
+    }
+    assert_eq!(alone("ReduceSumSquare", &[1.0, -2.0, 3.0, 0.5]), [1.0, 4.0, 9.0, 0.25]);
+    assert_eq!(alone("ReduceLogSum", &[1.0, 1.0, 1.0, 2.0]), [0.0, 0.0, 0.0, 2.0_f64.ln()]);
     let far = refusal(&reduced("ReduceSum", &[3], vec![]));
     assert!(far.ends_with("names the axis '3', which does not exist"), "{far}");
     let twice = refusal(&reduced("ReduceSum", &[0, -3], vec![]));
