@@ -8,7 +8,7 @@ use geolip::matrix::Matrix;
 use geolip::network::NodeId;
 use geolip::place::{Region, RegionNorm};
 use geolip::proof::check_file;
-use geolip::{InputNorm, Method, Network, Options, Outputs, Silent, bound};
+use geolip::{InputNorm, Network, Options, Outputs, Silent, bound};
 use support::files::{import, root, shared, table};
 
 fn solve(network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
@@ -16,7 +16,8 @@ fn solve(network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
 }
 
 fn solve_to(tol: f64, network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
-    let options = Options { norm, outputs: Outputs::One(output), tol, ..Options::default() };
+    // (without what may be better than the relaxation)
+    let options = Options { norm, outputs: Outputs::One(output), tol, closed_forms: false, ..Options::default() };
     let report = bound(network, &options, &Silent).expect("a reference network has a bound");
     check_file(network, &report.certificate_file(network)).expect("its certificate is accepted");
     report.bounds.into_iter().next().expect("one output was asked for")
@@ -109,6 +110,9 @@ const CONVOLUTIONAL: [(&str, usize); 5] = [
     ("dnnv/convSmallRELU__Point.onnx", 6),
 ];
 
+/// Its comparisons share neurons since, which the tables do not know: the relaxation of what is left is smaller.
+const SHARED: &str = "vnn_tll/tll_N8_0.onnx";
+
 /// upper ∈ [sdp_value_lo, sdp_value_hi·(1 + 1e-6)], relaxation within 1e-6 of upper, lower bounds below the reference's
 /// upper ends, for every row of the tables of these files.
 #[test]
@@ -128,10 +132,8 @@ fn bounds_meet_the_reference_relaxation() {
             let (norm, output) = (row[2].parse().expect("a norm"), row[3].parse().expect("an output"));
             let bound = solve(&network, norm, output);
             let at = format!("{file}, {norm}, output {output}");
-            // all patterns of a few neurons are the formal constant, below any relaxation
-            let closed = matches!(bound.method, Method::ClosedForm { .. });
             let below = bound.upper() < number(4) * (1.0 - 1e-9);
-            assert!(closed || !below, "{at}: {} is below {}", bound.upper(), number(4));
+            assert!(file == SHARED || !below, "{at}: {} is below {}", bound.upper(), number(4));
             assert!(bound.upper() <= number(5) * (1.0 + 1e-6), "{at}: {} is above {}", bound.upper(), number(5));
             assert!(bound.upper() - bound.relaxation <= 1e-6 * bound.upper(), "{at}: loose certificate");
             assert!(bound.pattern_lower <= number(5) * (1.0 + 1e-9), "{at}: pattern {}", bound.pattern_lower);
