@@ -31,7 +31,7 @@ class NotCovered(Exception):
 # the derivative. Those of gelu, gelu-tanh, silu and mish have their extremes where the second derivative is zero (s =
 # 2**0.5; 1.4185...; 2.3993...; 1.4905... and -2.2563...): 1.12890414518515..., 1.12899306865877...,
 # 1.09983932012886..., 1.08849816125172... and -0.11252612238946...; the numbers below are further out. The first
-# three have f'(s) + f'(-s) = 1, hence alpha = 1 - beta. The steepest slope of erf is 2/sqrt(pi) = 1.12837916709551257...
+# three have f'(s) + f'(-s) = 1, hence alpha = 1 - beta. erf is steepest at 0: 2/sqrt(pi) = 1.12837916709551257...
 FIXED_SLOPES = {
     "relu": (0.0, 1.0), "tanh": (0.0, 1.0), "softsign": (0.0, 1.0), "softplus": (0.0, 1.0), "celu": (0.0, 1.0),
     "clip": (0.0, 1.0), "sigmoid": (0.0, 0.25), "abs": (-1.0, 1.0), "sin": (-1.0, 1.0), "cos": (-1.0, 1.0),

@@ -138,7 +138,7 @@ fn mistakes_are_one_line_and_exit_code_2() {
     );
 }
 
-/// x and z; logits = relu(x·w + z); y = softmax(logits), features = tanh(logits).
+/// x and z; logits = relu(x·w + z); y = hardmax(logits), features = tanh(logits).
 fn two_by_two(folder: &Path) -> String {
     use onnx::{model, node, port, tensor};
     let path = folder.join("head.onnx");
@@ -146,7 +146,7 @@ fn two_by_two(folder: &Path) -> String {
         node("fc", "MatMul", &["x", "w"], "product"),
         node("add", "Add", &["product", "z"], "sum"),
         node("relu", "Relu", &["sum"], "logits"),
-        node("softmax", "Softmax", &["logits"], "y"),
+        node("hardmax", "Hardmax", &["logits"], "y"),
         node("tanh", "Tanh", &["logits"], "features"),
         tensor("w", &[3, 2], &[1.0, 0.0, -2.0, 1.0, 0.5, 3.0]),
         onnx::input(&port("x", &[1, 3])),
@@ -180,7 +180,7 @@ fn info_lists_every_obstacle() {
         onnx::node("relu", "Relu", &["x"], "h"),
         onnx::node("", "Sign", &["h"], "a"),
         onnx::node("square", "Mul", &["h", "h"], "b"),
-        onnx::node("head", "Softmax", &["h"], "c"),
+        onnx::node("head", "Hardmax", &["h"], "c"),
         onnx::node("sum", "Sum", &["a", "b", "c"], "y"),
         onnx::input(&onnx::port("x", &[1, 3])),
         onnx::output(&onnx::port("y", &[1, 3])),

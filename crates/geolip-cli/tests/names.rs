@@ -14,7 +14,7 @@ fn named(what: &str) -> String {
     format!("{NAME}{what}")
 }
 
-/// x and z; logits = relu(x·w + z); y = softmax(logits), features = tanh(logits); every name is [`NAME`] and a word.
+/// x and z; logits = relu(x·w + z); y = hardmax(logits), features = tanh(logits); every name is [`NAME`] and a word.
 fn hostile(folder: &Path) -> String {
     let path = folder.join(format!("{NAME}.onnx"));
     let [x, z, w, product, sum, logits, y, features] =
@@ -23,7 +23,7 @@ fn hostile(folder: &Path) -> String {
         node(&named("fc"), "MatMul", &[&x, &w], &product),
         node(&named("add"), "Add", &[&product, &z], &sum),
         node(&named("relu"), "Relu", &[&sum], &logits),
-        node(&named("softmax"), "Softmax", &[&logits], &y),
+        node(&named("hardmax"), "Hardmax", &[&logits], &y),
         node(&named("strange"), &named("Operator"), &[&logits], &features),
         tensor(&w, &[3, 2], &[1.0, 0.0, -2.0, 1.0, 0.5, 3.0]),
         input(&port(&x, &[1, 3])),

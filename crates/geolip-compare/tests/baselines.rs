@@ -44,7 +44,7 @@ proptest! {
     /// layer-wise one is too, and the closed form at least the layer-wise one.
     #[test]
     fn every_method_is_on_its_side_of_the_fgl(network in network(), norm in any_norm()) {
-        let options = Options { norm, effort: 0.1, ..Options::default() };
+        let options = Options { norm, effort: 0.1, closed_forms: false, ..Options::default() };
         let everywhere = support::everywhere(&network);
         let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let exact: Vec<_> = question.functionals().iter()
@@ -112,7 +112,7 @@ proptest! {
         activation in activation(), norm in norm(), seed in any::<u64>(),
     ) {
         let network = one_hidden(inputs, hidden, activation, skip, seed);
-        let options = Options { norm, effort: 0.1, ..Options::default() };
+        let options = Options { norm, effort: 0.1, closed_forms: false, ..Options::default() };
         let everywhere = support::everywhere(&network);
         let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let natural = question.run(Method::NaturalForm).expect("one hidden layer").values;

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
+use support::dice::Dice;
 use support::files::root;
 use support::{any_norm, any_outputs, network, random};
 
@@ -34,32 +35,6 @@ const NETWORKS: u64 = 60;
 const FORGERIES: usize = 4;
 /// By how much ζ or γ is raised to see whether a rejection is one of rounding alone.
 const ROOM: f64 = 1e-6;
-
-/// Numbers for choices (splitmix64).
-struct Dice(u64);
-
-impl Dice {
-    /// Of one network, whatever those before it threw (which hangs on what was proved in time).
-    fn of(seed: u64, turn: u64) -> Self {
-        Self(seed.wrapping_mul(0xd6e8_feb8_6659_fd93).wrapping_add(turn.wrapping_mul(0xa076_1d64_78bd_642f)))
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-
-    fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())].clone()
-    }
-}
 
 /// Every affine node's maps and bias multiplied by a power of two; activations that are not piecewise linear replaced where `linear`.
 fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {

@@ -1,6 +1,7 @@
 //! What test files share.
 #![allow(dead_code, unused_imports, clippy::print_stderr, reason = "every test file uses a part of it")]
 
+pub mod dice;
 pub mod dyadic;
 pub mod files;
 mod networks;
