@@ -40,8 +40,7 @@ fn activation() -> impl Strategy<Value = Activation> {
 proptest! {
     #![proptest_config(config(1500))]
 
-    /// Uppers are at least, lowers at most the FGL by brute force; the product of norms is at least geolip's value, the
-    /// layer-wise one is too, and the closed form at least the layer-wise one.
+    /// Uppers are at least, lowers at most the FGL by brute force; the layer-wise value is at least geolip's, and the closed form at least the layer-wise one.
     #[test]
     fn every_method_is_on_its_side_of_the_fgl(network in network(), norm in any_norm()) {
         let options = Options { norm, effort: 0.1, closed_forms: false, ..Options::default() };
@@ -76,14 +75,14 @@ proptest! {
                     Guarantee::Probabilistic => prop_assert!(false, "small networks are proved"),
                 }
                 match method {
-                    Method::NormProduct => prop_assert!(relaxation <= value * (1.0 + 1e-12), "{value:e} < {relaxation:e}"),
                     Method::LayerWise => prop_assert!(relaxation <= value * (1.0 + 1e-12), "{value:e} < {relaxation:e}"),
                     Method::NaturalForm if matches!(norm, InputNorm::Linf | InputNorm::L2) => {
                         let gap = (value - geolip.bounds[p].upper()).abs();
                         prop_assert!(gap <= 2e-6 * value.max(1e-250), "{value:e} against {:e}", geolip.bounds[p].upper());
                     }
                     Method::BruteForce => prop_assert_eq!(*value, exact.below),
-                    Method::Sampling | Method::Witness | Method::Pattern | Method::Geolip | Method::LinearProgram
+                    // (the product of norms may be below the relaxation where it knows blocks of comparisons)
+                    Method::NormProduct | Method::Sampling | Method::Witness | Method::Pattern | Method::Geolip | Method::LinearProgram
                     | Method::EclipseFast | Method::NaturalForm => {}
                 }
             }

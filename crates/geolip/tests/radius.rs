@@ -138,3 +138,20 @@ fn labels_and_linear_networks() {
         certified_radius(&network, &[1.0, 1.0], &RadiusOptions { label: Some(2), ..RadiusOptions::default() }).is_err()
     );
 }
+
+#[test]
+fn a_ball_with_a_pole_in_it_is_certified_beyond_the_pole() {
+    use geolip::network::{Activation, LinearMap, NetworkBuilder};
+    for exponent in [-1.0, -3.0] {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let power = b.activate("power", b.input(), Activation::Power { exponent }).expect("one input");
+        let w = LinearMap::Dense(Matrix::from_vec(2, 1, vec![1.0, 0.0]));
+        let y = b.affine("y", vec![(power, w)], Some(vec![50.0, 0.0])).expect("shapes");
+        let network = b.finish(y);
+        // just left of the pole, 1 away, the margin is −∞
+        for norm in [RegionNorm::Linf, RegionNorm::L2] {
+            let found = certified_radius(&network, &[1.0], &RadiusOptions { norm, ..RadiusOptions::default() });
+            assert!(found.expect("a radius").radius <= 1.0, "{exponent} {norm:?}");
+        }
+    }
+}

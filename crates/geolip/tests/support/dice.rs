@@ -2,7 +2,7 @@
 
 /// Numbers for choices (splitmix64).
 #[derive(Debug)]
-pub struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
     /// Of one network, whatever those before it threw (which hangs on what was proved in time).

@@ -89,7 +89,7 @@ fn without_axes_all_are_meant_or_none() {
     assert!(refusal(&bare("ReduceMax", 13, still(0))).contains("'noop_with_empty_axes', which is not understood"));
     // over no axes, what surrounds a sum is done all the same
     let alone = |operator: &'static str, x: &[f64]| value(&bare(operator, 18, still(1)), x);
-    for operator in ["ReduceMean", "ReduceMax", "ReduceMin", "ReduceLogSumExp"] {
+    for operator in ["ReduceMean", "ReduceMax", "ReduceMin"] {
         assert_eq!(alone(operator, &[1.0, -2.0, 3.0, 0.5]), [1.0, -2.0, 3.0, 0.5], "{operator}");
     }
     for operator in ["ReduceL1", "ReduceL2"] {
