@@ -36,11 +36,6 @@ impl Groups {
         Self { entries, sizes }
     }
 
-    /// The number of entries in the smallest group.
-    pub(super) fn smallest(&self) -> usize {
-        self.sizes.iter().copied().min().unwrap_or(0)
-    }
-
     fn each(&self) -> impl Iterator<Item = &[usize]> {
         let mut rest = self.entries.as_slice();
         self.sizes.iter().map(move |&size| rest.split_off(..size).unwrap_or_default())

@@ -5,7 +5,7 @@
 
 use super::convolution::{AXES, convolution, of_windows, still};
 use super::maximum::{Groups, tree};
-use super::places::{LARGEST_TENSOR, bounded};
+use super::places::{LARGEST_TENSOR, Places, bounded, gathered};
 use super::reduction::mean;
 use super::windows::{AutoPad, Moves, Window, kernel};
 use crate::import::onnx::call::Call;
@@ -125,26 +125,47 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> NodeOutputs {
     if taps > LARGEST_TENSOR {
         return Err(format!("compares {taps} numbers in all; at most {LARGEST_TENSOR} are supported"));
     }
+    if windows.iter().any(|window| (0..window.output).any(|stop| window.seen(stop).next().is_none())) {
+        return Err(ONLY_PADDING.to_owned());
+    }
+    // what no window sees is left out first, or it would be compared in vain
+    let seen: Vec<Vec<usize>> = windows.iter().map(seen).collect();
+    let mut places = Places::of(&x.shape)?;
+    for (axis, seen) in seen.iter().enumerate().filter(|(axis, seen)| seen.len() < windows[*axis].input) {
+        places = places.picked(axis + 2, seen.len(), |i| seen.get(i).copied())?;
+    }
+    let mut y = gathered(call, x, places)?;
     // along one axis after another, so that windows that overlap share what they compare
-    let mut y = x;
     for (axis, window) in windows.iter().enumerate().rev() {
         let mut shape = y.shape.clone();
         shape[axis + 2] = window.output;
-        let groups = groups(window, &y.shape, axis + 2);
-        if groups.smallest() == 0 {
-            return Err(ONLY_PADDING.to_owned());
+        let taps = bounded(&shape)?.saturating_mul(window.kernel);
+        if taps > LARGEST_TENSOR {
+            return Err(format!("compares {taps} numbers in all; at most {LARGEST_TENSOR} are supported"));
         }
+        let groups = groups(window, &seen[axis], &y.shape, axis + 2);
         y = tree(call, y, groups, shape)?;
     }
     Ok(vec![Value::Variable(y)])
 }
 
-/// What a window sees along an axis at every stop.
-fn groups(window: &Window, shape: &[usize], axis: usize) -> Groups {
+/// The places along an axis that some window sees, in order.
+fn seen(window: &Window) -> Vec<usize> {
+    let mut seen = vec![false; window.input];
+    (0..window.output).flat_map(|stop| window.seen(stop)).for_each(|at| seen[at] = true);
+    (0..window.input).filter(|at| seen[*at]).collect()
+}
+
+/// What a window sees along an axis at every stop, of the places that are there.
+fn groups(window: &Window, there: &[usize], shape: &[usize], axis: usize) -> Groups {
     let (outer, inner) = (shape[..axis].iter().product::<usize>(), shape[axis + 1..].iter().product::<usize>());
     let stops = (0..outer).flat_map(|o| (0..window.output).map(move |stop| (o, stop)));
     let all = stops.flat_map(|(o, stop)| (0..inner).map(move |i| (o, stop, i)));
-    Groups::of(all.map(|(o, stop, i)| window.seen(stop).map(|at| (o * window.input + at) * inner + i).collect()))
+    let entry = |o: usize, at: usize, i: usize| {
+        let at = there.binary_search(&at).expect("what a window sees is there");
+        (o * there.len() + at) * inner + i
+    };
+    Groups::of(all.map(|(o, stop, i)| window.seen(stop).map(|at| entry(o, at, i)).collect()))
 }
 
 pub(super) fn global_average_pool(call: &mut Call<'_>) -> NodeOutputs {

@@ -128,6 +128,8 @@ fn a_maximum_is_a_tree_with_one_activation_per_level() {
     assert_eq!(neurons(&maximum(&[1, 1, 3, 3], &[3, 3], vec![])), [3, 3, 1, 1]);
     // windows that overlap share their rows: of four rows instead of six
     assert_eq!(neurons(&maximum(&[1, 1, 4, 3], &[3, 3], vec![])), [4, 4, 2, 2]);
+    // the last row and column are in no window
+    assert_eq!(neurons(&maximum(&[1, 1, 3, 5], &[2, 2], vec![attribute_ints("strides", &[2, 2])])), [4, 2]);
     // windows of two, three and two entries
     let padded = maximum(&[1, 1, 3], &[3], vec![attribute_ints("pads", &[1, 1])]);
     assert_eq!(neurons(&padded), [3, 1]);
