@@ -75,7 +75,7 @@ def test_what_is_not_supported_is_listed():
     with pytest.raises(geolip.OptionError, match="unknown activation 'rulu'"):
         geolip.Network.from_weights([[[1.0]]], activation="rulu")
     with pytest.raises(geolip.NetworkFileError):
-        geolip.Network.from_weights([np.ones((3, 2)), np.ones((2, 2))])
+        geolip.Network.from_weights([np.ones((3, 2)), np.ones((5, 4))])
     with pytest.raises(TypeError, match="outputname"):
         geolip.load("net.onnx", outputname="y")
     error = geolip.UnsupportedNetworkError("text", [("node", "reason")])
