@@ -83,6 +83,32 @@ pub fn sum_up(terms: impl IntoIterator<Item = f64>) -> f64 {
     terms.into_iter().fold(0.0, |sum, term| if term == 0.0 { sum } else { add_up(sum, term) })
 }
 
+/// The rounded sum of two numbers and its error, exactly, unless it overflows (Knuth, *The Art of Computer Programming* 2, 4.2.2).
+pub fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let second = sum - a;
+    (sum, (a - (sum - second)) + (b - second))
+}
+
+/// a + b, where that is a floating-point number.
+pub fn exact_sum(a: f64, b: f64) -> Option<f64> {
+    let (sum, error) = two_sum(a, b);
+    (sum.is_finite() && error == 0.0).then_some(sum)
+}
+
+/// Products this small leave room below them for their errors.
+const LEAST_PRODUCT: f64 = 1e-280;
+
+/// a·b, where that is a floating-point number; none for products of less than 10⁻²⁸⁰, whose error could underflow.
+pub fn exact_product(a: f64, b: f64) -> Option<f64> {
+    let product = a * b;
+    if a == 0.0 || b == 0.0 {
+        return Some(0.0);
+    }
+    let exact = product.is_finite() && product.abs() >= LEAST_PRODUCT && a.mul_add(b, -product) == 0.0;
+    exact.then_some(product)
+}
+
 /// How far [`pow_up`] trusts `libm::pow`: 256 units in the last place. Its source (FreeBSD's e_pow.c) documents an error
 /// below 0.70 units; the margin costs a bound less than 10⁻¹³.
 const POWER_MARGIN: f64 = 256.0 * f64::EPSILON;
@@ -143,6 +169,18 @@ mod tests {
         let sum = Ball::exact(0.1).plus(Ball::exact(0.2));
         assert!(sum.error >= 2.7e-17 && sum.error < 6e-17 && sum.magnitude() > 0.300_000_000_000_000_04);
         assert!(Ball::exact(f64::MAX).times(Ball::exact(2.0)).error.is_infinite());
+    }
+
+    #[test]
+    fn what_is_rounded_is_called_exact() {
+        let (third, epsilon) = (1.0 / 3.0, f64::EPSILON);
+        assert_eq!((exact_sum(0.1, 0.2), exact_sum(0.25, -0.5)), (None, Some(-0.25)));
+        assert_eq!((exact_sum(1.0, epsilon), exact_sum(1.0, 0.25 * epsilon)), (Some(1.0 + epsilon), None));
+        assert_eq!((exact_sum(f64::MAX, f64::MAX), exact_sum(f64::NAN, 0.0)), (None, None));
+        assert_eq!((exact_sum(5e-324, -1.0), exact_sum(5e-324, 5e-324)), (None, Some(1e-323)));
+        assert_eq!((exact_product(0.1, 0.5), exact_product(third, 3.0)), (Some(0.05), None));
+        assert_eq!((exact_product(1e-150, 2f64.powi(-500)), exact_product(0.0, f64::MAX)), (None, Some(0.0)));
+        assert_eq!((exact_product(1e200, 1e200), exact_product(f64::NAN, 1.0)), (None, None));
     }
 
     #[test]

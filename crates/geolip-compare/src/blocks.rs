@@ -12,7 +12,7 @@
 
 use geolip_check::network::NodeId;
 use geolip_check::problem::InputNorm;
-use geolip_check::rounding::{mul_up, sqrt_up};
+use geolip_check::rounding::{exact_product, exact_sum, mul_up, sqrt_up};
 use geolip_check::slopes::{SlopeNetwork, SlopeOp};
 use geolip_check::sparse::Sparse;
 use std::collections::HashMap;
@@ -205,20 +205,6 @@ impl Part {
 /// Σ|v|, where no sum on the way is rounded.
 fn absolute_sum(mut numbers: impl Iterator<Item = f64>) -> Option<f64> {
     numbers.try_fold(0.0, |sum, v| exact_sum(sum, v.abs()))
-}
-
-/// a·b, where that is a floating-point number.
-fn exact_product(a: f64, b: f64) -> Option<f64> {
-    let product = a * b;
-    let exact = product.is_finite() && product.abs() > 1e-280 && a.mul_add(b, -product) == 0.0;
-    if a == 0.0 || b == 0.0 { Some(0.0) } else { exact.then_some(product) }
-}
-
-/// a + b, where that is a floating-point number (Knuth, *The Art of Computer Programming* 2, 4.2.2).
-fn exact_sum(a: f64, b: f64) -> Option<f64> {
-    let sum = a + b;
-    let part = sum - a;
-    (sum.is_finite() && (a - (sum - part)) + (b - part) == 0.0).then_some(sum)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Building a network node by node; every shape and every number is checked here, so that nothing later has to.
 
 use super::{Activation, Combination, LinearMap, Network, Node, NodeId, Op, Term};
+use crate::rounding::exact_sum;
 use std::sync::Arc;
 
 /// Why a network cannot be built.
@@ -212,14 +213,9 @@ impl NetworkBuilder {
     }
 }
 
-/// Whether a + b is exact for every pair (the error of a sum is exact by itself: Knuth, *The Art of Computer Programming* 2, 4.2.2).
+/// Whether a + b is exact for every pair.
 fn sums_are_exact(a: Option<&[f64]>, b: Option<&[f64]>) -> bool {
-    let exact = |(a, b): (&f64, &f64)| {
-        let sum = a + b;
-        let part = sum - a;
-        sum.is_finite() && (a - (sum - part)) + (b - part) == 0.0
-    };
-    a.zip(b).is_none_or(|(a, b)| a.iter().zip(b).all(exact))
+    a.zip(b).is_none_or(|(a, b)| a.iter().zip(b).all(|(a, b)| exact_sum(*a, *b).is_some()))
 }
 
 fn check_len(node: &str, what: &'static str, found: usize, expected: usize) -> Result<(), NetworkError> {

@@ -10,6 +10,7 @@ use super::tuning::FEW_INPUTS;
 use super::tuning::constant::MOST_WORK;
 use crate::matrix::Matrix;
 use crate::network::LinearMap;
+use crate::rounding::two_sum;
 use crate::slopes::{SlopeNetwork, SlopeOp};
 
 /// Closes the open slopes of neurons that are proved to be constant around the input: they become 0.
@@ -116,13 +117,6 @@ fn exact_sum(products: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
         (sum, lost.max(rest.abs()))
     });
     (sum.1 == 0.0 && sum.0.is_finite()).then_some(sum.0)
-}
-
-/// a + b as its rounded value and exactly what that lacks.
-fn two_sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let second = sum - a;
-    (sum, (a - (sum - second)) + (b - second))
 }
 
 #[cfg(test)]

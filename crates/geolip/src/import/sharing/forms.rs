@@ -5,10 +5,11 @@
 //! not formed; the entry is an atom then. Two rows of weights that are exact multiples of each other are one atom.
 
 use super::alike::Alike;
-use super::functions::{Relation, exact_product, exact_ratio, exact_sum};
+use super::functions::{Relation, exact_ratio};
 use super::rows::Rows;
 use crate::matrix::Matrix;
 use crate::network::{Network, NodeId, Op};
+use crate::rounding::{exact_product, exact_sum};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -152,11 +153,6 @@ impl<'a> Forms<'a> {
         }
         let other = self.form(other); // first, so that earlier rows stand for later ones
         self.form(own).multiple_of(&other)
-    }
-
-    /// Whether an entry is zero at every input, and that can be seen.
-    pub(super) fn is_zero(&mut self, entry: Entry) -> bool {
-        *self.form(entry) == Form::default()
     }
 
     /// A neuron is `relation.a`·rep + `relation.b`·(its pre-activation) + `relation.d` from now on, if that sum is exact.

@@ -12,6 +12,7 @@
 //! **Claim.** φ(h) = a·ψ(r) + b·h + d for all real r with h = c·r, and the [`Relation`]'s numbers are exact.
 
 use crate::network::Activation;
+use crate::rounding::{exact_product, exact_sum};
 
 /// A neuron's function.
 #[derive(Clone, Copy)]
@@ -119,26 +120,6 @@ fn reflection(activation: &Activation) -> Option<Relation> {
         | Activation::Power { .. } => return None,
     };
     Some(Relation { a, b, d })
-}
-
-/// Numbers this small leave room below them for the errors of products.
-const SMALLEST: f64 = 1e-280;
-
-/// a·b, where that is a floating-point number.
-pub(super) fn exact_product(a: f64, b: f64) -> Option<f64> {
-    let product = a * b;
-    if a == 0.0 || b == 0.0 {
-        return Some(0.0);
-    }
-    let exact = product.is_finite() && product.abs() >= SMALLEST && a.mul_add(b, -product) == 0.0;
-    exact.then_some(product)
-}
-
-/// a + b, where that is a floating-point number (Knuth, *The Art of Computer Programming* 2, 4.2.2).
-pub(super) fn exact_sum(a: f64, b: f64) -> Option<f64> {
-    let sum = a + b;
-    let part = sum - a;
-    (sum.is_finite() && (a - (sum - part)) + (b - part) == 0.0).then_some(sum)
 }
 
 /// a/b, where that is a floating-point number.

@@ -19,6 +19,7 @@
 //! | `alike.rs` | which pre-activations may be multiples of each other: numbers that are proportional at random |
 //! | `functions.rs` | a function at c·r by another one at r |
 //! | `forms.rs`, `rows.rs` | entries of nodes as exact sums of others |
+//! | `multiples.rs` | the question itself: is this node that one, times numbers? |
 //! | `unread.rs` | neurons that cancel in all that reads them, and are gone, too |
 //! | `rebuild.rs`, `maps.rs` | the network again, without the neurons that are gone |
 
@@ -26,6 +27,8 @@ mod alike;
 mod forms;
 mod functions;
 mod maps;
+#[cfg(feature = "onnx")] // for choices between two branches, which only ONNX has
+mod multiples;
 mod rebuild;
 mod rows;
 #[cfg(test)]
@@ -33,11 +36,13 @@ mod tests;
 mod unread;
 
 use crate::matrix::{Matrix, Store};
-use crate::network::{LinearMap, Network, NetworkBuilder, NodeId, Op};
+use crate::network::{Network, NodeId, Op};
 use crate::random::gaussian;
 use alike::Alike;
 use forms::{Entry, Forms};
 use functions::{Neuron, relation};
+#[cfg(feature = "onnx")]
+pub(super) use multiples::multiples;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
@@ -56,23 +61,6 @@ pub(super) fn shared(network: Network) -> Network {
         forms if forms.gone().next().is_none() => network,
         forms => rebuild::rebuild(forms),
     }
-}
-
-/// The c with (entry of `own`) = c·(entry of `other`) at every input, exactly, for all entries of two nodes that are not built upon;
-/// or the first entry for which none is seen.
-pub(super) fn multiples(builder: &NetworkBuilder, own: NodeId, other: NodeId) -> Result<Vec<f64>, usize> {
-    let (mut builder, len) = (builder.clone(), builder.len_of(own));
-    let both = vec![(own, LinearMap::Identity(len)), (other, LinearMap::Identity(len))];
-    let both = builder.affine("", both, None).map_err(|_| 0_usize)?;
-    let (network, places) = builder.finish_placed(both);
-    let [Some(own), Some(other)] = [own, other].map(|id| places[id.index()]) else { return Err(0) };
-    let mut forms = found(&network);
-    entries(&network, own)
-        .zip(entries(&network, other))
-        .map(|(own, other)| if forms.is_zero(own) { Some(0.0) } else { forms.multiple(own, other) })
-        .enumerate()
-        .map(|(entry, factor)| factor.ok_or(entry))
-        .collect()
 }
 
 /// Every neuron that is a sum of an earlier one and its own pre-activation.

@@ -8,9 +8,9 @@
 
 use super::entries;
 use super::forms::{Entry, Form, Forms};
-use super::functions::{exact_product, exact_sum};
 use crate::matrix::Matrix;
 use crate::network::{LinearMap, NodeId, Op};
+use crate::rounding::{exact_product, exact_sum};
 use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
