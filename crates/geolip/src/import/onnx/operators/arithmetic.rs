@@ -51,35 +51,52 @@ fn all(call: &mut Call<'_>, factor: f64) -> Result<Vec<(Value, f64)>, Reason> {
     (0..call.inputs.len()).map(|index| Ok((call.take(index)?, factor))).collect()
 }
 
-/// Σ factor·value; the constants become the bias. A shift by nothing adds no node.
+/// Σ factor·value; the constants become the bias.
 fn combination(call: &mut Call<'_>, values: Vec<(Value, f64)>) -> NodeOutputs {
     let shape = values.iter().try_fold(vec![], |shape, (value, _)| broadcast(&shape, value.shape()))?;
+    let values = values.into_iter().enumerate().map(|(index, (value, factor))| (index, value, factor)).collect();
+    match summed(call, values, &shape)? {
+        Sum::Variable(sum) => Ok(vec![Value::Variable(sum)]),
+        Sum::Constant(_) => {
+            Err("works on constants, which is not supported yet; fold constants before exporting".to_owned())
+        }
+    }
+}
+
+/// A sum of tensors and constants.
+pub(super) enum Sum {
+    Variable(Variable),
+    Constant(Vec<f64>),
+}
+
+/// Σ factor·value of inputs by their numbers, repeated to fill a shape. A shift by nothing adds no node.
+pub(super) fn summed(call: &mut Call<'_>, values: Vec<(usize, Value, f64)>, shape: &[usize]) -> Result<Sum, Reason> {
     let mut bias: Option<Vec<f64>> = None;
-    let mut branches = vec![];
-    for (index, (value, factor)) in values.into_iter().enumerate() {
+    let mut branches: Vec<(Variable, f64)> = vec![];
+    for (index, value, factor) in values {
         match value {
             // x − x is 0·x, to the last digit
-            Value::Variable(x) => match branches.iter_mut().find(|(known, _): &&mut (Variable, f64)| *known == x) {
+            Value::Variable(x) => match branches.iter_mut().find(|(known, _)| *known == x) {
                 Some((_, sum)) => *sum += factor,
                 None => branches.push((x, factor)),
             },
             Value::Constant(tensor) => {
-                let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, &shape)?;
+                let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, shape)?;
                 let bias = bias.get_or_insert_with(|| vec![0.0; numbers.len()]);
                 bias.iter_mut().zip(numbers).for_each(|(b, c)| *b += factor * c);
             }
         }
     }
-    let bias = bias.filter(|bias| bias.iter().any(|b| *b != 0.0));
-    match branches.as_slice() {
-        [] => Err("works on constants, which is not supported yet; fold constants before exporting".to_owned()),
-        [(x, 1.0)] if bias.is_none() => Ok(vec![Value::Variable(repeated(call, x.clone(), &shape)?)]),
-        _ => {
-            let terms = branches.into_iter().map(|(x, factor)| term(call, x, factor, &shape));
+    let bias = bias.filter(|bias| branches.is_empty() || bias.iter().any(|b| *b != 0.0));
+    Ok(match (branches.as_slice(), bias) {
+        ([], bias) => Sum::Constant(bias.unwrap_or_default()),
+        ([(x, 1.0)], None) => Sum::Variable(repeated(call, x.clone(), shape)?),
+        (_, bias) => {
+            let terms = branches.into_iter().map(|(x, factor)| term(call, x, factor, shape));
             let terms = terms.collect::<Result<_, _>>()?;
-            call.affine(terms, bias, shape)
+            Sum::Variable(call.linear(terms, bias, shape.to_vec())?)
         }
-    }
+    })
 }
 
 /// factor·x, repeated to fill a shape, as a term.
@@ -137,8 +154,19 @@ pub(super) fn div(call: &mut Call<'_>) -> NodeOutputs {
 pub(super) fn neg(call: &mut Call<'_>) -> NodeOutputs {
     match call.take(0)? {
         Value::Constant(c) => fold(Operation::Mul, &c, &minus_one(&c)),
-        Value::Variable(x) => call.affine(vec![(x.id, multiple(-1.0, x.len()))], None, x.shape),
+        Value::Variable(x) => Ok(vec![Value::Variable(negated(call, x)?)]),
     }
+}
+
+/// −x
+pub(super) fn negated(call: &mut Call<'_>, x: Variable) -> Result<Variable, Reason> {
+    call.linear(vec![(x.id, multiple(-1.0, x.len()))], None, x.shape)
+}
+
+/// x plus a constant that was input `index`, repeated to x's shape.
+pub(super) fn shifted(call: &mut Call<'_>, x: Variable, index: usize, constant: &Tensor) -> NodeOutputs {
+    let bias = expand(call.weights(index, constant)?, &constant.shape, &x.shape)?;
+    call.affine(vec![(x.id, LinearMap::Identity(x.len()))], Some(bias), x.shape)
 }
 
 /// x, every entry multiplied by `factor` of the constant's, which was input `index`.

@@ -25,9 +25,13 @@ pub(super) fn positions(axes: &[i64], rank: usize) -> Result<Vec<usize>, Reason>
 
 /// The place of an axis among `count`, where negative ones count back from `end`.
 pub(super) fn position(axis: i64, count: usize, end: usize) -> Result<usize, Reason> {
-    let from_front = if axis < 0 { axis.checked_add_unsigned(end as u64) } else { Some(axis) };
-    from_front
-        .and_then(|axis| usize::try_from(axis).ok())
+    counted(axis, end)
         .filter(|&axis| axis < count)
         .ok_or_else(|| format!("names the axis {}, which does not exist", Quoted(&axis.to_string())))
+}
+
+/// A place counted from the front, where negative ones count back from `end`.
+pub(super) fn counted(given: i64, end: usize) -> Option<usize> {
+    let from_front = if given < 0 { given.checked_add_unsigned(end as u64) } else { Some(given) };
+    from_front.and_then(|place| usize::try_from(place).ok())
 }

@@ -4,10 +4,9 @@
 //! difference is a multiple is read off the weights, exactly ([`crate::import::sharing`]): Householder activations, maxima and minima
 //! and whatever else is linear on both sides of one hyperplane. Branches of which it is not read off may jump, and are refused.
 
-use super::arithmetic::{multiple, term};
-use super::places::repeated;
+use super::arithmetic::{Sum, multiple, summed};
 use crate::import::onnx::call::Call;
-use crate::import::onnx::tensor::{broadcast, expand};
+use crate::import::onnx::tensor::broadcast;
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
 use crate::import::sharing::multiples;
@@ -29,7 +28,7 @@ pub(in crate::import::onnx) fn choice(call: &mut Call<'_>) -> NodeOutputs {
     let Some(s) = difference(call, (0, p), (1, q), &shape)? else {
         return Err("compares constants, which is not supported here; simplify the model first (onnxsim)".to_owned());
     };
-    let below = sum(call, vec![(3, b.clone(), 1.0)], &shape)?;
+    let below = summed(call, vec![(3, b.clone(), 1.0)], &shape)?;
     let Some(d) = difference(call, (2, a), (3, b), &shape)? else {
         return Err("chooses between constants, which jumps, so it has no Lipschitz constant".to_owned());
     };
@@ -48,12 +47,6 @@ pub(in crate::import::onnx) fn choice(call: &mut Call<'_>) -> NodeOutputs {
     call.affine(terms, bias, shape)
 }
 
-/// A sum of tensors and constants.
-enum Sum {
-    Variable(Variable),
-    Constant(Vec<f64>),
-}
-
 /// The difference of two inputs of a node, repeated to fill a shape; none for constants.
 fn difference(
     call: &mut Call<'_>,
@@ -61,33 +54,8 @@ fn difference(
     (j, q): (usize, Value),
     shape: &[usize],
 ) -> Result<Option<Variable>, Reason> {
-    match sum(call, vec![(i, p, 1.0), (j, q, -1.0)], shape)? {
+    match summed(call, vec![(i, p, 1.0), (j, q, -1.0)], shape)? {
         Sum::Variable(x) => Ok(Some(x)),
         Sum::Constant(_) => Ok(None),
-    }
-}
-
-/// Σ factor·value, repeated to fill a shape.
-fn sum(call: &mut Call<'_>, values: Vec<(usize, Value, f64)>, shape: &[usize]) -> Result<Sum, Reason> {
-    let (mut terms, mut bias): (Vec<_>, Option<Vec<f64>>) = (vec![], None);
-    let mut alone: Option<Variable> = None;
-    for (index, value, factor) in values {
-        match value {
-            Value::Variable(x) => {
-                alone = (terms.is_empty() && factor == 1.0).then(|| x.clone());
-                terms.push(term(call, x, factor, shape)?);
-            }
-            Value::Constant(tensor) => {
-                let numbers = expand(call.weights(index, &tensor)?, &tensor.shape, shape)?;
-                let bias = bias.get_or_insert_with(|| vec![0.0; numbers.len()]);
-                bias.iter_mut().zip(numbers).for_each(|(b, c)| *b += factor * c);
-            }
-        }
-    }
-    let bias = bias.filter(|bias| terms.is_empty() || bias.iter().any(|b| *b != 0.0));
-    match (alone, bias) {
-        (_, Some(bias)) if terms.is_empty() => Ok(Sum::Constant(bias)),
-        (Some(x), None) => Ok(Sum::Variable(repeated(call, x, shape)?)),
-        (_, bias) => Ok(Sum::Variable(call.linear(terms, bias, shape.to_vec())?)),
     }
 }

@@ -1,17 +1,17 @@
 //! What onnxruntime's optimiser makes of several nodes: products, convolutions and sums with the activation behind them.
 
 use super::activations::stretched_silu;
-use super::arithmetic::{sum_of_all, term};
+use super::arithmetic::{shifted, sum_of_all, term};
 use super::axes::position;
-use super::places::{Places, gathered};
+use super::places::transposed;
 use super::{convolution, linear};
 use crate::import::Quoted;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::patterns::times;
-use crate::import::onnx::tensor::{broadcast, expand};
+use crate::import::onnx::tensor::broadcast;
 use crate::import::onnx::value::Value;
 use crate::import::onnx::{NodeOutputs, Reason};
-use crate::network::{Activation, LinearMap};
+use crate::network::Activation;
 
 /// Gemm, and an activation whose parameters have names of their own.
 pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
@@ -42,10 +42,7 @@ pub(super) fn conv(call: &mut Call<'_>) -> NodeOutputs {
     if let (Some(added), Some(Value::Variable(y))) = (added, made.first()) {
         let y = y.clone();
         made = match added {
-            Value::Constant(tensor) => {
-                let bias = expand(call.weights(3, &tensor)?, &tensor.shape, &y.shape)?;
-                call.affine(vec![(y.id, LinearMap::Identity(y.len()))], Some(bias), y.shape)?
-            }
+            Value::Constant(tensor) => shifted(call, y, 3, &tensor)?,
             Value::Variable(x) if broadcast(&x.shape, &y.shape)? == y.shape => {
                 let terms = vec![term(call, y.clone(), 1.0, &y.shape)?, term(call, x, 1.0, &y.shape)?];
                 call.affine(terms, None, y.shape)?
@@ -82,10 +79,7 @@ fn turned(call: &mut Call<'_>, value: Value) -> Result<Value, Reason> {
     let axes: Vec<usize> = (0..rank - 2).chain([rank - 1, rank - 2]).collect();
     Ok(match value {
         Value::Constant(tensor) => tensor.transposed(&axes).into(),
-        Value::Variable(x) => {
-            let places = Places::of(&x.shape)?.transposed(&axes);
-            Value::Variable(gathered(call, x, places)?)
-        }
+        Value::Variable(x) => Value::Variable(transposed(call, x, &axes)?),
     })
 }
 
@@ -101,8 +95,7 @@ pub(super) fn with_bias(call: &mut Call<'_>, activation: Activation) -> NodeOutp
     let Some(bias) = call.take_constant(1)? else {
         return Ok(vec![call.apply(Value::Variable(x), activation)?]);
     };
-    let bias = expand(call.weights(1, &bias)?, &bias.shape, &x.shape)?;
-    let sum = call.affine(vec![(x.id, LinearMap::Identity(x.len()))], Some(bias), x.shape)?;
+    let sum = shifted(call, x, 1, &bias)?;
     activated(call, sum, Some(activation))
 }
 

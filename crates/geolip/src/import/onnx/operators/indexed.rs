@@ -1,7 +1,7 @@
 //! Entries picked and put by tensors of constant indices: GatherND, GatherElements, ScatterND, ScatterElements.
 
 use super::assembly::{Part, assembled};
-use super::axes::single;
+use super::axes::{counted, single};
 use super::places::{Places, bounded, moved};
 use crate::import::Quoted;
 use crate::import::onnx::call::Call;
@@ -115,8 +115,7 @@ fn indices(call: &mut Call<'_>) -> Result<std::rc::Rc<Tensor>, Reason> {
 
 /// An index that may count back from the end.
 fn index(given: i64, size: usize) -> Result<usize, Reason> {
-    let at = if given < 0 { given.checked_add_unsigned(size as u64) } else { Some(given) };
-    let at = at.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < size);
+    let at = counted(given, size).filter(|at| *at < size);
     at.ok_or_else(|| format!("names index {given} of an axis of size {size}"))
 }
 

@@ -6,7 +6,7 @@
 
 use super::arithmetic::{multiple, term};
 use super::convolution::{convolution, of_windows, still};
-use super::places::{Places, bounded, gathered, repeated};
+use super::places::{Places, bounded, gathered, repeated, transposed};
 use super::reduction::weighted_sum;
 use super::windows::Window;
 use crate::import::onnx::call::Call;
@@ -97,14 +97,8 @@ pub(super) fn gemm(call: &mut Call<'_>) -> NodeOutputs {
             each(call, x, w, layout(trans_b, cols), Layout::columns(cols))?
         }
         (Value::Variable(a), Value::Variable(b)) => {
-            let upright = |call: &mut Call<'_>, x: Variable, transposed: bool| match transposed {
-                true => {
-                    let places = Places::of(&x.shape)?.transposed(&[1, 0]);
-                    gathered(call, x, places)
-                }
-                false => Ok(x),
-            };
-            let (a, b) = (upright(call, a, trans_a)?, upright(call, b, trans_b)?);
+            let a = if trans_a { transposed(call, a, &[1, 0])? } else { a };
+            let b = if trans_b { transposed(call, b, &[1, 0])? } else { b };
             let product = of_variables(call, a, b)?;
             (product.id, multiple(alpha, product.len()))
         }

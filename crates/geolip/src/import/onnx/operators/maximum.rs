@@ -1,127 +1,29 @@
-//! Maxima and minima as ReLU networks: max(p, q) = q + relu(p − q), exactly.
-//!
-//! The maximum of several numbers is a tree: neighbours are paired, level by level, and an odd one out goes on to the next
-//! level. Every level of all trees of an operator is one activation node.
+//! Maxima and minima as ReLU networks: max(p, q) = q + relu(p − q), exactly; of several numbers, as a tree ([`super::trees`]).
 
-use super::arithmetic::multiple;
-use super::places::{Places, gathered, repeated};
+use super::arithmetic::{multiple, negated};
+use super::places::repeated;
+use super::trees::{Groups, tree};
 use crate::import::onnx::call::Call;
 use crate::import::onnx::tensor::{broadcast, expand};
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
-use crate::network::{LinearMap, NodeId};
-
-/// Groups of entries of a vector, whose maxima are wanted.
-pub(super) struct Groups {
-    /// The entries, group after group.
-    entries: Vec<usize>,
-    /// How many each group has.
-    sizes: Vec<usize>,
-}
-
-impl Groups {
-    /// These groups, one after the other.
-    pub(super) fn of(groups: impl Iterator<Item = Vec<usize>>) -> Self {
-        let (mut entries, mut sizes) = (vec![], vec![]);
-        for mut group in groups {
-            sizes.push(group.len());
-            entries.append(&mut group);
-        }
-        Self { entries, sizes }
-    }
-
-    /// Groups of the same size, one after the other.
-    pub(super) fn of_size(size: usize, entries: Vec<usize>) -> Self {
-        let sizes = vec![size; entries.len() / size];
-        Self { entries, sizes }
-    }
-
-    fn each(&self) -> impl Iterator<Item = &[usize]> {
-        let mut rest = self.entries.as_slice();
-        self.sizes.iter().map(move |&size| rest.split_off(..size).unwrap_or_default())
-    }
-
-    /// The comparisons of the next level.
-    fn level(&self) -> Level {
-        let mut level = Level { first: vec![], second: vec![], kept: vec![], added: vec![], sizes: vec![] };
-        for group in self.each() {
-            for pair in group.chunks(2) {
-                match *pair {
-                    [p, q] => {
-                        level.added.push(Some(level.first.len()));
-                        level.first.push(Some(p));
-                        level.second.push(Some(q));
-                        level.kept.push(Some(q));
-                    }
-                    _ => {
-                        level.added.push(None);
-                        level.kept.push(pair.first().copied());
-                    }
-                }
-            }
-            level.sizes.push(group.len().div_ceil(2));
-        }
-        level
-    }
-}
-
-/// One level of trees: the pairs p, q that are compared, and what goes on to the next level: `kept` + relu of `added`.
-struct Level {
-    first: Vec<Option<usize>>,
-    second: Vec<Option<usize>>,
-    kept: Vec<Option<usize>>,
-    /// The number of the pair, where there is one.
-    added: Vec<Option<usize>>,
-    sizes: Vec<usize>,
-}
+use crate::network::Activation;
 
 /// The largest entry of every group, none of which is empty.
-pub(super) fn tree(
-    call: &mut Call<'_>,
-    x: Variable,
-    mut groups: Groups,
-    shape: Vec<usize>,
-) -> Result<Variable, Reason> {
-    if groups.sizes.iter().all(|size| *size == 1) {
-        let places = Places::listed(x.len(), groups.entries.into_iter().map(Some).collect());
-        return gathered(call, x, places.reshaped(shape)?);
-    }
-    let mut x = x;
-    while groups.sizes.iter().any(|size| *size > 1) {
-        let level = groups.level();
-        let next: Vec<usize> = (0..level.kept.len()).collect();
-        groups = Groups { entries: next, sizes: level.sizes };
-        let pairs = level.first.len();
-        let negative = negated(call, x.clone())?;
-        let terms = vec![picked(call, &x, level.first)?, picked(call, &negative, level.second)?];
-        let difference = call.linear(terms, None, vec![pairs])?;
-        let excess = call.relu(difference)?;
-        let terms = vec![picked(call, &x, level.kept)?, picked(call, &excess, level.added)?];
-        x = call.linear(terms, None, vec![groups.entries.len()])?;
-    }
-    Ok(Variable { shape, ..x })
+pub(super) fn largest(call: &mut Call<'_>, x: Variable, groups: Groups, shape: Vec<usize>) -> Result<Variable, Reason> {
+    tree(call, x, groups, shape, &Activation::Relu)
 }
 
 /// The smallest entry of every group, none of which is empty.
-pub(super) fn lower_tree(
+pub(super) fn smallest(
     call: &mut Call<'_>,
     x: Variable,
     groups: Groups,
     shape: Vec<usize>,
 ) -> Result<Variable, Reason> {
     let x = negated(call, x)?;
-    let y = tree(call, x, groups, shape)?;
+    let y = largest(call, x, groups, shape)?;
     negated(call, y)
-}
-
-fn negated(call: &mut Call<'_>, x: Variable) -> Result<Variable, Reason> {
-    call.linear(vec![(x.id, multiple(-1.0, x.len()))], None, x.shape)
-}
-
-/// A term: entries of a vector.
-fn picked(call: &mut Call<'_>, x: &Variable, sources: Vec<Option<usize>>) -> Result<(NodeId, LinearMap), Reason> {
-    call.made += sources.len();
-    Ok((x.id, Places::listed(x.len(), sources).map()?))
 }
 
 /// Which of two numbers is wanted.

@@ -32,6 +32,7 @@ mod softmax;
 mod sorting;
 #[cfg(test)]
 mod tests;
+mod trees;
 mod triangle;
 mod unchanged;
 mod windows;

@@ -2,7 +2,7 @@
 //! alike. Padding is in [`super::pad`].
 
 use super::assembly::{Part, assembled};
-use super::axes::{positions, single};
+use super::axes::{counted, positions, single};
 use super::places::{Places, moved};
 use crate::import::Quoted;
 use crate::import::onnx::call::Call;
@@ -151,10 +151,7 @@ pub(super) fn gather(call: &mut Call<'_>) -> NodeOutputs {
     let axis = single(call, 0, value.shape().len())?;
     let size = value.shape()[axis];
     let numbers = indices.as_integers().map_err(|reason| format!("its indices: {reason}"))?;
-    let place = |&at: &i64| {
-        let at = if at < 0 { at.checked_add_unsigned(size as u64) } else { Some(at) };
-        at.and_then(|at| usize::try_from(at).ok()).filter(|at| *at < size)
-    };
+    let place = |&at: &i64| counted(at, size).filter(|at| *at < size);
     let picks: Vec<usize> = numbers
         .iter()
         .map(|at| place(at).ok_or_else(|| format!("picks index {at} of an axis of size {size}")))

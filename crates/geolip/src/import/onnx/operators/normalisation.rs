@@ -1,14 +1,14 @@
 //! Normalisations: BatchNormalization in inference mode, one factor and one shift per channel; and those that divide by statistics of
 //! what they normalise, (x − mean)·(variance + ε)^{−1/2}, spelt out in products and a power: they are bounded on a region.
 
-use super::arithmetic::{multiplied, product, term};
+use super::arithmetic::{multiplied, product, shifted, term};
 use super::axes::{position, single};
 use super::places::bounded;
 use super::reduction::{length, mean, weighted_sum};
 use super::smooth::{combined, power};
 use crate::import::onnx::call::Call;
 use crate::import::onnx::hints::Coarse;
-use crate::import::onnx::tensor::{Tensor, expand};
+use crate::import::onnx::tensor::Tensor;
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
 use crate::network::{Activation, LinearMap};
@@ -163,11 +163,11 @@ fn scaled(
     (index, scale): (usize, &Tensor),
     shift: Option<(usize, &Rc<Tensor>)>,
 ) -> NodeOutputs {
-    let shape = x.shape.clone();
     let y = multiplied(call, x, index, scale, |factor| factor)?;
-    let Some((index, shift)) = shift else { return Ok(vec![Value::Variable(y)]) };
-    let bias = expand(call.weights(index, shift)?, &shift.shape, &shape)?;
-    call.affine(vec![(y.id, LinearMap::Identity(y.len()))], Some(bias), shape)
+    match shift {
+        Some((index, shift)) => shifted(call, y, index, shift),
+        None => Ok(vec![Value::Variable(y)]),
+    }
 }
 
 /// Training was once a matter of having more outputs, later of a switch.

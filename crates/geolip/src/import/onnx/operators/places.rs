@@ -52,6 +52,13 @@ impl Places {
         Self { shape, of: self.of, sources: order.into_iter().map(|at| self.sources[at]).collect() }
     }
 
+    /// Undoes [`Self::transposed`]: axis i of this tensor is axis `axes[i]` of the result.
+    pub(super) fn put_back(self, axes: &[usize]) -> Self {
+        let mut back = vec![0; axes.len()];
+        axes.iter().enumerate().for_each(|(i, axis)| back[*axis] = i);
+        self.transposed(&back)
+    }
+
     /// Index i of `axis` becomes what index `pick(i)` was, or zero.
     pub(super) fn picked(
         self,
@@ -113,6 +120,12 @@ pub(super) fn moved(call: &mut Call<'_>, value: Value, places: Places) -> Result
     }
 }
 
+/// Axis i of the result is axis `axes[i]` of the tensor.
+pub(super) fn transposed(call: &mut Call<'_>, x: Variable, axes: &[usize]) -> Result<Variable, Reason> {
+    let places = Places::of(&x.shape)?.transposed(axes);
+    gathered(call, x, places)
+}
+
 /// What is at the given places of a tensor that depends on the input. Without a move there is no node.
 pub(super) fn gathered(call: &mut Call<'_>, x: Variable, places: Places) -> Result<Variable, Reason> {
     match places.map()? {
@@ -156,6 +169,8 @@ mod tests {
     fn places_move_like_the_entries_of_a_tensor() {
         let tensor = || Places::of(&[2, 3]).expect("small");
         assert_eq!(tensor().transposed(&[1, 0]).sources, [0, 3, 1, 4, 2, 5].map(Some));
+        let turned = Places::of(&[2, 3, 4]).expect("small").transposed(&[1, 2, 0]).put_back(&[1, 2, 0]);
+        assert_eq!(Ok(turned), Places::of(&[2, 3, 4]), "put back");
         let picked = tensor().picked(1, 3, |i| if i == 1 { None } else { Some(2 - i) });
         assert_eq!(sources(picked), [Some(2), None, Some(0), Some(5), None, Some(3)]);
         assert_eq!(sources(tensor().picked(0, 1, |_| Some(1))), [3, 4, 5].map(Some));

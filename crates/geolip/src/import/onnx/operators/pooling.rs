@@ -1,12 +1,13 @@
 //! AveragePool and MaxPool, and both over whole images.
 //!
 //! Averages are convolutions of a single channel: batch and channels are an axis that the kernel does not extend over.
-//! Maxima are trees ([`super::maximum`]).
+//! Maxima are trees ([`super::trees`]).
 
 use super::convolution::{AXES, convolution, of_windows, still};
-use super::maximum::{Groups, tree};
+use super::maximum::largest;
 use super::places::{LARGEST_TENSOR, Places, bounded, gathered};
 use super::reduction::mean;
+use super::trees::Groups;
 use super::windows::{AutoPad, Moves, Window, kernel};
 use crate::import::onnx::call::Call;
 use crate::import::onnx::value::{Value, Variable};
@@ -144,7 +145,7 @@ pub(super) fn max_pool(call: &mut Call<'_>) -> NodeOutputs {
             return Err(format!("compares {taps} numbers in all; at most {LARGEST_TENSOR} are supported"));
         }
         let groups = groups(window, &seen[axis], &y.shape, axis + 2);
-        y = tree(call, y, groups, shape)?;
+        y = largest(call, y, groups, shape)?;
     }
     Ok(vec![Value::Variable(y)])
 }
@@ -180,5 +181,5 @@ pub(super) fn global_max_pool(call: &mut Call<'_>) -> NodeOutputs {
     let size = x.len() / channels;
     let shape: Vec<usize> = x.shape[..2].iter().copied().chain(x.shape[2..].iter().map(|_| 1)).collect();
     let groups = Groups::of_size(size, (0..x.len()).collect());
-    Ok(vec![Value::Variable(tree(call, x, groups, shape)?)])
+    Ok(vec![Value::Variable(largest(call, x, groups, shape)?)])
 }

@@ -1,13 +1,14 @@
 //! ReduceSum, ReduceMean, ReduceMax, ReduceMin, and what is made of sums: norms, sums of squares, logarithms of sums.
 //!
 //! Sums over neighbouring axes are convolutions whose kernel is as long as these axes; other axes are brought together
-//! first. Maxima and minima are trees ([`super::maximum`]).
+//! first. Maxima and minima are trees ([`super::trees`]).
 
 use super::axes::{listed, positions};
 use super::convolution::{convolution, of_windows, still};
-use super::maximum::{Groups, lower_tree, tree};
-use super::places::{Places, gathered};
+use super::maximum::{largest, smallest};
+use super::places::{Places, transposed};
 use super::smooth::power;
+use super::trees::Groups;
 use super::windows::Window;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::value::{Value, Variable};
@@ -23,11 +24,11 @@ pub(super) fn reduce_mean(call: &mut Call<'_>) -> NodeOutputs {
 }
 
 pub(super) fn reduce_max(call: &mut Call<'_>) -> NodeOutputs {
-    reduced(call, 18, |call, x, axes| extreme(call, x, axes, tree))
+    reduced(call, 18, |call, x, axes| extreme(call, x, axes, largest))
 }
 
 pub(super) fn reduce_min(call: &mut Call<'_>) -> NodeOutputs {
-    reduced(call, 18, |call, x, axes| extreme(call, x, axes, lower_tree))
+    reduced(call, 18, |call, x, axes| extreme(call, x, axes, smallest))
 }
 
 /// Σ|x|
@@ -106,8 +107,7 @@ pub(super) fn weighted_sum(call: &mut Call<'_>, x: Variable, axes: &[usize], wei
     let between = (first..=last).filter(|axis| x.shape[*axis] > 1).count();
     if between > axes.len() {
         let order = together(x.shape.len(), &axes);
-        let places = Places::of(&x.shape)?.transposed(&order);
-        let x = gathered(call, x, places)?;
+        let x = transposed(call, x, &order)?;
         let moved: Vec<usize> = (x.shape.len() - axes.len()..x.shape.len()).collect();
         let y = weighted_sum(call, x, &moved, weight)?;
         return Ok(Variable { shape, ..y });

@@ -7,7 +7,7 @@
 //! **Source.** K. E. Batcher, *Sorting networks and their applications*, AFIPS 1968; Knuth, *The Art of Computer Programming* 3,
 //! 5.3.4. The merge of 2ᵗ numbers; others are thought to stand behind n, smaller than all, where they stay.
 
-use super::arithmetic::multiple;
+use super::arithmetic::{multiple, negated};
 use super::axes::single;
 use super::places::{LARGEST_TENSOR, Places, gathered};
 use crate::import::onnx::call::Call;
@@ -60,9 +60,7 @@ fn chosen(call: &mut Call<'_>, x: Variable, axis: usize, k: usize, largest: bool
     shape[0] = k;
     let block = |at: &usize| (at * lines..(at + 1) * lines).map(Some);
     let places = Places::listed(x.len(), wanted.iter().flat_map(block).collect()).reshaped(shape)?;
-    let back: Vec<usize> =
-        (0..rank).map(|a| order.iter().position(|o| *o == a).expect("every axis has its place")).collect();
-    gathered(call, x, places.transposed(&back))
+    gathered(call, x, places.put_back(&order))
 }
 
 /// The larger number of every pair of blocks in the place of the first, the smaller in that of the second.
@@ -76,7 +74,7 @@ fn exchanged(call: &mut Call<'_>, x: Variable, pairs: &[(usize, usize)], lines: 
     let second = gathered(call, x.clone(), second)?;
     let difference = call.linear(vec![(x.id, first), (second.id, multiple(-1.0, len))], None, vec![len])?;
     let excess = call.relu(difference)?;
-    let less = call.linear(vec![(excess.id, multiple(-1.0, len))], None, vec![len])?;
+    let less = negated(call, excess.clone())?;
     let (mut kept, mut raised, mut lowered): (Vec<_>, Vec<_>, Vec<_>) =
         ((0..n / lines).map(Some).collect(), vec![None; n / lines], vec![None; n / lines]);
     for (number, (p, q)) in pairs.iter().enumerate() {
