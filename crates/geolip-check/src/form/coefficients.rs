@@ -97,10 +97,12 @@ impl Part<'_> {
 
     /// The entries as an explicit matrix.
     pub fn dense_values(&self) -> Cow<'_, Matrix> {
-        match &self.matrix {
-            Coefficient::Dense { values, .. } => Cow::Borrowed(values),
-            Coefficient::Diagonal { .. } | Coefficient::Sparse { .. } => Cow::Owned(self.to_dense().0),
+        if let Coefficient::Dense { values, .. } = &self.matrix {
+            return Cow::Borrowed(values);
         }
+        let mut values = Matrix::zeros(self.rows(), self.cols());
+        (0..self.rows()).for_each(|i| self.visit_row(i, |j, value, _| *values.at_mut(i, j) = value));
+        Cow::Owned(values)
     }
 
     /// Bytes that it holds; nothing for what the network holds.

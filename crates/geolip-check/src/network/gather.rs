@@ -44,7 +44,7 @@ impl Gather {
 
     /// Where every entry of the result comes from.
     pub fn sources(&self) -> impl ExactSizeIterator<Item = Option<usize>> + '_ {
-        self.sources.iter().map(|j| if *j == Self::ZERO { None } else { Some(*j as usize) })
+        (0..self.sources.len()).map(|i| self.source(i))
     }
 
     /// Where entry `i` of the result comes from.

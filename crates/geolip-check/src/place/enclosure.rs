@@ -10,7 +10,7 @@
 use crate::function::lines::{Lines, lines};
 use crate::function::ranges::{Ends, derivative_range};
 use crate::matrix::{Matrix, Store};
-use crate::network::{Activation, LinearMap, Network, NodeId, Op, Slope, Term};
+use crate::network::{Activation, Gather, LinearMap, Network, NodeId, Op, Slope, Term};
 use crate::place::Region;
 use crate::place::backward::{Backward, Fixed};
 use crate::place::part::{Part, Side, inside};
@@ -181,19 +181,31 @@ impl Enclosure {
 
 /// Backward bounds of entries of a node; where it only moves entries of another one, each of those is bounded once.
 fn bounds(backward: &Backward<'_>, node: NodeId, rows: &[usize]) -> Vec<(f64, f64)> {
-    let Op::Affine { terms, bias: None } = &backward.network.node(node).op else {
+    let Some((parent, gather)) = moved(&backward.network.node(node).op) else {
         return backward.bounds(node, rows, 0);
     };
-    let [Term { parent, map }] = terms.as_slice() else { return backward.bounds(node, rows, 0) };
-    let LinearMap::Gather(gather) = &**map else { return backward.bounds(node, rows, 0) };
-    let sources: Vec<Option<usize>> = gather.sources().collect();
-    let mut distinct: Vec<usize> = rows.iter().filter_map(|i| sources[*i]).collect();
+    let mut distinct: Vec<usize> = rows.iter().filter_map(|i| gather.source(*i)).collect();
     distinct.sort_unstable();
     distinct.dedup();
-    let found = backward.bounds(*parent, &distinct, 0);
+    let found = backward.bounds(parent, &distinct, 0);
     let place = |source: usize| distinct.binary_search(&source).expect("every source is among the distinct ones");
     // (an entry that comes of nothing is 0)
-    rows.iter().map(|i| sources[*i].map_or((0.0, 0.0), |source| found[place(source)])).collect()
+    rows.iter().map(|i| gather.source(*i).map_or((0.0, 0.0), |source| found[place(source)])).collect()
+}
+
+/// The node of which another one only moves entries, and how.
+fn moved(op: &Op) -> Option<(NodeId, &Gather)> {
+    let Op::Affine { terms, bias: None } = op else { return None };
+    match terms.as_slice() {
+        [Term { parent, map }] => {
+            if let LinearMap::Gather(gather) = &**map {
+                Some((*parent, gather))
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
 }
 
 /// Whether intervals lose anything at a node: not where it is maps of a box alone.

@@ -292,7 +292,8 @@ impl SlopeNetwork {
         self.empty
     }
 
-    /// The slope intervals per layer of neurons, in topological order. On a region, those that are not fixed are at least 10⁻⁷ wide.
+    /// The slope intervals per layer of neurons, in topological order. On a region, those that are not fixed are at least 10⁻⁷ of
+    /// their larger end wide.
     pub fn slopes(&self) -> &[Vec<Slope>] {
         &self.slopes
     }

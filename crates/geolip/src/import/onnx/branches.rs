@@ -5,7 +5,7 @@
 
 use super::graph::Graph;
 use super::order::made;
-use super::rename::{Names, Renaming, identity};
+use super::rename::{Names, Renaming, identity, prefix};
 use super::translate;
 use crate::import::onnx::proto::{GraphProto, ModelProto, NodeProto, TensorProto};
 use std::collections::{HashMap, HashSet};
@@ -58,8 +58,6 @@ fn branch(node: &NodeProto, holds: bool) -> Option<&GraphProto> {
 
 /// The nodes and stored tensors of a branch in the graph around it.
 fn taken(node: &NodeProto, branch: GraphProto, names: &mut Names) -> (Vec<NodeProto>, Vec<TensorProto>) {
-    let prefix =
-        if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() };
     let stored: HashSet<String> = branch.initializer.iter().map(|tensor| tensor.name.clone()).collect();
     let inside: HashSet<String> = made(&branch).into_iter().map(str::to_owned).collect();
     let mut known: HashMap<String, String> = HashMap::new();
@@ -80,7 +78,7 @@ fn taken(node: &NodeProto, branch: GraphProto, names: &mut Names) -> (Vec<NodePr
     for (inner, _) in passed.iter().filter(|(inner, _)| !inside.contains(inner)) {
         known.insert(inner.clone(), inner.clone());
     }
-    let mut renaming = Renaming { names, prefix, known };
+    let mut renaming = Renaming { names, prefix: prefix(node), known };
     let mut nodes: Vec<NodeProto> = branch.node.into_iter().map(|node| renaming.node(node)).collect();
     nodes.extend(passed.into_iter().map(|(inner, outer)| identity(renaming.of(&inner), outer)));
     let stored = branch.initializer.into_iter().map(|mut tensor| {

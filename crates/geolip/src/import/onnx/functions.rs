@@ -4,7 +4,7 @@
 //! operator with the reason ([`obstacle`]).
 
 use super::graph::{canonical, version};
-use super::rename::{Names, Renaming, identity};
+use super::rename::{Names, Renaming, identity, prefix};
 use crate::import::onnx::proto::{AttributeProto, FunctionProto, ModelProto, NodeProto};
 use prost::Message;
 use std::collections::HashMap;
@@ -81,9 +81,8 @@ pub(super) fn obstacle(function: &FunctionProto, call: &NodeProto, opset: i64) -
 /// The nodes that a call stands for.
 fn called(function: &FunctionProto, call: &NodeProto, names: &mut Names) -> Vec<NodeProto> {
     let actual = |names: &[String], at: usize| names.get(at).cloned().unwrap_or_default();
-    let prefix = if call.name.is_empty() { actual(&call.output, 0) } else { call.name.clone() };
     let inputs = function.input.iter().enumerate().map(|(at, name)| (name.clone(), actual(&call.input, at)));
-    let mut renaming = Renaming { names, prefix, known: inputs.collect() };
+    let mut renaming = Renaming { names, prefix: prefix(call), known: inputs.collect() };
     let mut passed = Vec::new();
     for (at, name) in function.output.iter().enumerate() {
         let outer = actual(&call.output, at);

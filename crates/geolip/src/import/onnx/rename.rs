@@ -42,6 +42,11 @@ fn short(name: &str) -> &str {
     if name.len() <= LONGEST { name } else { &name[..end] }
 }
 
+/// What names inside a node begin with outside: its own, or that of its first output.
+pub(super) fn prefix(node: &NodeProto) -> String {
+    if node.name.is_empty() { node.output.first().cloned().unwrap_or_default() } else { node.name.clone() }
+}
+
 /// What the tensors of an inner scope are called outside.
 pub(super) struct Renaming<'n> {
     pub(super) names: &'n mut Names,
