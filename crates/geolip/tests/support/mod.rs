@@ -4,6 +4,7 @@
 pub mod dice;
 pub mod dyadic;
 pub mod files;
+pub mod gradients;
 mod networks;
 pub mod onnx;
 pub mod patience;
