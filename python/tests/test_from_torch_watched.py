@@ -181,7 +181,7 @@ def test_a_method_replaced_in_a_class_of_torch_is_not_taken_for_torchs_own(expor
 
     monkeypatch.setattr(nn.Linear, "forward", forward)
     module = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
-    refused(module, "jumps")
+    refused(module, "jump")
     with pytest.raises(geolip.UnsupportedNetworkError):
         LipschitzBound(module, example_input=X)()
 

@@ -85,8 +85,13 @@ def test_the_value_is_the_engines(name):
     if name in ("residual, convolutions", "max pool"):
         pytest.importorskip("onnxscript")
     network = geolip.from_torch(module, torch.zeros(1, *shape))
-    relaxation = [b.relaxation for b in geolip.bound(network, norm)]
-    np.testing.assert_allclose(value.numpy(), relaxation, rtol=1e-4)
+    bounds = geolip.bound(network, norm).bounds
+    relaxation = np.array([b.relaxation for b in bounds])
+    # a closed form may lie below the relaxation, and neurons that share a pre-activation are one neuron in the engine
+    better = np.array(["closed form" in b.method for b in bounds])
+    assert not better.all()
+    assert (value.numpy() >= relaxation * (1 - 1e-4)).all()
+    np.testing.assert_allclose(value.numpy()[~better], relaxation[~better], rtol=1e-4)
 
 
 @pytest.mark.parametrize("output", [1, (0, 2), "1-2", "pairs", "linf", "l2", "l1"])
