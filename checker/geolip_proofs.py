@@ -271,6 +271,79 @@ def gradient_sizes(network, slopes, rows) -> list[list[Fraction]]:
     return result
 
 
+def forward_sizes(network, slopes, rows) -> list[Fraction]:
+    """For each row u at least the dual norm (any lp) of the gradient of u'y for all slopes in their intervals, carried
+    forward: |weights| times sizes. In a sum of few entries the norm is convex in the slope of each neuron, so largest
+    at one end of it, where what the neuron reads is collected with the rest: q + relu(p - q) is no larger than p or q.
+    """
+    own = dict(zip(network.layers, slopes, strict=True))
+    sizes: list[list[Fraction]] = []
+    for place, node in enumerate(network.nodes):
+        if node[0] == "input":
+            found = [Fraction(1)] * node[1] if network.unit is None else [abs(Fraction(u)) for u in network.unit]
+        elif node[0] == "affine":
+            found = [_row_size(network, own, sizes, (place, i)) for i in range(node[1])]
+        else:
+            found = [Fraction(0)] * node[1]
+            for parent in dict.fromkeys(network.parents(place)):
+                largest = [max(map(abs, map(Fraction, ends))) for ends in own[place, parent]]
+                found = [f + v * size for f, v, size in zip(found, largest, sizes[parent], strict=True)]
+        sizes.append(found)
+    return [sum(abs(Fraction(u)) * sizes[network.output][k] for k, u in entries) for entries in rows]
+
+
+FEW = 16  # entries of a row that is looked at neuron by neuron
+
+
+def _row_size(network, slopes, sizes, entry) -> Fraction:
+    direct = _row(network, entry)
+    best = _collected(direct, sizes)
+    if len(direct) > FEW:
+        return best
+    written_out = (direct[:at] + direct[at + 1 :] + _inside(network, *part) for at, part in enumerate(direct))
+    for row in [direct, *written_out]:
+        for at, ((place, j), c) in enumerate(row):
+            if network.nodes[place][0] == "activate":
+                (parent,) = network.parents(place)
+                others, low_high = row[:at] + row[at + 1 :], slopes[place, parent][j]
+                ends = [others + _inside(network, (parent, j), c * Fraction(end)) for end in low_high]
+                best = min(best, max(_collected(entries, sizes) for entries in ends))
+    return best
+
+
+def _inside(network, entry, factor) -> list[tuple[tuple[int, int], Fraction]]:
+    """An entry times a factor, written out where it is a sum of a few others."""
+    if network.nodes[entry[0]][0] == "affine" and len(inner := _row(network, entry)) <= FEW:
+        return [(e, a * factor) for e, a in inner]
+    return [(entry, factor)]
+
+
+def _row(network, entry) -> list[tuple[tuple[int, int], Fraction]]:
+    """The entries that an affine one reads, followed back through copies and negatives, with their coefficients."""
+    result = []
+    for following, c in _entries(network, entry):
+        while network.nodes[following[0]][0] == "affine":
+            inner = _entries(network, following)
+            if len(inner) != 1 or abs(inner[0][1]) != 1:
+                break
+            following, c = inner[0][0], c * inner[0][1]
+        result.append((following, c))
+    return result
+
+
+def _entries(network, entry) -> list[tuple[tuple[int, int], Fraction]]:
+    place, i = entry
+    parts = [(parent, part) for parent, map_ in network.nodes[place][2] for part in map_.entries[i]]
+    return [((parent, j), m * Fraction(2) ** s) for parent, (j, m, s) in parts if m]
+
+
+def _collected(entries, sizes) -> Fraction:
+    total: dict[tuple[int, int], Fraction] = {}
+    for entry, c in entries:
+        total[entry] = total.get(entry, Fraction(0)) + c
+    return sum((abs(c) * sizes[place][j] for (place, j), c in total.items()), Fraction(0))
+
+
 def _aligned(pairs):
     """Pairs of doubles as whole numbers times one power of two: its exponent, and they."""
     parts = {k: (exact(a), exact(b)) for k, (a, b) in pairs.items()}

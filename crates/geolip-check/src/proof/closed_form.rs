@@ -5,6 +5,7 @@ use super::file::{Claim, Proof};
 use super::intervals::{MOST_UNDECIDED, entrywise_bound, patterns_bound};
 use super::rejection::Rejection;
 use super::room::Room;
+use super::sizes::forward_bound;
 use crate::problem::{Functional, InputNorm};
 use crate::slopes::SlopeNetwork;
 
@@ -31,9 +32,13 @@ pub(super) fn check_within(
     Certificate::accept(network, norm, claim, proved)
 }
 
-/// [`entrywise_bound`]; nothing on a part in which no input lies.
+/// [`entrywise_bound`], in ℓ∞ or [`forward_bound`] where that is smaller; nothing on a part in which no input lies.
 fn bound_by_intervals(network: &SlopeNetwork, norm: InputNorm, functional: &Functional) -> f64 {
-    if network.is_empty() { 0.0 } else { entrywise_bound(network, norm, functional) }
+    if network.is_empty() {
+        return 0.0;
+    }
+    let entrywise = entrywise_bound(network, norm, functional);
+    if norm == InputNorm::Linf { entrywise.min(forward_bound(network, functional)) } else { entrywise }
 }
 
 /// The certificate that intervals alone make; none where they overflow, or the functional is none of this network.

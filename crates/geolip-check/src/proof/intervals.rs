@@ -45,15 +45,19 @@ fn sizes_by_input(gradient: &Interval, columns: Range<usize>, functional: &Funct
     (0..gradient.centre.rows())
         .map(|i| {
             let (centres, radii) = (&gradient.centre.row(i)[columns.clone()], &gradient.radius.row(i)[columns.clone()]);
-            let sizes = centres.iter().zip(radii).map(|(c, r)| size(c, r));
-            match functional {
-                Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => sum_up(sizes),
-                Functional::Norm(OutputNorm::L1) => sum_up(sizes),
-                Functional::Norm(OutputNorm::Linf) => sizes.fold(0.0, f64::max),
-                Functional::Norm(OutputNorm::L2) => length_up(&sizes.collect::<Vec<f64>>()),
-            }
+            output_norm_up(functional, centres.iter().zip(radii).map(|(c, r)| size(c, r)))
         })
         .collect()
+}
+
+/// At least the norm of the functional's rows whose sizes are given; that of a single row is its size.
+pub(super) fn output_norm_up(functional: &Functional, sizes: impl Iterator<Item = f64>) -> f64 {
+    match functional {
+        Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => sum_up(sizes),
+        Functional::Norm(OutputNorm::L1) => sum_up(sizes),
+        Functional::Norm(OutputNorm::Linf) => sizes.fold(0.0, f64::max),
+        Functional::Norm(OutputNorm::L2) => length_up(&sizes.collect::<Vec<f64>>()),
+    }
 }
 
 /// At least max over v of ‖J(v)ᵀu‖ in the dual of the input norm, or ‖J(v)‖: the dual norm of [`input_bounds`], rounded up.
@@ -189,23 +193,35 @@ fn gradient(
 
 /// Aᵀ of an interval.
 fn pulled(map: &LinearMap, from: &Interval) -> Interval {
-    let product = |values: &Matrix, apply: fn(&LinearMap, &Matrix, Store, &mut Matrix)| {
-        let mut result = Matrix::zeros(map.cols(), values.cols());
-        apply(map, values, Store::Replace, &mut result);
-        result
-    };
-    let (gamma, terms) = (gamma_up(map.longest_sum() + 4), map.longest_sum() as f64);
-    let pairs = || from.centre.data().iter().zip(from.radius.data());
-    let shaped = |data| Matrix::from_vec(from.centre.rows(), from.centre.cols(), data);
-    let stands = shaped(pairs().map(|(c, r)| if *c != 0.0 || *r != 0.0 { 1.0 } else { 0.0 }).collect());
+    let gamma = gamma_up(map.longest_sum() + 4);
     // γ|c| may underflow before it is multiplied by weights
     let size = |(c, r): (&f64, &f64)| if *c == 0.0 { *r } else { gamma * c.abs() + r + TINY };
-    let spread = shaped(pairs().map(|pair| size(pair) * (1.0 + 4.0 * gamma)).collect());
-    let (reached, mut radius) = (product(&stands, LinearMap::abs_adjoint), product(&spread, LinearMap::abs_adjoint));
-    for (radius, reached) in radius.data_mut().iter_mut().zip(reached.data()) {
-        *radius = if *reached == 0.0 { 0.0 } else { *radius * (1.0 + 4.0 * gamma) + 4.0 * terms * TINY };
+    let spread = from.centre.data().iter().zip(from.radius.data()).map(|pair| size(pair) * (1.0 + 4.0 * gamma));
+    let spread = Matrix::from_vec(from.centre.rows(), from.centre.cols(), spread.collect());
+    let mut centre = Matrix::zeros(map.cols(), spread.cols());
+    map.adjoint(&from.centre, Store::Replace, &mut centre);
+    Interval { centre, radius: outward(map, LinearMap::abs_adjoint, map.cols(), &spread) }
+}
+
+/// At least |A| or |A|ᵀ, whichever `apply` is, times numbers that are not negative; 0 where nothing but zeros is added.
+pub(super) fn outward(
+    map: &LinearMap,
+    apply: fn(&LinearMap, &Matrix, Store, &mut Matrix),
+    len: usize,
+    sizes: &Matrix,
+) -> Matrix {
+    let (gamma, terms) = (gamma_up(map.longest_sum() + 4), map.longest_sum() as f64);
+    let product = |sizes: &Matrix| {
+        let mut result = Matrix::zeros(len, sizes.cols());
+        apply(map, sizes, Store::Replace, &mut result);
+        result
+    };
+    let stands = sizes.data().iter().map(|size| if *size == 0.0 { 0.0 } else { 1.0 }).collect();
+    let (reached, mut sums) = (product(&Matrix::from_vec(sizes.rows(), sizes.cols(), stands)), product(sizes));
+    for (sum, reached) in sums.data_mut().iter_mut().zip(reached.data()) {
+        *sum = if *reached == 0.0 { 0.0 } else { *sum * (1.0 + 4.0 * gamma) + 4.0 * terms * TINY };
     }
-    Interval { centre: product(&from.centre, LinearMap::adjoint), radius }
+    sums
 }
 
 /// sum ← sum + part.

@@ -11,6 +11,7 @@
 //! | `certificate.rs` | checked bounds |
 //! | `multipliers.rs` | **one form** ([`crate::form`]) |
 //! | `closed_form.rs`, `intervals.rs` | **intervals for every entry of the gradient**, and patterns of few neurons |
+//! | `sizes.rs` | **sizes of gradients carried forward**: in ℓ∞ at most the product of the layers' norms |
 //! | `one_hidden.rs`, `signs.rs` | **one hidden layer**: programs over signs, with cuts |
 //! | `largest_output.rs` | **a claim for each output** |
 //! | `largest_input.rs` | **a form for each input** |
@@ -31,6 +32,7 @@ pub mod rank;
 mod rejection;
 mod room;
 pub mod signs;
+pub mod sizes;
 pub mod tree;
 mod whole;
 
