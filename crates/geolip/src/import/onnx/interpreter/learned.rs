@@ -49,12 +49,20 @@ fn linear(node: &Node<'_>, counted_by: &str) -> Result<Array, Reason> {
     let (coefficients, intercepts) = (list(node, "coefficients"), list(node, "intercepts"));
     let outputs = if counted_by.is_empty() { intercepts.len() } else { node.int(counted_by, 1) as usize };
     let samples = samples(node)?;
-    let logistic = node.text("post_transform", "NONE") == "LOGISTIC";
+    let after = node.text("post_transform", "NONE");
     let mut data = Vec::new();
     for sample in &samples {
-        for (output, row) in coefficients.chunks(sample.len()).take(outputs).enumerate() {
-            let score = dot(row, sample) + intercepts.get(output).copied().unwrap_or(0.0);
-            data.push(if logistic { sigmoid(score) } else { score });
+        let rows = coefficients.chunks(sample.len()).take(outputs).enumerate();
+        let scores = rows.map(|(output, row)| dot(row, sample) + intercepts.get(output).copied().unwrap_or(0.0));
+        match after.as_str() {
+            "LOGISTIC" => data.extend(scores.map(sigmoid)),
+            "SOFTMAX" => {
+                let scores: Vec<f64> = scores.collect();
+                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let sum: f64 = scores.iter().map(|h| (h - largest).exp()).sum();
+                data.extend(scores.iter().map(|h| (h - largest).exp() / sum));
+            }
+            _ => data.extend(scores),
         }
     }
     Ok(Array::new(vec![samples.len(), outputs], data, DataType::Float))

@@ -3,6 +3,7 @@
 //! What a classifier gives as its label is no number, and has no meaning here.
 
 use super::linear::{Layout, each};
+use super::softmax::of_rows;
 use crate::import::Quoted;
 use crate::import::onnx::call::Call;
 use crate::import::onnx::hints::Coarse;
@@ -43,6 +44,13 @@ pub(super) fn linear_regressor(call: &mut Call<'_>) -> NodeOutputs {
     Ok(vec![Value::Variable(y)])
 }
 
+/// What is done to scores.
+enum Scores {
+    Plain,
+    Logistic,
+    Softmax,
+}
+
 /// The scores of at least two classes. (The label before them has no meaning here.)
 pub(super) fn linear_classifier(call: &mut Call<'_>) -> NodeOutputs {
     call.labels = 1;
@@ -51,9 +59,12 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> NodeOutputs {
     }
     call.attributes.integer("multi_class", 0)?;
     let after = match call.attributes.text("post_transform", "NONE")?.as_str() {
-        "NONE" => None,
-        "LOGISTIC" => Some(Activation::Sigmoid),
-        other => return Err(format!("has post_transform = {}; NONE and LOGISTIC are supported", Quoted(other))),
+        "NONE" => Scores::Plain,
+        "LOGISTIC" => Scores::Logistic,
+        "SOFTMAX" => Scores::Softmax,
+        other => {
+            return Err(format!("has post_transform = {}; NONE, LOGISTIC and SOFTMAX are supported", Quoted(other)));
+        }
     };
     let intercepts = call.attributes.floats("intercepts")?.ok_or("lacks its intercepts")?;
     if intercepts.len() < 2 {
@@ -63,8 +74,9 @@ pub(super) fn linear_classifier(call: &mut Call<'_>) -> NodeOutputs {
     }
     let y = rows(call, intercepts.len(), intercepts)?;
     Ok(vec![match after {
-        None => Value::Variable(y),
-        Some(activation) => call.apply(Value::Variable(y), activation)?,
+        Scores::Plain => Value::Variable(y),
+        Scores::Logistic => call.apply(Value::Variable(y), Activation::Sigmoid)?,
+        Scores::Softmax => Value::Variable(of_rows(call, y)?.ok_or("has one class")?),
     }])
 }
 

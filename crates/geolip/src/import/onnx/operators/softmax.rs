@@ -13,17 +13,28 @@ use super::reduction::{reduced, together, without};
 use super::smooth::combined;
 use super::trees::{Entries, Groups, joined, levels, picked, tree};
 use crate::import::onnx::call::Call;
+use crate::import::onnx::hints::Coarse;
 use crate::import::onnx::tensor::Tensor;
 use crate::import::onnx::value::{Value, Variable};
 use crate::import::onnx::{NodeOutputs, Reason};
 use crate::network::{Activation, LinearMap};
 
 pub(super) fn softmax(call: &mut Call<'_>) -> NodeOutputs {
-    normalised(call, |call, h, groups| {
-        let Some(others) = without_one(call, h, groups)? else { return Ok(None) };
-        let margin = combined(call, &[(h, 1.0), (&others, -1.0)], 0.0)?;
-        Ok(Some(call.function(margin, Activation::Sigmoid)?))
-    })
+    normalised(call, probabilities)
+}
+
+/// The softmax of every row of a matrix; of rows of one number none.
+pub(super) fn of_rows(call: &mut Call<'_>, scores: Variable) -> Result<Option<Variable>, Reason> {
+    let (shape, size) = (scores.shape.clone(), scores.shape[scores.shape.len() - 1]);
+    let groups = Groups::of_size(size, (0..scores.len()).collect());
+    Ok(probabilities(call, &scores, groups)?.map(|found| Variable { shape, ..found }))
+}
+
+/// sigmoid(h − log Σ eʰ of the others); none where there are no others.
+fn probabilities(call: &mut Call<'_>, h: &Variable, groups: Groups) -> Result<Option<Variable>, Reason> {
+    let Some(others) = without_one(call, h, groups)? else { return Ok(None) };
+    let margin = combined(call, &[(h, 1.0), (&others, -1.0)], 0.0)?;
+    Ok(Some(call.function(margin, Activation::Sigmoid)?))
 }
 
 pub(super) fn log_softmax(call: &mut Call<'_>) -> NodeOutputs {
@@ -42,7 +53,15 @@ pub(super) fn reduce_log_sum_exp(call: &mut Call<'_>) -> NodeOutputs {
     reduced(call, 18, |call, x, axes| {
         let shape = without(&x.shape, axes);
         let (h, groups) = brought_together(call, x, axes)?;
-        tree(call, h, groups, shape, &Activation::Softplus)
+        let alone = groups.largest() == 1;
+        let y = tree(call, h, groups, shape, &Activation::Softplus)?;
+        if !alone {
+            return Ok(y);
+        }
+        // log eˣ = x is nothing here, and two functions that round in a runtime
+        let y = call.linear(vec![(y.id, LinearMap::Identity(y.len()))], None, y.shape)?;
+        call.coarse.push((y.id, Coarse::Biases(vec![1.0; y.len()])));
+        Ok(y)
     })
 }
 

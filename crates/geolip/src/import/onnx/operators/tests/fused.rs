@@ -171,7 +171,13 @@ fn a_classifier_gives_scores_and_a_label_that_is_left_out() {
     ));
     assert_eq!(parts.network.evaluate(&[1.0, 1.0]), [3.5, -3.5]);
     classifier.attribute.push(attribute_text("post_transform", "SOFTMAX"));
-    refusal_of(file(&classifier), "has post_transform = 'SOFTMAX'");
+    let parts = import_with(&file(&classifier), &ImportOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(matches!(parts.self_check, SelfCheck::Agrees { .. }));
+    let (found, expected) = (parts.network.evaluate(&[-0.25, 0.5]), 1.0 / (1.0 + (-2.5_f64).exp()));
+    assert!((found[0] - expected).abs() < 1e-14 && (found[1] - (1.0 - expected)).abs() < 1e-14, "{found:?}");
+    classifier.attribute.pop();
+    classifier.attribute.push(attribute_text("post_transform", "PROBIT"));
+    refusal_of(file(&classifier), "has post_transform = 'PROBIT'");
     classifier.attribute.pop();
     classifier.attribute[0] = attribute_floats("coefficients", &[1.0, 2.0]);
     classifier.attribute[1] = attribute_floats("intercepts", &[0.5]);

@@ -92,6 +92,7 @@ fn without_axes_all_are_meant_or_none() {
     for operator in ["ReduceMean", "ReduceMax", "ReduceMin"] {
         assert_eq!(alone(operator, &[1.0, -2.0, 3.0, 0.5]), [1.0, -2.0, 3.0, 0.5], "{operator}");
     }
+    assert_eq!(alone("ReduceLogSumExp", &[1.0, -2.0, 3.0, 0.5]), [1.0, -2.0, 3.0, 0.5]);
     for operator in ["ReduceL1", "ReduceL2"] {
         assert_eq!(alone(operator, &[1.0, -2.0, 3.0, 0.5]), [1.0, 2.0, 3.0, 0.5], "{operator}");
     }
