@@ -168,6 +168,10 @@ impl<'a> QuadraticForm<'a> {
             if next.zeta.iter().zip(&trial.zeta).all(same) {
                 return Some(next.zeta);
             }
+            // with another scale so near it does, too, but for what rounding may cost: at most four times as much of ζ
+            if (0.25..4.0).contains(&factor) {
+                return Some(next.with_zeta_times((1.0 + 8.0 * left.error) * (1.0 + 1e-14)).zeta);
+            }
             trial = next;
         }
         Some(trial.with_zeta_times(1.0 + 1e-9).zeta)
@@ -193,11 +197,12 @@ impl<'a> QuadraticForm<'a> {
         multipliers: &Multipliers,
     ) -> Result<Remainder, Defect> {
         let (matrix, zeta) = self.assemble(norm, functional, multipliers)?;
+        let error = *matrix.backward_error().last().expect("w has a tile");
         let left = matrix.eliminate().map_err(|NotPositive { block, index }| {
             let (block, index) = self.partition.variable(block, index);
             Defect::Pivot(NotPositive { block, index })
         })?;
-        Ok(Remainder { left, zeta })
+        Ok(Remainder { left, zeta, error })
     }
 
     /// The scaled matrix with all error bounds subtracted from its diagonal, and ζ in the scale of w.
@@ -367,6 +372,8 @@ struct Remainder {
     /// Scaled ζ − C, with C what the other variables take away, all error bounds included; lower triangle.
     left: Matrix,
     zeta: Vec<f64>,
+    /// What was taken off its diagonal for the elimination's own rounding.
+    error: f64,
 }
 
 /// Halvings of the interval in which a factor is looked for.

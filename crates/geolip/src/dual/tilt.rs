@@ -59,12 +59,16 @@ impl<'a> Repair<'a> {
     /// The repair by the largest tilt that costs no more than `gap`, if its bound is at most (1 + gap)·value. Costs one
     /// elimination.
     pub fn within(&self, gap: f64, value: f64) -> Option<Repaired> {
+        self.towards(gap, value).filter(|r| r.upper <= (1.0 + gap) * value)
+    }
+
+    /// The same, whatever its bound.
+    pub fn towards(&self, gap: f64, value: f64) -> Option<Repaired> {
         if value == 0.0 {
             return Some(Repaired::zero(&self.multipliers));
         }
         // a tilt costs a factor of (1+δ)^(depth/2) at most where the form was feasible without it
-        let repaired = self.with_tilt(1.9 * gap.ln_1p() / self.depth() as f64);
-        repaired.filter(|r| r.upper <= (1.0 + gap) * value)
+        self.with_tilt(1.9 * gap.ln_1p() / self.depth() as f64)
     }
 
     /// The best repair of a search over all tilts: definiteness grows with the tilt, so the smallest that works is found by

@@ -26,9 +26,17 @@ impl Context<'_> {
         let (solution, sweep) = ascent.settle(p);
         let value = sweep.value[0];
         let repair = self.repair(form, track, &sweep);
-        if let Some(certificate) = repair.within(gap, value).and_then(|r| self.certify(track, r)) {
+        let repaired = repair.towards(gap, value);
+        let reached = repaired.as_ref().is_some_and(|r| r.upper <= (1.0 + gap) * value);
+        let resting = self.form.is_slow() && repaired.as_ref().is_some_and(|r| track.rests(r.upper, value));
+        if let Some(certificate) = repaired.filter(|_| reached || resting).and_then(|r| self.certify(track, r)) {
+            if resting && !reached && !track.widened && ascent.rank() < self.last_rank() {
+                (track.widened, track.known) = (true, Some(certificate));
+                return Verdict::Widen(None);
+            }
+            let stop = if reached { Stop::Converged } else { Stop::Stalled };
             let best = Best { solution, value, certificate: Some(certificate) };
-            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, Stop::Converged)));
+            return Verdict::Done(Box::new(self.outcome(ascent, p, track, best, stop)));
         }
         track.failures += 1;
         track.not_before = sweeps + 3 + sweeps / 8;

@@ -134,14 +134,17 @@ impl Context<'_> {
             Some(columns) => {
                 (ascent.point(p).widen_along(norm, rank, &columns, NEW_COLUMNS, seed), track.known.clone())
             }
+            None if track.widened => (ascent.settle(p).0.widen(norm, rank, NEW_COLUMNS, seed), track.known.clone()),
             None => {
                 let best = self.best(ascent, p, &track);
                 (best.solution.widen(norm, rank, NEW_COLUMNS, seed), best.certificate)
             }
         };
         let (earlier_sweeps, tests) = (track.earlier_sweeps + ascent.sweeps(p), track.tests);
+        let (repaired, widened) = (track.repaired, track.widened);
         let mut track = self.track(track.index, track.functional);
         (track.earlier_sweeps, track.known, track.tests) = (earlier_sweeps, known, tests);
+        (track.repaired, track.widened) = (repaired, widened);
         (track, point)
     }
 

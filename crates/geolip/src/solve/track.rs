@@ -13,6 +13,8 @@ const PATIENCE: (usize, usize) = (2, 100);
 const LAST_PATIENCE: (usize, usize) = (3, 200);
 /// Modes that keep this part of their distance from zero are stuck.
 const STUCK: f64 = 0.85;
+/// Repairs that come closer to the value by less than this part of their distance have come to rest.
+const RESTING: f64 = 0.05;
 
 /// A problem on its way.
 pub(super) struct Track {
@@ -24,6 +26,10 @@ pub(super) struct Track {
     pub not_before: usize,
     /// Repairs that failed.
     pub failures: usize,
+    /// The bound of the last repair, whether good enough or not.
+    pub repaired: Option<f64>,
+    /// Whether the rank was raised because repairs no longer became better.
+    pub widened: bool,
     /// The sweep at which the value had stopped.
     still_since: Option<usize>,
     /// Sweeps at an earlier look at the lowest modes, and how far below zero they were.
@@ -47,6 +53,8 @@ impl Track {
             calm,
             not_before: 5,
             failures: 0,
+            repaired: None,
+            widened: false,
             still_since: None,
             looked: None,
             modes: None,
@@ -61,6 +69,12 @@ impl Track {
         let test = self.tests.get();
         self.tests.set(test + 1);
         (self.index as u64) << 32 | test
+    }
+
+    /// Whether a repair's bound is hardly better than the last one's, whose distance from the value is all that is left to gain.
+    pub fn rests(&mut self, upper: f64, value: f64) -> bool {
+        let last = self.repaired.replace(upper);
+        last.is_some_and(|last| last - upper < RESTING * (upper - value))
     }
 
     /// Whether half as many sweeps again have not brought the lowest modes closer to zero: they lack columns to grow in.
@@ -98,6 +112,15 @@ mod tests {
         let (first, second) = (track(), Track::new(4, Functional::output(0), 1e-6));
         let numbers: Vec<u64> = (0..3).map(|_| first.next_test()).chain((0..3).map(|_| second.next_test())).collect();
         assert_eq!(numbers.iter().collect::<std::collections::BTreeSet<_>>().len(), 6);
+    }
+
+    #[test]
+    fn repairs_rest_when_they_hardly_become_better() {
+        let mut track = track();
+        assert!(!track.rests(1.5, 1.0), "nothing to compare with");
+        assert!(!track.rests(1.2, 1.0), "much better");
+        assert!(track.rests(1.195, 1.0));
+        assert!(track.rests(1.3, 1.0), "worse");
     }
 
     #[test]
