@@ -292,29 +292,32 @@ def forward_sizes(network, slopes, rows) -> list[Fraction]:
     return [sum(abs(Fraction(u)) * sizes[network.output][k] for k, u in entries) for entries in rows]
 
 
-FEW = 16  # entries of a row that is looked at neuron by neuron
+FEW = 8  # entries of a row that is looked at neuron by neuron
+COPIES = 64  # that are followed one behind another
 
 
 def _row_size(network, slopes, sizes, entry) -> Fraction:
+    plain = _entries(network, entry)
+    if len(plain) > FEW:
+        return _collected(plain, sizes)
     direct = _row(network, entry)
-    best = _collected(direct, sizes)
-    if len(direct) > FEW:
-        return best
+    best = min(_collected(plain, sizes), _collected(direct, sizes))
     written_out = (direct[:at] + direct[at + 1 :] + _inside(network, *part) for at, part in enumerate(direct))
     for row in [direct, *written_out]:
         for at, ((place, j), c) in enumerate(row):
             if network.nodes[place][0] == "activate":
                 (parent,) = network.parents(place)
                 others, low_high = row[:at] + row[at + 1 :], slopes[place, parent][j]
-                ends = [others + _inside(network, (parent, j), c * Fraction(end)) for end in low_high]
-                best = min(best, max(_collected(entries, sizes) for entries in ends))
+                for read in ([((parent, j), Fraction(1))], _inside(network, (parent, j), Fraction(1))):
+                    ends = [others + [(e, a * c * Fraction(end)) for e, a in read] for end in low_high]
+                    best = min(best, max(_collected(entries, sizes) for entries in ends))
     return best
 
 
 def _inside(network, entry, factor) -> list[tuple[tuple[int, int], Fraction]]:
     """An entry times a factor, written out where it is a sum of a few others."""
-    if network.nodes[entry[0]][0] == "affine" and len(inner := _row(network, entry)) <= FEW:
-        return [(e, a * factor) for e, a in inner]
+    if network.nodes[entry[0]][0] == "affine" and len(_entries(network, entry)) <= FEW:
+        return [(e, a * factor) for e, a in _row(network, entry)]
     return [(entry, factor)]
 
 
@@ -322,7 +325,9 @@ def _row(network, entry) -> list[tuple[tuple[int, int], Fraction]]:
     """The entries that an affine one reads, followed back through copies and negatives, with their coefficients."""
     result = []
     for following, c in _entries(network, entry):
-        while network.nodes[following[0]][0] == "affine":
+        for _ in range(COPIES):
+            if network.nodes[following[0]][0] != "affine":
+                break
             inner = _entries(network, following)
             if len(inner) != 1 or abs(inner[0][1]) != 1:
                 break

@@ -2,7 +2,7 @@
 //!
 //! The size of an entry e is at least max over v of ‖∂e/∂x‖, the dual of the input norm. Through a linear map sizes go by the triangle
 //! inequality, through a neuron by the largest of its slopes. A maximum, q + relu(p − q), would count q twice and p once by that: so of
-//! a sum of a few entries each neuron is set to both ends of its slopes, by turns, and what cancels is taken away before sizes are added.
+//! a sum of a few entries each neuron of an activation is set to both ends of its slopes, by turns, and what cancels is taken away before sizes are added.
 //! A maximum is then as large as the larger of the two, and a network of maxima and of rows with Σ|w| ≤ 1 has a bound of 1, however deep.
 //!
 //! **Claim.** For every v ∈ \[α, β\], ‖J(v)‖ is at most [`forward_bound`]. *Proof.* By induction over the nodes. For a sum
@@ -19,7 +19,7 @@ use crate::matrix::Matrix;
 use crate::network::{LinearMap, NodeId, Term};
 use crate::problem::Functional;
 use crate::rounding::{Ball, mul_up, sum_up};
-use crate::slopes::{SlopeNetwork, SlopeOp};
+use crate::slopes::{Origin, SlopeNetwork, SlopeOp};
 
 /// One entry of a node.
 type Entry = (NodeId, usize);
@@ -27,7 +27,7 @@ type Entry = (NodeId, usize);
 /// At least max over v of ‖J(v)ᵀu‖ in the dual of any ℓp norm of the input, or ‖J(v)‖.
 pub fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> f64 {
     let (mut sizes, slopes): (Vec<Vec<f64>>, _) = (Vec::new(), network.tight_slopes());
-    let mut layers = slopes.iter();
+    let mut layers = slopes.iter().zip(network.origins());
     let mut ends = vec![None; network.nodes().len()];
     for id in network.ids() {
         let node = network.node(id);
@@ -35,8 +35,8 @@ pub fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> f64 {
             SlopeOp::Input => vec![1.0; node.len], // the dual norm of a unit vector
             SlopeOp::Affine { terms } => added(terms, node.len, &sizes),
             SlopeOp::Neurons { parent } => {
-                let slopes = layers.next().expect("one list per layer of neurons");
-                ends[id.index()] = Some(slopes);
+                let (slopes, origin) = layers.next().expect("one list per layer of neurons");
+                ends[id.index()] = matches!(origin, Origin::Activation(..)).then_some(slopes);
                 let largest = slopes.iter().map(|s| s.lower.abs().max(s.upper.abs()));
                 largest.zip(&sizes[parent.index()]).map(|(slope, size)| mul_up(slope, *size)).collect()
             }
@@ -57,33 +57,43 @@ pub fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> f64 {
     if bound.is_nan() { f64::INFINITY } else { bound }
 }
 
-/// Bounds on the size of a sum of a few entries, each with one of its neurons at the ends of its slopes: of the sum as it stands, and with
-/// one of the entries written out that are sums themselves (min(p, q) = p + q − max(p, q)).
+/// Entries of a sum that is looked at neuron by neuron: the work grows like the cube of their number.
+const FEW: usize = 8;
+/// Copies that are followed one behind another.
+const COPIES: usize = 64;
+
+/// Bounds on the size of a sum of a few entries, each with one of its neurons at the ends of its slopes, and its pre-activation as it is or
+/// written out: of the sum as it stands, and with one of the entries written out that are sums themselves
+/// (min(p, q) = p + q − max(p, q)).
 fn with_neurons_at_ends<'a>(
     network: &'a SlopeNetwork,
     entry: Entry,
     sizes: &'a [Vec<f64>],
     ends: &'a [Option<&'a Vec<Slope>>],
 ) -> impl Iterator<Item = f64> + 'a {
-    let direct = row(network, entry);
-    let written_out = (0..direct.len()).map(|at| {
+    let direct = if summands(network, entry) > FEW { Vec::new() } else { row(network, entry) };
+    let written_out = (0..direct.len()).filter_map(|at| {
         let (own, c) = direct[at];
-        let inner = row_or_itself(network, own).into_iter().map(|(entry, a)| (entry, a.times(c)));
-        direct[..at].iter().chain(&direct[at + 1..]).copied().chain(inner).collect()
+        let inner = inside(network, own)?.into_iter().map(|(entry, a)| (entry, a.times(c)));
+        Some(direct[..at].iter().chain(&direct[at + 1..]).copied().chain(inner).collect())
     });
     let rows: Vec<Vec<(Entry, Ball)>> = written_out.chain([direct.clone()]).collect();
     rows.into_iter().flat_map(move |row| {
         let neurons = (0..row.len()).filter_map(|at| {
             let ((node, j), weight) = row[at];
-            let SlopeOp::Neurons { parent } = network.node(node).op else { return None };
-            let slope = ends[node.index()].expect("neurons come before what reads them")[j];
-            let others = || row[..at].iter().chain(&row[at + 1..]).copied();
-            let of = |end: f64| {
-                let moved = row_or_itself(network, (parent, j)).into_iter();
-                let factor = weight.times(Ball::exact(end));
-                size_of(others().chain(moved.map(|(entry, a)| (entry, a.times(factor)))), sizes)
+            let (SlopeOp::Neurons { parent }, Some(slopes)) = (&network.node(node).op, ends[node.index()]) else {
+                return None;
             };
-            Some(of(slope.lower).max(of(slope.upper)))
+            let others = || row[..at].iter().chain(&row[at + 1..]).copied();
+            let with = |read: &[(Entry, Ball)]| {
+                let of = |end: f64| {
+                    let factor = weight.times(Ball::exact(end));
+                    size_of(others().chain(read.iter().map(|(entry, a)| (*entry, a.times(factor)))), sizes)
+                };
+                of(slopes[j].lower).max(of(slopes[j].upper))
+            };
+            let itself = with(&[((*parent, j), Ball::exact(1.0))]);
+            Some(inside(network, (*parent, j)).map_or(itself, |inside| itself.min(with(&inside))))
         });
         neurons.collect::<Vec<f64>>()
     })
@@ -121,7 +131,8 @@ fn row(network: &SlopeNetwork, (id, i): Entry) -> Vec<(Entry, Ball)> {
     let entries = terms.iter().filter_map(|term| of_row(&term.map, i).map(|(j, c)| ((term.parent, j), c)));
     entries
         .map(|(mut entry, mut c)| {
-            while let Some((next, sign)) = copied(network, entry) {
+            for _ in 0..COPIES {
+                let Some((next, sign)) = copied(network, entry) else { break };
                 (entry, c) = (next, c * sign);
             }
             (entry, Ball::exact(c))
@@ -129,11 +140,21 @@ fn row(network: &SlopeNetwork, (id, i): Entry) -> Vec<(Entry, Ball)> {
         .collect()
 }
 
-/// As [`row`] where an entry is a sum of a few others, else the entry itself.
-fn row_or_itself(network: &SlopeNetwork, entry: Entry) -> Vec<(Entry, Ball)> {
+/// The [`row`] of an entry that is a sum of a few others.
+fn inside(network: &SlopeNetwork, entry: Entry) -> Option<Vec<(Entry, Ball)>> {
     match &network.node(entry.0).op {
-        SlopeOp::Affine { terms } if terms.iter().all(|term| copies(&term.map)) => row(network, entry),
-        _ => vec![(entry, Ball::exact(1.0))],
+        SlopeOp::Affine { terms } if terms.iter().all(|term| copies(&term.map)) => {
+            (summands(network, entry) <= FEW).then(|| row(network, entry))
+        }
+        _ => None,
+    }
+}
+
+/// How many terms the node of an entry adds up, which its row has at most as many entries as.
+fn summands(network: &SlopeNetwork, (id, _): Entry) -> usize {
+    match &network.node(id).op {
+        SlopeOp::Affine { terms } => terms.len(),
+        SlopeOp::Input | SlopeOp::Neurons { .. } => 0,
     }
 }
 

@@ -107,10 +107,12 @@ thread_local! {
     static PRODUCT: Cell<Vec<f64>> = const { Cell::new(Vec::new()) };
 }
 
-/// Takes a thread's memory, of the given length and with anything in it.
+/// Takes a thread's memory, of the given length at least and with anything in it.
 fn take(memory: &'static std::thread::LocalKey<Cell<Vec<f64>>>, len: usize) -> Vec<f64> {
     let mut taken = memory.take();
-    taken.resize(len, 0.0);
+    if taken.len() < len {
+        taken.resize(len, 0.0);
+    }
     taken
 }
 
@@ -194,9 +196,10 @@ impl Kernel {
             for phase in self.phases(first..(first + lines).min(self.target.lines())) {
                 let group = self.target.channels / self.groups;
                 for (g, channels) in channels.chunks_mut(group).enumerate() {
-                    let mut product = take(&PRODUCT, channels.len() * phase.columns(k));
-                    self.product(&phase, g, source, Store::Replace, &mut product);
-                    self.scatter(&phase, k, &product, into, channels);
+                    let entries = channels.len() * phase.columns(k);
+                    let mut product = take(&PRODUCT, entries);
+                    self.product(&phase, g, source, Store::Replace, &mut product[..entries]);
+                    self.scatter(&phase, k, &product[..entries], into, channels);
                     PRODUCT.set(product);
                 }
             }
