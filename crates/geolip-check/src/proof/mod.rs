@@ -32,7 +32,7 @@ pub mod rank;
 mod rejection;
 mod room;
 pub mod signs;
-pub mod sizes;
+mod sizes;
 pub mod tree;
 mod whole;
 

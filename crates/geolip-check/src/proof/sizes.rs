@@ -11,7 +11,7 @@
 //! at most Σ |collected coefficient|·size. That eᵢ and fₖ depend on vⱼ themselves does not matter: their sizes hold for every v. An output
 //! norm of Jx is at most that norm of the sizes where ‖x‖ ≤ 1. ∎
 //!
-//! **Rounded** up: coefficients are collected as balls ([`Ball`]), sizes added by [`sum_up`] or as [`outward`] says.
+//! **Rounded** up: coefficients are collected as balls ([`Ball`]), sizes added by [`sum_up`] or as `outward` says.
 
 use super::intervals::{output_norm_up, outward};
 use crate::function::Slope;
@@ -25,7 +25,7 @@ use crate::slopes::{Origin, SlopeNetwork, SlopeOp};
 type Entry = (NodeId, usize);
 
 /// At least max over v of ‖J(v)ᵀu‖ in the dual of any ℓp norm of the input, or ‖J(v)‖.
-pub fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> f64 {
+pub(super) fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> f64 {
     let (mut sizes, slopes): (Vec<Vec<f64>>, _) = (Vec::new(), network.tight_slopes());
     let mut layers = slopes.iter().zip(network.origins());
     let mut ends = vec![None; network.nodes().len()];
