@@ -46,8 +46,8 @@ pub(super) use multiples::multiples;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The most numbers that the random pass may hold: 512 MiB.
-const LARGEST: usize = 1 << 26;
+/// The most numbers that the random pass may hold: 64 MiB. Where every entry is shared, rebuilding holds about 250 bytes for each, 1 GiB.
+const LARGEST: usize = 1 << 23;
 /// Columns of the random pass: the second as a part of the first tells pre-activations apart.
 const COLUMNS: usize = 2;
 
