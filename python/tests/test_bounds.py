@@ -112,7 +112,14 @@ def test_the_gil_is_released():
     assert future.result()[0].stop == "time_limit"
 
 
-def test_ctrl_c_raises_soon():
+@pytest.fixture
+def interruptible():
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_raises_soon(interruptible):
     timer = threading.Timer(0.3, lambda: signal.raise_signal(signal.SIGINT))
     timer.start()
     started = time.monotonic()

@@ -43,6 +43,7 @@ def bound(job: Job, sink: Sink) -> None:
             "relaxation": worst["relaxation"],
             "factor": worst["factor"] or math.inf,
             "lip_is_fgl": all(b["lip_is_fgl"] for b in report["bounds"]),
+            "closed_form": " ".join(str(b["output"]) for b in report["bounds"] if "closed form" in b["method"]),
         }
         parts = (
             ("geolip", "upper", rows.CERTIFIED),

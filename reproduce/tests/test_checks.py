@@ -59,6 +59,15 @@ def test_natural_and_dual_form_must_agree():
     assert not checks.disagreements([row("geolip", rows.CERTIFIED, 2.1), row("natural form", rows.CERTIFIED, 2.100001)])
 
 
+def test_a_closed_form_may_be_below_the_natural_form_and_never_above():
+    own = [row("geolip", rows.CERTIFIED, 2.0), row("natural form", rows.CERTIFIED, 2.1)]
+    assert checks.disagreements(own)
+    own[0].details["closed_form"] = "1 3"
+    assert not checks.disagreements(own)
+    own[1] = row("natural form", rows.CERTIFIED, 1.9)
+    assert checks.disagreements(own)
+
+
 def test_our_own_rows_must_be_there():
     failed = Row("job", "n", "linf", "geolip", rows.FAILED, note="it broke")
     assert checks.failures([failed]) == ["n, linf, geolip: failed it broke"]
