@@ -41,11 +41,10 @@ pub(super) fn forward_bound(network: &SlopeNetwork, functional: &Functional) -> 
                 largest.zip(&sizes[parent.index()]).map(|(slope, size)| mul_up(slope, *size)).collect()
             }
         };
-        if let SlopeOp::Affine { terms } = &node.op
-            && terms.iter().all(|term| copies(&term.map))
-        {
+        if let Some(terms) = few_terms(network, id) {
             for (i, size) in own.iter_mut().enumerate() {
-                *size = with_neurons_at_ends(network, (id, i), &sizes, &ends).fold(*size, f64::min);
+                let direct = row(network, terms, i);
+                *size = with_neurons_at_ends(network, direct, &sizes, &ends).fold(*size, f64::min);
             }
         }
         own.iter_mut().filter(|size| size.is_nan()).for_each(|size| *size = f64::INFINITY);
@@ -67,11 +66,10 @@ const COPIES: usize = 64;
 /// (min(p, q) = p + q − max(p, q)).
 fn with_neurons_at_ends<'a>(
     network: &'a SlopeNetwork,
-    entry: Entry,
+    direct: Vec<(Entry, Ball)>,
     sizes: &'a [Vec<f64>],
     ends: &'a [Option<&'a Vec<Slope>>],
 ) -> impl Iterator<Item = f64> + 'a {
-    let direct = if summands(network, entry) > FEW { Vec::new() } else { row(network, entry) };
     let written_out = (0..direct.len()).filter_map(|at| {
         let (own, c) = direct[at];
         let inner = inside(network, own)?.into_iter().map(|(entry, a)| (entry, a.times(c)));
@@ -110,26 +108,36 @@ fn added(terms: &[Term], len: usize, sizes: &[Vec<f64>]) -> Vec<f64> {
     sums
 }
 
-/// Whether a map has at most one entry in each row, which [`of_row`] finds.
-fn copies(map: &LinearMap) -> bool {
-    matches!(map, LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Gather(_))
-}
-
-/// The only entry of a row, if there is one.
-fn of_row(map: &LinearMap, i: usize) -> Option<(usize, f64)> {
-    match map {
-        LinearMap::Identity(_) => Some((i, 1.0)),
-        LinearMap::Scale(s) => Some((i, s[i])).filter(|(_, s)| *s != 0.0),
-        LinearMap::Gather(gather) => gather.source(i).map(|source| (source, 1.0)),
-        LinearMap::Dense(_) | LinearMap::Convolution(_) | LinearMap::Transpose(_) => None,
+/// The terms of a sum whose maps have at most one entry in each row, which [`entries`] finds.
+fn copied_terms(network: &SlopeNetwork, id: NodeId) -> Option<&[Term]> {
+    let copies = |map: &LinearMap| matches!(map, LinearMap::Identity(_) | LinearMap::Scale(_) | LinearMap::Gather(_));
+    match &network.node(id).op {
+        SlopeOp::Affine { terms } if terms.iter().all(|term| copies(&term.map)) => Some(terms),
+        SlopeOp::Affine { .. } | SlopeOp::Input | SlopeOp::Neurons { .. } => None,
     }
 }
 
-/// The entries that a sum reads, each followed back through what only copies it or its negative.
-fn row(network: &SlopeNetwork, (id, i): Entry) -> Vec<(Entry, Ball)> {
-    let SlopeOp::Affine { terms } = &network.node(id).op else { return Vec::new() };
-    let entries = terms.iter().filter_map(|term| of_row(&term.map, i).map(|(j, c)| ((term.parent, j), c)));
-    entries
+/// The same, where there are few.
+fn few_terms(network: &SlopeNetwork, id: NodeId) -> Option<&[Term]> {
+    copied_terms(network, id).filter(|terms| terms.len() <= FEW)
+}
+
+/// The entries that row i of such terms adds up, with their coefficients.
+fn entries(terms: &[Term], i: usize) -> impl Iterator<Item = (Entry, f64)> + '_ {
+    terms.iter().filter_map(move |term| {
+        let (j, c) = match &*term.map {
+            LinearMap::Identity(_) => (i, 1.0),
+            LinearMap::Scale(s) => (i, s[i]),
+            LinearMap::Gather(gather) => (gather.source(i)?, 1.0),
+            LinearMap::Dense(_) | LinearMap::Convolution(_) | LinearMap::Transpose(_) => return None,
+        };
+        (c != 0.0).then_some(((term.parent, j), c))
+    })
+}
+
+/// The same, each followed back through what only copies it or its negative.
+fn row(network: &SlopeNetwork, terms: &[Term], i: usize) -> Vec<(Entry, Ball)> {
+    entries(terms, i)
         .map(|(mut entry, mut c)| {
             for _ in 0..COPIES {
                 let Some((next, sign)) = copied(network, entry) else { break };
@@ -141,30 +149,13 @@ fn row(network: &SlopeNetwork, (id, i): Entry) -> Vec<(Entry, Ball)> {
 }
 
 /// The [`row`] of an entry that is a sum of a few others.
-fn inside(network: &SlopeNetwork, entry: Entry) -> Option<Vec<(Entry, Ball)>> {
-    match &network.node(entry.0).op {
-        SlopeOp::Affine { terms } if terms.iter().all(|term| copies(&term.map)) => {
-            (summands(network, entry) <= FEW).then(|| row(network, entry))
-        }
-        _ => None,
-    }
-}
-
-/// How many terms the node of an entry adds up, which its row has at most as many entries as.
-fn summands(network: &SlopeNetwork, (id, _): Entry) -> usize {
-    match &network.node(id).op {
-        SlopeOp::Affine { terms } => terms.len(),
-        SlopeOp::Input | SlopeOp::Neurons { .. } => 0,
-    }
+fn inside(network: &SlopeNetwork, (id, i): Entry) -> Option<Vec<(Entry, Ball)>> {
+    few_terms(network, id).map(|terms| row(network, terms, i))
 }
 
 /// The entry that one is a copy of, or the negative of one.
 fn copied(network: &SlopeNetwork, (id, i): Entry) -> Option<(Entry, f64)> {
-    let SlopeOp::Affine { terms } = &network.node(id).op else { return None };
-    if !terms.iter().all(|term| copies(&term.map)) {
-        return None;
-    }
-    let mut entries = terms.iter().filter_map(|term| of_row(&term.map, i).map(|(j, c)| ((term.parent, j), c)));
+    let mut entries = entries(copied_terms(network, id)?, i);
     let first = entries.next().filter(|(_, c)| c.abs() == 1.0)?;
     entries.next().is_none().then_some(first)
 }
