@@ -196,8 +196,7 @@ impl<'a> QuadraticForm<'a> {
         functional: &Functional,
         multipliers: &Multipliers,
     ) -> Result<Remainder, Defect> {
-        let (matrix, zeta) = self.assemble(norm, functional, multipliers)?;
-        let error = *matrix.backward_error().last().expect("w has a tile");
+        let (matrix, zeta, error) = self.assemble(norm, functional, multipliers)?;
         let left = matrix.eliminate().map_err(|NotPositive { block, index }| {
             let (block, index) = self.partition.variable(block, index);
             Defect::Pivot(NotPositive { block, index })
@@ -205,13 +204,14 @@ impl<'a> QuadraticForm<'a> {
         Ok(Remainder { left, zeta, error })
     }
 
-    /// The scaled matrix with all error bounds subtracted from its diagonal, and ζ in the scale of w.
+    /// The scaled matrix with all error bounds subtracted from its diagonal, ζ in the scale of w, and what of these bounds is the
+    /// elimination's own rounding of w.
     fn assemble(
         &self,
         norm: InputNorm,
         functional: &Functional,
         multipliers: &Multipliers,
-    ) -> Result<(BlockMatrix, Vec<f64>), Defect> {
+    ) -> Result<(BlockMatrix, Vec<f64>, f64), Defect> {
         let last = self.sizes.len() - 1;
         let rows = functional.row_count(self.network.outputs());
         let weights: Vec<LayerWeights> =
@@ -266,7 +266,7 @@ impl<'a> QuadraticForm<'a> {
             }
             None => {
                 let zeta = diagonal.own[last].iter().zip(&scales[last]).map(|(z, s)| z * s * s).collect();
-                Ok((matrix, zeta))
+                Ok((matrix, zeta, *backward.last().expect("w has a tile")))
             }
         }
     }
