@@ -3,6 +3,7 @@
 use super::array::Array;
 use super::elementwise::sigmoid;
 use super::node::Node;
+use super::statistics::probabilities;
 use super::{Outputs, Reason};
 use crate::import::onnx::proto::tensor_proto::DataType;
 
@@ -56,12 +57,7 @@ fn linear(node: &Node<'_>, counted_by: &str) -> Result<Array, Reason> {
         let scores = rows.map(|(output, row)| dot(row, sample) + intercepts.get(output).copied().unwrap_or(0.0));
         match after.as_str() {
             "LOGISTIC" => data.extend(scores.map(sigmoid)),
-            "SOFTMAX" => {
-                let scores: Vec<f64> = scores.collect();
-                let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                let sum: f64 = scores.iter().map(|h| (h - largest).exp()).sum();
-                data.extend(scores.iter().map(|h| (h - largest).exp() / sum));
-            }
+            "SOFTMAX" => data.extend(probabilities(&scores.collect::<Vec<f64>>())),
             _ => data.extend(scores),
         }
     }

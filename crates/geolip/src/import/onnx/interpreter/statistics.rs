@@ -6,8 +6,8 @@ use super::{Outputs, Reason};
 
 pub(super) fn apply(node: &Node<'_>) -> Option<Outputs> {
     Some(match node.operator() {
-        "Softmax" => softmax(node, |h, largest, sum| (h - largest).exp() / sum),
-        "LogSoftmax" => softmax(node, |h, largest, sum| h - largest - sum.ln()),
+        "Softmax" => softmax(node, probabilities),
+        "LogSoftmax" => softmax(node, logarithms),
         "LayerNormalization" => from_axis(node).and_then(|axes| normalised(node, &axes, standard, along_last)),
         "RMSNormalization" => from_axis(node).and_then(|axes| normalised(node, &axes, root_mean_square, along_last)),
         "InstanceNormalization" => node.input(0).and_then(|x| {
@@ -55,7 +55,25 @@ fn grouped(x: &Array, axes: &[usize], of: impl Fn(&[f64]) -> Vec<f64>) -> Array 
     Array { data, ..x.clone() }
 }
 
-fn softmax(node: &Node<'_>, of: fn(f64, f64, f64) -> f64) -> Outputs {
+/// Of some numbers, exp(h) as a part of their sum.
+pub(super) fn probabilities(group: &[f64]) -> Vec<f64> {
+    let (largest, sum) = largest_and_sum(group);
+    group.iter().map(|h| (h - largest).exp() / sum).collect()
+}
+
+/// The logarithms of [`probabilities`].
+fn logarithms(group: &[f64]) -> Vec<f64> {
+    let (largest, sum) = largest_and_sum(group);
+    group.iter().map(|h| h - largest - sum.ln()).collect()
+}
+
+/// The largest number, and Σ exp(h − largest).
+fn largest_and_sum(group: &[f64]) -> (f64, f64) {
+    let largest = group.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (largest, group.iter().map(|h| (h - largest).exp()).sum())
+}
+
+fn softmax(node: &Node<'_>, of: fn(&[f64]) -> Vec<f64>) -> Outputs {
     let x = node.input(0)?;
     let rank = x.shape.len();
     let axes: Vec<usize> = match node.opset < 13 {
@@ -65,11 +83,7 @@ fn softmax(node: &Node<'_>, of: fn(f64, f64, f64) -> f64) -> Outputs {
         }
         false => vec![axis(node.int("axis", -1), rank)?],
     };
-    Ok(vec![grouped(x, &axes, |group| {
-        let largest = group.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = group.iter().map(|h| (h - largest).exp()).sum();
-        group.iter().map(|h| of(*h, largest, sum)).collect()
-    })])
+    Ok(vec![grouped(x, &axes, of)])
 }
 
 fn from_axis(node: &Node<'_>) -> Result<Vec<usize>, Reason> {
