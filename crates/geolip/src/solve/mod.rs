@@ -134,7 +134,10 @@ impl Context<'_> {
             Some(columns) => {
                 (ascent.point(p).widen_along(norm, rank, &columns, NEW_COLUMNS, seed), track.known.clone())
             }
-            None if track.widened => (ascent.settle(p).0.widen(norm, rank, NEW_COLUMNS, seed), track.known.clone()),
+            // so does the search for the best where every elimination counts: what is stopped is bounded then
+            None if track.widened || self.form.is_slow() => {
+                (ascent.settle(p).0.widen(norm, rank, NEW_COLUMNS, seed), track.known.clone())
+            }
             None => {
                 let best = self.best(ascent, p, &track);
                 (best.solution.widen(norm, rank, NEW_COLUMNS, seed), best.certificate)
