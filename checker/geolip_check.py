@@ -19,17 +19,17 @@ with the dual of the input norm, or the operator norm. As V holds the slopes at 
 where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm
 is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
-Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_places.py knows
-slopes and trees, geolip_region.py boxes and their parts.
+Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_cuts.py knows
+cuts, geolip_places.py slopes and trees, geolip_region.py boxes and their parts.
 
-Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) -
-2 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <=
-sum zeta w^2 + sum gamma x^2; w = t u and the best t give (u'Uy)^2 <= (sum zeta u^2)(sum gamma x^2), whose factors are
-at most their maxima over the unit balls (`support`). *Signs* (one hidden layer): u'J = A (t, 1), t in [-1, 1]; its
-norm is convex, so largest at signs; see `check_signs`. *Trees*: |J(v)'u| is convex in each slope, so it is largest at
-an end, and parts cover their region; see geolip_places.py. *Inputs*: the unit ball of l1 is the hull of the coordinate
-vectors. *Intervals*: of the entries of J(v)' u, carried backward, or in linf of the sizes of gradients, carried forward
-(`forward_sizes`).
+Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2
+w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <= sum
+zeta w^2 + sum gamma x^2; w = t u and the best t give (u'Uy)^2 <= (sum zeta u^2)(sum gamma x^2), whose factors are at
+most their maxima over the unit balls (`is_at_most`). *Signs* (one hidden layer): u'J = A (t, 1), t in [-1, 1]; its norm
+is convex, so largest at signs; see `check_signs`. *Trees*: |J(v)'u| is convex in each slope, so it is largest at an
+end, and parts cover their region; see geolip_places.py. *Cuts*: for the same reason slopes may be taken at ends, where
+signs say which; see geolip_cuts.py. *Inputs*: the unit ball of l1 is the hull of the coordinate vectors. *Intervals*:
+of the entries of J(v)' u, carried backward, or in linf of the sizes of gradients, carried forward (`forward_sizes`).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+from geolip_cuts import Cuts
 from geolip_network import BadFile, Network, fields, index, items, load_json, number, numbers, only
 from geolip_places import Local, leaves
 from geolip_proofs import (
@@ -47,11 +48,15 @@ from geolip_proofs import (
     NotCovered,
     Rejected,
     Unproved,
+    Variables,
     exact,
+    expand,
     forward_sizes,
     gradient_sizes,
     multiplier_form,
+    not_negative,
     power_sum_at_most_one,
+    require,
     root_up,
     sign_program,
 )
@@ -95,11 +100,6 @@ class Claim:
             raise Rejected("the bound is negative")
 
 
-def require(holds, reason, kind=Rejected):
-    if not holds:
-        raise kind(reason)
-
-
 # -------------------------------------------------------------------------------------------------------- what follows
 
 
@@ -130,14 +130,19 @@ def follows(norm, output: Output, zeta, gamma, upper: Fraction) -> bool:
     """Whether upper^2 >= (maximum of sum zeta u^2 over the dual ball of the output norm) * (that of sum gamma x^2
     over the input's)."""
     z = sum(map(Fraction, zeta)) if output.norm == "l1" else Fraction(max(zeta))
+    return is_at_most(norm, [z * Fraction(g) for g in gamma], upper**2)
+
+
+def is_at_most(norm, gamma: list[Fraction], limit: Fraction) -> bool:
+    """Whether the maximum of sum gamma x^2 over the unit ball of the input norm is at most the limit."""
     if norm == "linf":
-        return upper**2 >= z * sum(map(Fraction, gamma))
+        return sum(gamma) <= limit
     if norm in ("l2", "l1"):  # one gamma; a bound in l2 is one in l1, whose ball is smaller
-        return upper**2 >= z * Fraction(gamma[0])
-    if not z or not any(gamma):
-        return True
+        return gamma[0] <= limit
+    if not any(gamma):
+        return limit >= 0
     # squares s of the unit ball have sum s^(p/2) <= 1, so the maximum is |gamma|_r, r = p/(p - 2)
-    return upper > 0 and power_sum_at_most_one([Fraction(g) * z / upper**2 for g in gamma], norm / (norm - 2))
+    return limit > 0 and power_sum_at_most_one([g / limit for g in gamma], norm / (norm - 2))
 
 
 def dual_norm_is_at_most(norm, sizes, upper: Fraction) -> bool:
@@ -155,14 +160,18 @@ def dual_norm_is_at_most(norm, sizes, upper: Fraction) -> bool:
 # ------------------------------------------------------------------------------------------------------- kinds of proof
 
 
-def not_negative(values, what):
-    require(all(v >= 0 for v in values), f"{what} has a negative number")
-    return values
-
-
 def read_form(value):
     zeta, gamma, lambda_, test = fields(value, "zeta gamma lambda", "random_test")
     return numbers(zeta), numbers(gamma), [numbers(layer) for layer in items(lambda_)], test
+
+
+def checked(norm, count, slopes, zeta, gamma, lambda_) -> list[float]:
+    """gamma for each of so many inputs, once the multipliers fit the network and are not negative."""
+    require(len(gamma) == (1 if norm in ("l2", "l1") else count), "gamma has the wrong length")
+    require([len(layer) for layer in lambda_] == [len(layer) for layer in slopes], "lambda has the wrong shape")
+    for values, what in [(zeta, "zeta"), (gamma, "gamma"), *((layer, "lambda") for layer in lambda_)]:
+        not_negative(values, what)
+    return gamma if len(gamma) == count else gamma * count
 
 
 def check_multipliers(local: Local, norm, claim: Claim, value, alone, inputs=None):
@@ -172,15 +181,12 @@ def check_multipliers(local: Local, norm, claim: Claim, value, alone, inputs=Non
     rows = claim.output.rows
     count = network.inputs if inputs is None else len(inputs)
     require(len(zeta) == (len(rows) if claim.output.norm in ("linf", "l1") else 1), "zeta has the wrong length")
-    require(len(gamma) == (1 if norm in ("l2", "l1") else count), "gamma has the wrong length")
-    require([len(layer) for layer in lambda_] == [len(layer) for layer in slopes], "lambda has the wrong shape")
-    for values, what in [(zeta, "zeta"), (gamma, "gamma"), *((layer, "lambda") for layer in lambda_)]:
-        not_negative(values, what)
+    per_input = checked(norm, count, slopes, zeta, gamma, lambda_)
     require(follows(norm, claim.output, zeta, gamma, claim.upper), "the multipliers prove a larger bound")
     if test is not None:
         raise NotCovered("random test")
-    per_input = gamma if len(gamma) == count else gamma * count
-    form = multiplier_form(network, slopes, inputs, rows, zeta, per_input, lambda_)
+    lift = expand(network, slopes, inputs)
+    form = multiplier_form(network, slopes, lift, inputs, rows, zeta, per_input, lambda_)
     require(form.is_nonnegative(), "the form is negative somewhere, or too close to it", Unproved)
 
 
@@ -254,7 +260,7 @@ def check_signs(local: Local, norm, claim: Claim, value):
     require(
         len(gamma) == (n if norm == "linf" else 1) and len(delta) == len(columns), "gamma or delta has the wrong length"
     )
-    form = Form(n + len(columns))
+    form = Form()
     for i in range(n):
         form.add(i, i, *exact(gamma[i if norm == "linf" else 0]))
     for j, (column, s) in enumerate(columns):
@@ -263,11 +269,11 @@ def check_signs(local: Local, norm, claim: Claim, value):
             form.add(i, n + j, -a, s)
     constant = Fraction(0)
     for cut in items(cuts):
-        cycle, signs, mu = items(cut) if len(items(cut)) == 3 else _bad_cut()
+        cycle, signs, mu = items(cut, 3)
         cycle, mu = [index(v) for v in items(cycle)], number(mu)
         require(len(cycle) >= 3 and len(items(signs)) == len(cycle), "a cut is not a cycle")
         require(
-            len(set(cycle)) == len(cycle) and all(v < form.n for v in cycle),
+            len(set(cycle)) == len(cycle) and all(v < n + len(columns) for v in cycle),
             "a cut repeats a variable, or has an unknown one",
         )
         require(
@@ -292,8 +298,30 @@ def check_signs(local: Local, norm, claim: Claim, value):
     require(form.is_nonnegative(), "the form is negative somewhere, or too close to it", Unproved)
 
 
-def _bad_cut():
-    raise BadFile("a cut needs variables, signs and a weight")
+def check_cuts(local: Local, norm, claim: Claim, value):
+    """FGL <= (constant + sum zeta + sum tau + max of sum gamma x^2) / 2 + sum mu, if the form is >= 0."""
+    names = "constant zeta gamma lambda signs triangles vertices"
+    constant, zeta, gamma, lambda_, signs, triangles, vertices = fields(value, names)
+    constant, zeta, gamma = number(constant), numbers(zeta), numbers(gamma)
+    lambda_ = [numbers(layer) for layer in items(lambda_)]
+    network, slopes, output = local.network, local.wide, claim.output
+    require(norm != "l1", "cuts prove no bounds in l1")
+    require(output.norm != "linf", "cuts prove no norm into linf, but a claim for each output")
+    rows = output.rows
+    require(len(zeta) == {None: 0, "l2": 1, "l1": len(rows)}[output.norm], "zeta has the wrong length")
+    not_negative([constant], "the constant")
+    per_input = checked(norm, network.inputs, slopes, zeta, gamma, lambda_)
+    lift = expand(network, slopes)
+    cuts = Cuts(signs, triangles, vertices, lift[1], network.inputs if norm == "linf" else 0)
+    rest = 2 * (claim.upper - cuts.sum_mu) - sum(map(Fraction, [constant, *zeta])) - cuts.sum_tau
+    require(is_at_most(norm, list(map(Fraction, gamma)), rest), "the multipliers prove a larger bound")
+    # of a functional, the constant 1 is the one w
+    form = multiplier_form(network, slopes, lift, None, rows, zeta or [constant], per_input, lambda_)
+    one = Variables(network).count + (len(rows) if zeta else 0)
+    if zeta:
+        form.add(one, one, *exact(constant))
+    cuts.add_to(form, network, slopes, lift[0], one)
+    require(form.is_nonnegative(), "the form is negative somewhere, or too close to it", Unproved)
 
 
 def check_tree(local: Local, norm, claim: Claim, value):
@@ -337,6 +365,8 @@ def prove(local: Local, norm, claim: Claim, alone=False):
             check_inputs(local, norm, claim, value)
         elif kind == "signs":
             check_signs(local, norm, claim, value)
+        elif kind == "cuts":
+            check_cuts(local, norm, claim, value)
         elif kind == "tree":
             check_tree(local, norm, claim, value)
         elif kind == "intervals" and value is None:
@@ -348,7 +378,7 @@ def prove(local: Local, norm, claim: Claim, alone=False):
     except Unproved as reason:
         if not local.may_be_narrower:
             raise
-        raise Rejected(f"{reason}, or this checker's intervals are wider") from None
+        raise Rejected(f"{reason}, or this checker's intervals are wider, or narrower") from None
 
 
 def read_claim(value, outputs: int) -> Claim:
@@ -361,8 +391,8 @@ def check(network: Network, data: bytes) -> list[str]:
     form, version, hash_, norm, bounds, unit, where, _ = fields(
         load_json(data), "format version network norm bounds", "unit region notes"
     )
-    of_these = type(version) is int and version in (2, 3)
-    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 3, or 2")
+    of_these = type(version) is int and version in (2, 3, 4)
+    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 4, 3, or 2")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")

@@ -89,9 +89,12 @@ def number(value) -> float:
     return value
 
 
-def items(value) -> list:
+def items(value, count: int | None = None) -> list:
+    """A list, of so many."""
     if not isinstance(value, list):
         raise BadFile("a list is needed")
+    if count is not None and len(value) != count:
+        raise BadFile(f"a list of {count} is needed")
     return value
 
 

@@ -18,11 +18,21 @@ class Rejected(Exception):
 
 
 class Unproved(Rejected):
-    """It might with narrower slope intervals."""
+    """It might with other slope intervals."""
 
 
 class NotCovered(Exception):
     """This checker knows no such proof; another one may accept it."""
+
+
+def require(holds, reason, kind=Rejected):
+    if not holds:
+        raise kind(reason)
+
+
+def not_negative(values, what):
+    require(all(v >= 0 for v in values), f"{what} has a negative number")
+    return values
 
 
 # ------------------------------------------------------------------------------------------------------------ slopes
@@ -83,7 +93,10 @@ class Variables:
         self.count = self.first[-1]
 
 
-def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row]], list[list[bool]], list[Row]]:
+Lift = tuple[list[list[Row]], list[list[bool]], list[Row]]
+
+
+def expand(network: Network, slopes: Slopes, inputs=None) -> Lift:
     """Pre-activations of every layer, and the outputs, as linear functions of the variables (biases left out); and
     which neurons are variables. A neuron of fixed slope c is c*h, one whose h is 0 is 0; neither is a variable. With
     `inputs`, the others stay 0. In units an input is its unit times its variable."""
@@ -120,8 +133,8 @@ def expand(network: Network, slopes: Slopes, inputs=None) -> tuple[list[list[Row
 class Form:
     """A quadratic form: its symmetric matrix, entry by entry (the lower triangle), each m * 2**s."""
 
-    def __init__(self, n: int):
-        self.n, self.at = n, {}
+    def __init__(self):
+        self.at: dict[tuple[int, int], tuple[int, int]] = {}
 
     def add(self, i: int, j: int, m: int, s: int):
         if not m:
@@ -132,6 +145,37 @@ class Form:
             low = min(s, old[1])
             m, s = (m << s - low) + (old[0] << old[1] - low), low
         self.at[key] = (m, s)
+
+    def add_product(self, factor, row: Row, other: Row):
+        """Adds factor * row * other, two linear functions."""
+        (m, s), (own, row_shift), (others, other_shift) = exact(factor), row, other
+        for i, c in own.items():
+            for j, d in others.items():
+                self.add(i, j, m * c * d, s + row_shift + other_shift - (i != j))
+
+    def add_form(self, of: Form, rows: list[Row]):
+        """Adds a form of linear functions: R' M R, with M the matrix of `of` and row i in the place of its variable
+        i."""
+        parts: dict[int, list] = {}
+        for (i, j), (m, s) in of.at.items():
+            parts.setdefault(i, []).append((m, s, rows[j]))
+            if i != j:
+                parts.setdefault(j, []).append((m, s, rows[i]))
+        pairs = [(rows[i], combine(products)) for i, products in parts.items()]  # rows of R, and those of M R
+        low = min((s + t for (_, s), (_, t) in pairs), default=0)
+        total: dict[int, dict[int, int]] = {}
+        for (own, s), (others, t) in pairs:
+            ascending = sorted(others.items())
+            for k, c in own.items():
+                c <<= s + t - low
+                target = total.setdefault(k, {})
+                for j, d in ascending:
+                    if j > k:
+                        break
+                    target[j] = target.get(j, 0) + c * d
+        for k, target in total.items():
+            for j, m in target.items():
+                self.add(k, j, m, low)
 
     def is_nonnegative(self, bits: int = 128) -> bool:
         """Whether the form is >= 0 everywhere, proved in whole numbers; False also where it is too close to call.
@@ -185,11 +229,12 @@ class Form:
         return True
 
 
-def multiplier_form(network, slopes, inputs, rows, zeta, gamma, lambda_) -> Form:
-    """q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2 w' U y(x, z) as a matrix."""
+def multiplier_form(network, slopes, lift: Lift, inputs, rows, zeta, gamma, lambda_) -> Form:
+    """q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2 w' U y(x, z) as a matrix;
+    `lift` is the network as `expand` gives it."""
     of = Variables(network)
-    layers, free, outputs = expand(network, slopes, inputs)
-    form = Form(of.count + len(rows))
+    layers, free, outputs = lift
+    form = Form()
     for i, g in zip(range(network.inputs) if inputs is None else inputs, gamma, strict=True):
         form.add(i, i, *exact(g))
     for a, h in enumerate(layers):
