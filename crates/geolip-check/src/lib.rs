@@ -14,7 +14,7 @@
 //! let network = b.finish(y);
 //! let file = |upper: f64| {
 //!     let claim = format!(r#"{{"output":"0","upper":{upper},"proof":"intervals"}}"#);
-//!     let head = format!(r#""format":"geolip-certificate","version":3,"network":"{}""#, network.hash());
+//!     let head = format!(r#""format":"geolip-certificate","version":4,"network":"{}""#, network.hash());
 //!     CertificateFile::from_json(format!(r#"{{{head},"norm":"l2","region":null,"bounds":[{claim}]}}"#).as_bytes())
 //! };
 //! assert!(check_file(&network, &file(2.000001)?).is_ok());

@@ -26,6 +26,7 @@ const GEOLIP: &[&str] = &[
     "invariants",
     "threads",
     "solve",
+    "cuts",
     "upper",
     "local",
     "search",

@@ -212,9 +212,20 @@ impl Case {
 
 /// The kinds of proof in a file.
 pub fn kind_of(json: &str) -> String {
-    let names = ["random_test", "signs", "cases", "parts", "inputs", "outputs", "intervals", "patterns", "multipliers"];
+    let names = [
+        "random_test",
+        "triangles",
+        "signs",
+        "cases",
+        "parts",
+        "inputs",
+        "outputs",
+        "intervals",
+        "patterns",
+        "multipliers",
+    ];
     let found = names.iter().find(|name| json.contains(&format!("\"{name}\"")));
-    found.map_or_else(String::new, |name| (*name).to_owned())
+    found.map_or_else(String::new, |name| if *name == "triangles" { "cuts".to_owned() } else { (*name).to_owned() })
 }
 
 /// The method by its first words.

@@ -49,9 +49,10 @@ fn zeros(graph: &Graph, network: &Network, norm: &str, functional: &Functional, 
         signs["cuts"] = json!([cycle(graph.inputs() + neurons + 1, weight, dice)]);
     }
     let one_hidden = graph.layers.len() <= 1;
-    match dice.below(if one_hidden { 10 } else { 7 }) {
+    match dice.below(if one_hidden { 12 } else { 9 }) {
+        7 | 8 => json!({"cuts": cuts(graph, network, &form, value, dice)}),
         0 | 1 => json!({"multipliers": form}),
-        2 | 3 | 7.. => json!({"signs": signs}),
+        2 | 3 | 9.. => json!({"signs": signs}),
         4 => json!({"inputs": []}),
         5 => {
             let leaf = *dice.pick(&["signs", "multipliers"]);
@@ -64,6 +65,36 @@ fn zeros(graph: &Graph, network: &Network, norm: &str, functional: &Functional, 
         }
         _ => json!({"inputs": [{"input": 0, "multipliers": form}]}),
     }
+}
+
+/// Cuts between any variables on multipliers of zeros.
+fn cuts(graph: &Graph, network: &Network, form: &Value, value: f64, dice: &mut Dice) -> Value {
+    let zeta =
+        if form["zeta"].as_array().map_or(0, Vec::len) == network.outputs() { form["zeta"].clone() } else { json!([]) };
+    let signs: Vec<Value> = (graph.layers.iter().enumerate())
+        .flat_map(|(a, (node, _))| (0..graph.lens[*node]).map(move |j| (a, j)))
+        .map(|(a, j)| json!([a, j, value, dice.unit() * value, *dice.pick(&[0.0, value, -value, 1e300])]))
+        .collect();
+    let variables = 1 + signs.len() + graph.inputs();
+    let size = *dice.pick(&[0.0, 1e-30, 1e-9, 1.0, 1e150]);
+    let triangles: Vec<Value> = (0..dice.below(4))
+        .map(|_| {
+            let visits: Vec<usize> = (0..3).map(|_| dice.below(variables)).collect();
+            let signs: Vec<i64> = (0..3).map(|_| *dice.pick(&[-1, -1, 1])).collect();
+            json!([visits, signs, size])
+        })
+        .collect();
+    let vertices: Vec<Value> = (0..dice.below(4))
+        .map(|_| {
+            let coefficients: Vec<f64> = (0..*dice.pick(&[8, 8, 6, 4])).map(|_| size * (dice.unit() - 0.5)).collect();
+            json!([dice.below(variables), dice.below(variables), coefficients])
+        })
+        .collect();
+    let (gamma, lambda) = (form["gamma"].clone(), form["lambda"].clone());
+    json!({
+        "constant": value, "zeta": zeta, "gamma": gamma, "lambda": lambda,
+        "signs": signs, "triangles": triangles, "vertices": vertices,
+    })
 }
 
 /// Certificates whose claims went down step by step, the checker accepting every one: an honest one, and one on signs.

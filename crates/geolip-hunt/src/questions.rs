@@ -51,7 +51,7 @@ impl Question {
             norm,
             outputs: random_outputs(outputs, dice),
             exact: kind == 0 && norm != InputNorm::L1,
-            cuts: matches!(kind, 1 | 2) && matches!(norm, InputNorm::Linf | InputNorm::L2),
+            cuts: matches!(kind, 1 | 2) && norm != InputNorm::L1,
             split: boxed && matches!(kind, 3..=5),
             region,
             effort: *dice.pick(&[0.0, 0.0, 0.01, 0.1, 1.0]),

@@ -424,7 +424,10 @@ fn with_room(file: &Value) -> Value {
             Value::Number(n) if inside => *value = json!(n.as_f64().unwrap() * (1.0 + ROOM) + f64::MIN_POSITIVE),
             Value::Array(list) => list.iter_mut().for_each(|v| raise(v, inside)),
             Value::Object(fields) => {
-                let own = ["zeta", "gamma", "delta", "upper"];
+                let own = ["zeta", "gamma", "delta", "constant", "upper"];
+                // [layer, neuron, τ, κ, ν]
+                let signs = fields.get_mut("signs").and_then(Value::as_array_mut);
+                signs.into_iter().flatten().filter_map(|sign| sign.get_mut(2)).for_each(|tau| raise(tau, true));
                 fields.iter_mut().for_each(|(name, v)| raise(v, inside || own.contains(&name.as_str())));
             }
             Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {}
@@ -531,12 +534,18 @@ fn both_checkers_agree_on_random_networks() {
     }
     let mut dice = Dice::of(seed, count);
     for norm in [InputNorm::Linf, InputNorm::L2] {
-        let network = with_layers(1, &mut dice); // for cuts, which few of the others have
-        let options = Options { norm, outputs: Outputs::One(0), cuts: true, effort: 0.01, ..Options::default() };
-        desk.put(&network, &mut dice, &options, FORGERIES);
+        for exact in [true, false] {
+            // for cuts, of one layer and of several, which few of the others have
+            let network = with_layers(if exact { 1 } else { 2 }, &mut dice);
+            let outputs = Outputs::One(0);
+            let options = Options { norm, outputs, exact, cuts: !exact, effort: 0.01, ..Options::default() };
+            desk.put(&network, &mut dice, &options, FORGERIES);
+        }
     }
     compare(&desk, &desk.second_opinion(python));
-    for kind in ["multipliers everywhere", "signs everywhere", "tree everywhere", "patterns on a region"] {
+    for kind in
+        ["multipliers everywhere", "signs everywhere", "cuts everywhere", "tree everywhere", "patterns on a region"]
+    {
         assert!(desk.kinds.contains_key(kind), "no proof by {kind}: {:?}", desk.kinds);
     }
 }

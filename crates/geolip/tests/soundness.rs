@@ -24,7 +24,7 @@ fn forms(file: &mut CertificateFile) -> Vec<&mut FormProof> {
             Proof::Multipliers(form) => vec![form],
             Proof::Outputs(claims) => claims.iter_mut().flat_map(|claim| of(&mut claim.proof)).collect(),
             Proof::Inputs(inputs) => inputs.iter_mut().map(|input| &mut input.multipliers).collect(),
-            Proof::Signs(_) | Proof::Intervals | Proof::Patterns => Vec::new(),
+            Proof::Signs(_) | Proof::Cuts(_) | Proof::Intervals | Proof::Patterns => Vec::new(),
             Proof::Tree(tree) => {
                 let leaves = tree.iter_mut().filter_map(|branch| match branch {
                     Branch::Leaf(proof) => Some(of(proof)),

@@ -16,7 +16,7 @@
 //! | `affordable.rs` | for which networks an elimination is asked for |
 
 mod affordable;
-mod coefficients;
+pub(crate) mod coefficients;
 pub mod elimination;
 mod layer_weights;
 #[cfg(feature = "probabilistic")]

@@ -132,6 +132,12 @@ impl<'a> QuadraticForm<'a> {
         self.network
     }
 
+    /// (layer, neuron) of every neuron that is a variable: its slope is not fixed, and its pre-activation not structurally zero.
+    pub fn free_neurons(&self) -> Vec<(usize, usize)> {
+        let layers = self.layers.iter().enumerate();
+        layers.flat_map(|(a, layer)| (0..layer.free.len()).filter(|j| layer.free[*j]).map(move |j| (a, j))).collect()
+    }
+
     /// Multiply–adds of one elimination, and the most bytes it holds at once: an estimate, from the pattern of blocks.
     pub fn cost(&self) -> (f64, f64) {
         (self.partition.work(), self.partition.memory())

@@ -23,7 +23,8 @@ pub fn proved_bound(norm: InputNorm, functional: &Functional, multipliers: &Mult
     sqrt_up(mul_up(output_support(functional, &multipliers.zeta), input_support(norm, &multipliers.gamma)))
 }
 
-fn input_support(norm: InputNorm, gamma: &[f64]) -> f64 {
+/// At least the maximum of Σγᵢxᵢ² over the unit ball of the input norm.
+pub fn input_support(norm: InputNorm, gamma: &[f64]) -> f64 {
     match norm {
         InputNorm::Linf => sum_up(gamma.iter().copied()),
         InputNorm::L2 | InputNorm::L1 => largest(gamma),

@@ -119,7 +119,7 @@ fn failure_probability(proof: &Proof) -> f64 {
         Proof::Outputs(claims) => claims.iter().map(|claim| failure_probability(&claim.proof)).sum(),
         Proof::Inputs(inputs) => inputs.iter().map(|input| of(&input.multipliers)).sum(),
         // the checker refuses random tests there
-        Proof::Signs(_) | Proof::Tree(_) | Proof::Intervals | Proof::Patterns => 0.0,
+        Proof::Signs(_) | Proof::Cuts(_) | Proof::Tree(_) | Proof::Intervals | Proof::Patterns => 0.0,
     }
 }
 

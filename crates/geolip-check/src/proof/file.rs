@@ -5,7 +5,7 @@
 //! | field | meaning |
 //! | --- | --- |
 //! | `format` | always `"geolip-certificate"` |
-//! | `version` | the version of this format, 3 |
+//! | `version` | the version of this format, 4 |
 //! | `network` | the canonical network's hash ([`crate::network::Network::hash`]), 64 hexadecimal digits |
 //! | `norm` | the input norm, `"linf"`, `"l2"`, `"l1"` or a number p > 2 as text, `"3"` |
 //! | `unit` | only where the inputs have units: a list with one number per input, at least 0 and not all 0 ([`Units`]): `norm` is then that of input changes divided by these, entry by entry, and inputs whose unit is 0 do not change |
@@ -21,19 +21,21 @@
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`crate::proof::intervals`]) |
 //! | `signs` | one output (or margin, or vector) of a network with one hidden layer, in ℓ∞ or ℓ2 | `gamma`, `delta` and `cuts` of [`crate::proof::signs`]; a cut is a list of variables, the signs between them, and its weight |
+//! | `cuts` | one output (or margin, or vector), or `"l2"` or `"l1"` of the output, in ℓ∞, ℓ2 or ℓp | `constant`, `zeta`, `gamma`, `lambda`, `signs`, `triangles` and `vertices` of [`crate::proof::cuts`] |
 //! | `intervals` | any claim | nothing: the checker computes intervals for every entry of the gradient by itself |
 //! | `patterns` | any claim | nothing: the checker does so for every pattern of the few neurons whose slope is not fixed |
 //! | `tree` | any claim; cuts of inputs and sides on a region without a ball | a tree ([`super::tree`]) as a list: `{"slope":[layer,neuron]}`, followed by the branch of its lower slope and that of its upper slope; `{"input":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`; `{"side":[layer,neuron,at]}`, likewise for a pre-activation; or `{"leaf":…}` with a proof of the same bound there |
 //!
 //! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
 //! claims are identical bytes. On a region the checker works out intervals for all neurons, and slope intervals from these, by
-//! itself ([`crate::place`]): the file holds none. Version 2, whose trees are of two kinds, `cases` (with `split` for `slope`) and
+//! itself ([`crate::place`]): the file holds none. Version 3, which has no `cuts`, and version 2, whose trees are of two kinds, `cases` (with `split` for `slope`) and
 //! `parts` (with `cut` for `input`), is read, too. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
 use crate::form::RandomTest;
 use crate::form::quadratic::Multipliers;
 use crate::place::Region;
 use crate::problem::{Functional, InputNorm, Units};
+use crate::proof::cuts::CutProof;
 use crate::proof::signs::SignProof;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +88,8 @@ pub enum Proof {
     Inputs(Vec<InputProof>),
     /// One hidden layer: a program over signs, with cuts.
     Signs(SignProof),
+    /// Cuts of all layers.
+    Cuts(CutProof),
     /// Intervals for every entry of the gradient.
     Intervals,
     /// The same for every pattern of the few neurons whose slope is not fixed.
@@ -139,15 +143,28 @@ pub struct InputProof {
 impl Proof {
     /// Whether quadratic forms are behind it, at whatever depth.
     pub(super) fn rests_on_forms(&self) -> bool {
-        match self {
-            Self::Multipliers(_) => true,
+        self.rests_on(&|proof| match proof {
+            Self::Multipliers(_) | Self::Cuts(_) => true,
             Self::Inputs(inputs) => !inputs.is_empty(),
-            Self::Outputs(claims) => claims.iter().any(|claim| claim.proof.rests_on_forms()),
-            Self::Tree(tree) => {
-                tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if proof.rests_on_forms()))
+            Self::Outputs(_) | Self::Signs(_) | Self::Intervals | Self::Patterns | Self::Tree(_) => false,
+        })
+    }
+
+    /// Whether proofs of a kind are behind it, at whatever depth.
+    pub(super) fn rests_on(&self, kind: &dyn Fn(&Self) -> bool) -> bool {
+        kind(self)
+            || match self {
+                Self::Outputs(claims) => claims.iter().any(|claim| claim.proof.rests_on(kind)),
+                Self::Tree(tree) => {
+                    tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if proof.rests_on(kind)))
+                }
+                Self::Multipliers(_)
+                | Self::Inputs(_)
+                | Self::Signs(_)
+                | Self::Cuts(_)
+                | Self::Intervals
+                | Self::Patterns => false,
             }
-            Self::Signs(_) | Self::Intervals | Self::Patterns => false,
-        }
     }
 
     /// The name of its field in a file.
@@ -157,6 +174,7 @@ impl Proof {
             Self::Outputs(_) => "outputs",
             Self::Inputs(_) => "inputs",
             Self::Signs(_) => "signs",
+            Self::Cuts(_) => "cuts",
             Self::Intervals => "intervals",
             Self::Patterns => "patterns",
             Self::Tree(_) => "tree",
@@ -181,9 +199,9 @@ impl CertificateFile {
     /// The value of `format`.
     pub const FORMAT: &'static str = "geolip-certificate";
     /// The version this library writes.
-    pub const VERSION: u32 = 3;
+    pub const VERSION: u32 = 4;
     /// The versions it reads.
-    pub const VERSIONS_READ: [u32; 2] = [2, 3];
+    pub const VERSIONS_READ: [u32; 3] = [2, 3, 4];
 
     /// Reads a file's bytes.
     pub fn from_json(bytes: &[u8]) -> Result<Self, FormatError> {

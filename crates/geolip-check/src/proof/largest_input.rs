@@ -48,7 +48,7 @@ pub(crate) fn check_within(
     // inputs whose forms do not fit are refused one by one
     let most = listing.first().zip(claims.first()).map(|((input, _), claim)| {
         let alone = network.with_input_alone(*input);
-        room.forms(&alone, claim.output.row_count(network.outputs()), claim).unwrap_or(SideBySide::ONE)
+        room.forms(&alone, (claim.output.row_count(network.outputs()), 0.0), claim).unwrap_or(SideBySide::ONE)
     });
     let checked = most.map_or_else(Vec::new, |most| most.map(listing, one_input));
     let mut failed: Vec<Option<Rejection>> = vec![None; claims.len()];

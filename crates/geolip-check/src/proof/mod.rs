@@ -13,6 +13,7 @@
 //! | `closed_form.rs`, `intervals.rs` | **intervals for every entry of the gradient**, and patterns of few neurons |
 //! | `sizes.rs` | **sizes of gradients carried forward**: in ℓ∞ at most the product of the layers' norms |
 //! | `one_hidden.rs`, `signs.rs` | **one hidden layer**: programs over signs, with cuts |
+//! | `cuts/` | **cuts of all layers**: links, triangles and vertex cuts, below the relaxation at any depth |
 //! | `largest_output.rs` | **a claim for each output** |
 //! | `largest_input.rs` | **a form for each input** |
 //! | `tree.rs` | **branch by branch**, by slopes, inputs and sides of pre-activations |
@@ -21,6 +22,7 @@
 
 mod certificate;
 mod closed_form;
+pub mod cuts;
 mod file;
 pub mod intervals;
 mod largest_input;
@@ -38,6 +40,7 @@ mod whole;
 
 pub use certificate::Certificate;
 pub use closed_form::{certify_by_intervals, certify_by_patterns};
+pub use cuts::{CutProof, Sign, Triangle, VertexCut};
 pub use file::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, Proof};
 pub use largest_input::check_inputs;
 pub use multipliers::{check, check_probabilistic};

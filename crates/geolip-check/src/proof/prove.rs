@@ -10,7 +10,7 @@ use super::one_hidden::OneHidden;
 use super::rejection::Rejection;
 use super::room::{Room, SideBySide};
 use super::tree::{Leaves, twins_of};
-use super::{closed_form, largest_input, signs};
+use super::{closed_form, cuts, largest_input, signs};
 use crate::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, Randomness};
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::slopes::SlopeNetwork;
@@ -98,6 +98,7 @@ impl Prover<'_> {
             Proof::Multipliers(_)
             | Proof::Outputs(_)
             | Proof::Signs(_)
+            | Proof::Cuts(_)
             | Proof::Tree(_)
             | Proof::Intervals
             | Proof::Patterns => self.prove(site, claim),
@@ -115,6 +116,7 @@ impl Prover<'_> {
                 Some(hidden) => signs::check(hidden, network, norm, claim),
                 None => Err(unfit(claim, NOT_ONE_LAYER)),
             },
+            Proof::Cuts(_) => cuts::check(network, norm, claim, self.room),
             Proof::Intervals | Proof::Patterns => closed_form::check_within(network, norm, (claim, self.room)),
             Proof::Inputs(_) => self.prove_all(site, &[claim]).pop().expect("one verdict per claim"),
             Proof::Outputs(outputs) => {
@@ -165,17 +167,20 @@ impl Prover<'_> {
         check_output(network, claim)?;
         let twins = twins_of(network.network(), tree);
         Leaves::new(network, &twins, tree).count().map_err(|reason| unfit(claim, reason))?;
-        let rests_on =
-            |kind: fn(&Proof) -> bool| tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if kind(proof)));
-        let side_by_side = match rests_on(Proof::rests_on_forms) {
+        let rests_on = |kind: &dyn Fn(&Proof) -> bool| {
+            tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if kind(proof)))
+        };
+        let side_by_side = match rests_on(&Proof::rests_on_forms) {
             // what does not fit is refused leaf by leaf
             true => {
                 let rows = claim.output.row_count(network.outputs());
-                self.room.forms(network, rows, claim).unwrap_or(SideBySide::ONE)
+                let cuts = rests_on(&|proof| proof.rests_on(&|proof| matches!(proof, Proof::Cuts(_))));
+                let least = if cuts { cuts::most_bytes(network, rows) } else { 0.0 };
+                self.room.forms(network, (rows, least), claim).unwrap_or(SideBySide::ONE)
             }
             false => self.room.leaves(),
         };
-        if rests_on(|proof| matches!(proof, Proof::Signs(_))) {
+        if rests_on(&|proof| matches!(proof, Proof::Signs(_))) {
             site.hidden(); // once for all leaves
         }
         let mut leaves = Leaves::new(network, &twins, tree);

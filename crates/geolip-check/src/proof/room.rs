@@ -73,17 +73,22 @@ impl Room {
         self.fits(form.cost_with(rows).1, claim)
     }
 
-    /// How many forms like that of this network fit side by side.
-    pub fn forms(self, network: &SlopeNetwork, rows: usize, claim: &Claim) -> Result<SideBySide, Rejection> {
+    /// How many forms like that of this network, and of at least so many bytes each, fit side by side.
+    pub fn forms(
+        self,
+        network: &SlopeNetwork,
+        (rows, least): (usize, f64),
+        claim: &Claim,
+    ) -> Result<SideBySide, Rejection> {
         if self.shared {
             return Ok(SideBySide::ONE);
         }
         let form = self.form(network, rows, claim)?;
-        let one = form.cost_with(rows).1.max(written_out(network)).max(1.0);
+        let one = form.cost_with(rows).1.max(written_out(network)).max(least).max(1.0);
         let threads = rayon::current_num_threads();
         // (a float beyond the range of integers becomes the largest of them)
         let most = (self.bytes / one) as usize;
-        Ok(SideBySide(if most < threads { most.max(1) } else { threads * AHEAD }))
+        Ok(SideBySide(most.clamp(1, threads * AHEAD)))
     }
 
     /// Leaves without forms.
@@ -91,7 +96,8 @@ impl Room {
         if self.shared { SideBySide::ONE } else { SideBySide(rayon::current_num_threads() * AHEAD) }
     }
 
-    fn fits(self, needed: f64, claim: &Claim) -> Result<(), Rejection> {
+    /// Whether so many bytes do.
+    pub fn fits(self, needed: f64, claim: &Claim) -> Result<(), Rejection> {
         match needed <= self.bytes {
             true => Ok(()),
             false => Err(Rejection::Memory { output: claim.output.to_string(), needed, limit: self.bytes }),
@@ -157,7 +163,8 @@ mod tests {
         let network = SlopeNetwork::everywhere(&b.finish(z)).expect("bounded slopes");
         let claim = Claim { output: Functional::output(0), upper: 1.0, proof: Proof::Intervals };
         let room = Room::new(1 << 30);
-        let (outer, inner) = (room.forms(&network, 1, &claim), room.shared().forms(&network, 1, &claim));
+        let forms = |room: Room| room.forms(&network, (1, 0.0), &claim);
+        let (outer, inner) = (forms(room), forms(room.shared()));
         assert!(outer.expect("fits").0 > 1 && inner.expect("fits").0 == 1);
         assert!(room.leaves().0 > 1 && room.shared().leaves().0 == 1);
     }

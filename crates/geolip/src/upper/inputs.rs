@@ -380,6 +380,7 @@ fn proved_inputs(proof: &Proof) -> usize {
         Proof::Multipliers(_)
         | Proof::Outputs(_)
         | Proof::Signs(_)
+        | Proof::Cuts(_)
         | Proof::Tree(_)
         | Proof::Intervals
         | Proof::Patterns => 0,

@@ -1,0 +1,176 @@
+//! Proofs by cuts: bounds hold for any multipliers, and inequalities that vertices break are refused.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use geolip::network::{Activation, Network};
+use geolip::proof::cuts;
+use geolip::proof::{Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, prove};
+use geolip::slopes::SlopeNetwork;
+use geolip::{Functional, InputNorm, OutputNorm};
+use proptest::prelude::*;
+use support::dice::Dice;
+use support::{any_norm, any_outputs, brute_force, config, connected, everywhere, network};
+
+/// A number in [-1, 1].
+fn real(dice: &mut Dice) -> f64 {
+    dice.below(2_000_001) as f64 / 1e6 - 1.0
+}
+
+/// Multipliers that make the form positive, most of the time: those of layers that are further on are smaller.
+fn plain(network: &SlopeNetwork, norm: InputNorm, functional: &Functional) -> CutProof {
+    let depths = network.depths();
+    let lambda = network.layers().zip(network.slopes()).map(|((node, _), slopes)| {
+        let factor = 16f64.powi(-i32::try_from(depths[node.index()]).unwrap());
+        slopes.iter().map(|slope| factor / (slope.upper - slope.lower).max(1e-3).powi(2)).collect()
+    });
+    let zeta = match functional {
+        Functional::Norm(OutputNorm::L2) => vec![1e6],
+        Functional::Norm(_) => vec![1e6; network.outputs()],
+        _ => Vec::new(),
+    };
+    let gammas = if norm == InputNorm::L2 { 1 } else { network.inputs() };
+    CutProof { constant: 1e6, zeta, gamma: vec![30.0; gammas], lambda: lambda.collect(), ..CutProof::default() }
+}
+
+/// With signs and cuts of some size added at random.
+fn with_cuts(network: &SlopeNetwork, norm: InputNorm, mut proof: CutProof, size: f64, dice: &mut Dice) -> CutProof {
+    for (layer, slopes) in network.slopes().iter().enumerate() {
+        for neuron in (0..slopes.len()).filter(|j| !slopes[*j].is_fixed()) {
+            if dice.below(4) > 0 {
+                proof.signs.push(Sign(layer, neuron, 1.0, size * real(dice), size * real(dice)));
+            }
+        }
+    }
+    let inputs = if norm == InputNorm::Linf { network.inputs() } else { 0 };
+    let signs = proof.signs.len();
+    let variables = 1 + signs + inputs;
+    for _ in 0..12 {
+        let [a, b, c] = [0; 3].map(|_| dice.below(variables));
+        let [s, t] = [0; 2].map(|_| dice.one_of(&[-1_i8, 1]));
+        proof.triangles.push(Triangle([a, b, c], [s, t, -s * t], size * real(dice).abs()));
+        let count = |v: usize| if v > signs { 2 } else { 4 };
+        let coefficients = (0..count(a) + count(b)).map(|_| size.sqrt() * real(dice)).collect();
+        proof.vertices.push(VertexCut(a, b, coefficients));
+    }
+    let is_input = |v: &usize| *v > signs;
+    let fit = |list: &[usize]| list.iter().filter(|v| is_input(v)).count() < 2;
+    proof.triangles.retain(|Triangle(v, ..)| v[0] != v[1] && v[0] != v[2] && v[1] != v[2] && fit(v));
+    proof.vertices.retain(|VertexCut(a, b, _)| a != b && *a > 0 && *b > 0 && fit(&[*a, *b]));
+    proof
+}
+
+fn check(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    functional: &Functional,
+    proof: CutProof,
+) -> Result<Certificate, geolip::proof::Rejection> {
+    let upper = cuts::bound((norm, functional), &proof);
+    let claim = Claim { output: functional.clone(), upper, proof: Proof::Cuts(proof) };
+    prove(network, norm, &claim, usize::MAX)
+}
+
+/// The proof with the largest cuts that is accepted, of some at random.
+fn accepted(
+    network: &SlopeNetwork,
+    norm: InputNorm,
+    functional: &Functional,
+    seed: u64,
+) -> Option<(CutProof, Certificate)> {
+    (0..12).find_map(|round| {
+        let size = 3.0 * 0.25_f64.powi(round);
+        let proof = with_cuts(network, norm, plain(network, norm, functional), size, &mut Dice::of(seed, 0));
+        Some((proof.clone(), check(network, norm, functional, proof).ok()?))
+    })
+}
+
+proptest! {
+    #![proptest_config(config(400))]
+
+    #[test]
+    fn bounds_hold_for_any_multipliers(network in network(), norm in any_norm(), outputs in any_outputs(), seed in any::<u64>()) {
+        let (place, outputs) = (everywhere(&network), outputs.of(&network));
+        for functional in outputs.functionals(&network).unwrap() {
+            if norm == InputNorm::L1 || functional == Functional::Norm(OutputNorm::Linf) {
+                prop_assert!(check(&place, norm, &functional, plain(&place, norm, &functional)).is_err());
+                continue;
+            }
+            if let Some((_, certificate)) = accepted(&place, norm, &functional, seed) {
+                let fgl = brute_force(&network, norm, &functional);
+                prop_assert!(fgl.below <= certificate.upper(), "{} below {}", certificate.upper(), fgl.below);
+            }
+        }
+    }
+}
+
+/// A network of two hidden layers and a proof with cuts of every kind.
+fn example(norm: InputNorm) -> (Network, CutProof) {
+    let network = connected(&[4, 4, 3, 1], &Activation::Relu, false, 11);
+    let place = everywhere(&network);
+    let found = (0..200).find_map(|seed| {
+        let (proof, _) = accepted(&place, norm, &Functional::output(0), seed)?;
+        let kinds = proof.signs.len() > 5 && proof.triangles.len() > 2 && proof.vertices.len() > 2;
+        (kinds && proof.signs[0].3.abs() > 1e-6).then_some(proof)
+    });
+    (network, found.expect("one of many is accepted"))
+}
+
+#[test]
+fn what_vertices_break_is_refused() {
+    for norm in [InputNorm::Linf, InputNorm::L2] {
+        let (network, proof) = example(norm);
+        let place = everywhere(&network);
+        let functional = Functional::output(0);
+        let refused = |what: &str, change: &dyn Fn(&mut CutProof)| {
+            let mut changed = proof.clone();
+            change(&mut changed);
+            assert!(check(&place, norm, &functional, changed).is_err(), "{norm}: {what}");
+        };
+        let variables = 1 + proof.signs.len() + if norm == InputNorm::Linf { 4 } else { 0 };
+        refused("a triangle whose signs may all hold", &|p| p.triangles[0].1[0] *= -1);
+        refused("a sign that is none", &|p| p.triangles[0].1[0] = -128);
+        refused("a sign of zero", &|p| p.triangles[0].1 = [0, 1, -1]);
+        refused("a variable twice", &|p| p.triangles[0].0[0] = p.triangles[0].0[1]);
+        refused("no such variable", &|p| p.triangles[0].0[0] = variables);
+        refused("a number beyond all", &|p| p.triangles[0].0[0] = usize::MAX);
+        refused("a negative weight", &|p| p.triangles[0].2 = -1e-300);
+        refused("no number", &|p| p.triangles[0].2 = f64::NAN);
+        refused("a cut with itself", &|p| p.vertices[0].0 = p.vertices[0].1);
+        refused("a cut with the constant", &|p| p.vertices[0].0 = 0);
+        refused("a coefficient too many", &|p| p.vertices[0].2.push(0.0));
+        refused("a coefficient too few", &|p| p.vertices[0].2.truncate(3));
+        refused("an infinite coefficient", &|p| p.vertices[0].2[0] = f64::INFINITY);
+        refused("a neuron with two signs", &|p| p.signs[1] = p.signs[0].clone());
+        refused("a sign of no neuron", &|p| p.signs[0].0 = 7);
+        refused("an infinite link", &|p| p.signs[0].3 = f64::NEG_INFINITY);
+        refused("a negative multiplier of a sign", &|p| p.signs[0].2 = -1.0);
+        refused("a sign without a multiplier", &|p| p.signs[0].2 = 0.0);
+        refused("a negative constant", &|p| p.constant = -1.0);
+        refused("a form without a constant", &|p| p.constant = 0.0);
+        refused("a negative λ", &|p| p.lambda[0][0] = -1.0);
+        refused("a λ too few", &|p| p.lambda[1].truncate(2));
+        refused("a layer too many", &|p| p.lambda.push(vec![]));
+        refused("a γ too many", &|p| p.gamma.push(1.0));
+        refused("a ζ without a norm of the output", &|p| p.zeta.push(1.0));
+        refused("weak multipliers", &|p| p.lambda.iter_mut().flatten().for_each(|l| *l = 1e-9));
+        if norm == InputNorm::Linf {
+            refused("two inputs", &|p| p.triangles[0].0 = [0, variables - 1, variables - 2]);
+            refused("two inputs", &|p| p.vertices[0] = VertexCut(variables - 1, variables - 2, vec![0.0; 4]));
+        } else {
+            refused("an input that is no sign", &|p| p.triangles[0].0 = [0, 1, variables]);
+        }
+    }
+}
+
+/// A bound of less than what is proved is no bound.
+#[test]
+fn a_claim_below_the_multipliers_is_refused() {
+    let (network, proof) = example(InputNorm::Linf);
+    let functional = Functional::output(0);
+    let proved = cuts::bound((InputNorm::Linf, &functional), &proof);
+    let claim = |upper| Claim { output: functional.clone(), upper, proof: Proof::Cuts(proof.clone()) };
+    let verdict = |upper| prove(&everywhere(&network), InputNorm::Linf, &claim(upper), usize::MAX);
+    assert!(verdict(proved).is_ok() && verdict(proved.next_down()).is_err() && verdict(f64::NAN).is_err());
+}
