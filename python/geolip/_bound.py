@@ -156,8 +156,8 @@ def bound(
             box of at most 24 inputs is cut into parts, elsewhere slopes are fixed as by `exact`; with `exact`, in
             such parts, too.
         tol: relative gap between the certified bound and the relaxation at which work on an output ends.
-        cuts: tighten the relaxation of a network with one hidden layer by cuts: a smaller bound, in seconds (linf
-            and l2).
+        cuts: tighten the relaxation by cuts, at any depth: a smaller bound, in seconds to a minute for up to some
+            hundred neurons (linf, l2 and lp).
         exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound
             and the best pattern agree to the tolerance; what is found before the time limit is certified all the
             same.

@@ -36,10 +36,7 @@ pub enum BoundError {
         relaxation: f64,
     },
     /// Cuts were asked for where there are none.
-    #[error(
-        "output {output}: cuts work for networks with one hidden layer, in linf and l2, for single outputs, margins and \
-         vectors; leave --cuts out, or use --exact"
-    )]
+    #[error("output {output}: cuts work in linf, l2 and lp with p > 2; leave --cuts out, or ask for another norm")]
     Cuts {
         /// The functional.
         output: String,

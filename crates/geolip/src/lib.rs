@@ -64,6 +64,7 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod bound;
+mod cuts;
 #[doc(hidden)]
 pub mod dual;
 mod error;

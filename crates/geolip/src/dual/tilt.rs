@@ -103,7 +103,8 @@ impl<'a> Repair<'a> {
         self.depths.iter().copied().max().unwrap_or(0).max(1)
     }
 
-    fn with_tilt(&self, delta: f64) -> Option<Repaired> {
+    /// The repair by a tilt, with the smallest ζ.
+    pub fn with_tilt(&self, delta: f64) -> Option<Repaired> {
         let mut multipliers = tilted(&self.multipliers, &self.depths, delta);
         multipliers.zeta = self.form.smallest_zeta(self.norm, &self.functional, &multipliers)?;
         let upper = proved_bound(self.norm, &self.functional, &multipliers);

@@ -19,6 +19,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `cut.rs` | no search: the bound of the whole, with cuts |
 //! | `engine.rs` | the search for one functional: which place next, when to stop |
 //! | `tree.rs` | the places so far |
 //! | `queue.rs` | their order, and how several bounds share the time |
@@ -30,6 +31,7 @@
 
 mod cases;
 mod checkpoint;
+mod cut;
 mod engine;
 mod parts;
 mod queue;
@@ -65,13 +67,13 @@ pub(crate) fn close(
     let cuts_inputs = options.split.is_some() && is_small_box;
     let by_parts = cuts_inputs || options.norm == InputNorm::L1;
     let searches = options.exact || options.split.is_some();
-    if options.cuts && (by_parts || !searches) {
+    if options.cuts {
         let limit = (started, options.time_limit);
         bounds = in_turn(
             (bounds, largest),
             limit,
             |bound| bound.pattern_lower,
-            |bound, turn| cases::cut(&Searcher { question, turn }, bound),
+            |bound, turn| cut::cut(&Searcher { question, turn }, bound),
         )?;
     }
     if !searches {

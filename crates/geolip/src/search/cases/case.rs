@@ -17,8 +17,6 @@ pub(super) struct Problem<'a> {
     pub functional: Functional,
     pub recovery: &'a Recovery<'a>,
     pub seed: u64,
-    /// Whether cases will be split, so that the network itself need not be solved to the end.
-    pub splits: bool,
     /// The network as a program over signs, where it is one.
     pub layer: Option<signs::Layer>,
 }

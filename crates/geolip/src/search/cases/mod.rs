@@ -37,24 +37,10 @@ use std::sync::Arc;
 const FEW: usize = 32;
 const NEAR: f64 = 1e-4;
 
-/// The bound with what cuts alone add to it.
-pub(super) fn cut(searcher: &Searcher<'_>, bound: Bound) -> Result<Bound, BoundError> {
-    improve(searcher, bound, false, None)
-}
-
 /// The bound with what a search adds to it.
 pub(super) fn search(
     searcher: &Searcher<'_>,
-    bound: Bound,
-    checkpoint: Option<&mut Checkpoint>,
-) -> Result<Bound, BoundError> {
-    improve(searcher, bound, true, checkpoint)
-}
-
-fn improve(
-    searcher: &Searcher<'_>,
     mut bound: Bound,
-    splits: bool,
     checkpoint: Option<&mut Checkpoint>,
 ) -> Result<Bound, BoundError> {
     let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
@@ -65,14 +51,10 @@ fn improve(
     }
     let functional = bound.functional.clone();
     let layer = Problem::layer(network, norm, &functional);
-    if layer.is_none() && !splits {
-        return Err(BoundError::Cuts { output: functional.to_string() });
-    }
     let whole = VectorNetwork::new(network, norm);
     let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
     let gradient = GradientBound::new(network, norm);
-    let problem =
-        Problem { norm, functional: functional.clone(), recovery: &recovery, seed: options.seed, splits, layer };
+    let problem = Problem { norm, functional: functional.clone(), recovery: &recovery, seed: options.seed, layer };
 
     // the network itself
     let origin = problem.origin(&whole, bound.rank, turn.index as u64);
@@ -85,11 +67,8 @@ fn improve(
     progress.sweeps = root.sweeps;
     let mut cases = Cases { problem: &problem, origin };
     let engine = searcher.engine((&functional, &gradient), options.case_limit);
-    let stop = match splits {
-        true => searcher.run((&engine, &mut cases), &mut progress, checkpoint)?,
-        false => bound.stop,
-    };
-    if stop != Stop::Converged || !splits {
+    let stop = searcher.run((&engine, &mut cases), &mut progress, checkpoint)?;
+    if stop != Stop::Converged {
         cases.bound_open(options, &mut progress);
     }
     bound.iterations += progress.sweeps;
@@ -98,7 +77,6 @@ fn improve(
     let better = progress.tree.certificate().filter(|certificate| certificate.upper() < bound.upper());
     bound.method = match better.as_ref().map(Certificate::proof) {
         Some(Proof::Signs(proof)) => Method::Cuts { cuts: proof.cuts.len() },
-        None if !splits => bound.method,
         Some(_) | None => Method::BranchAndBound { cases: count, proved },
     };
     bound.certificate = better.unwrap_or(bound.certificate);

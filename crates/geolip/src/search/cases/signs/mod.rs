@@ -34,10 +34,9 @@ const LEAST_STEP: f64 = 0.05;
 const ROUNDS: usize = 60;
 const PATIENCE: f64 = 12.0;
 const PACE: usize = 3;
-/// Rounds for the network itself, and the relative gain of one that ends them, alone and before a search.
+/// Rounds for the network itself, and the relative gain of one that ends them.
 const ROOT_ROUNDS: usize = 150;
-const ROOT_GAIN: f64 = 2e-5;
-const SEARCH_GAIN: f64 = 2e-4;
+const ROOT_GAIN: f64 = 2e-4;
 /// Sweeps with fixed multipliers: before a certificate, and where a case stays open.
 const CLOSING: (f64, usize) = (1e-13, 600);
 const LEAVING: (f64, usize) = (1e-8, 40);
@@ -223,14 +222,13 @@ impl<'a> Relaxed<'a> {
         let mut work = self.begin(start);
         let (_, _, value) = self.settle(&mut work, PLAIN);
         let mut values = vec![value];
-        let gain = if self.problem.splits { SEARCH_GAIN } else { ROOT_GAIN };
         for _ in 0..if self.case.place().case().is_empty() { ROOT_ROUNDS } else { 0 } {
             let next = self.round(&mut work);
             if values.last().is_some_and(|last| next > *last) {
                 work.step = (work.step * SHORTER).max(LEAST_STEP);
             }
             values.push(next);
-            let slow = values.len() > 10 && values[values.len() - 11] - next < 10.0 * gain * next;
+            let slow = values.len() > 10 && values[values.len() - 11] - next < 10.0 * ROOT_GAIN * next;
             if slow || !next.is_finite() {
                 break;
             }

@@ -1,0 +1,295 @@
+//! The schedule: rounds in which cuts are added while multipliers move, then rounds in which penalties fall and the dual value comes down to the primal one,
+//! then the dual problem itself, in double precision, whose solution gives the remaining multipliers.
+
+use super::lbfgs::maximise;
+use super::lift::{Goal, Lift, Links};
+use super::lists::{Cut, Cuts, Shares};
+use super::prove::{Lifted, Prover};
+use super::real::Real;
+use super::start::{RANK, Start};
+use super::{Question, Tightened, triangles, vertices};
+use crate::matrix::Matrix;
+use crate::problem::{Functional, InputNorm, OutputNorm};
+use crate::proof::{Certificate, Proof};
+use crate::random::gaussian;
+use crate::relaxation::Point;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::time::Instant;
+
+/// Features, for up to so many neurons: few need few, and of many every one costs.
+const FEATURES: [(usize, usize); 4] = [(16, 16), (32, 48), (64, 256), (48, usize::MAX)];
+/// Rounds with new cuts, and one more for so many neurons; steps of a round, and one more for so many neurons up to a number.
+const ROUNDS: (usize, usize) = (28, 32);
+const STEPS: (usize, usize, usize) = (15, 100, 20);
+/// Rounds between two searches for cuts.
+const SEARCH: usize = 2;
+/// Triangles and vertex cuts that one search adds: a number, and more for every neuron.
+const TRIANGLES: (usize, usize) = (1100, 7);
+const VERTICES: (usize, usize) = (500, 5);
+/// The noise of a row at first, of length about this, down to nothing: the relaxation's solution has a low rank.
+const NOISE: f64 = 0.1;
+/// Penalties of cuts, in units of the smallest share of those that take part.
+const PENALTY: f64 = 5.0;
+/// Cuts are kept while their violation is above this, and while they settle.
+const SLACK: f64 = -0.1;
+const TIGHT: f64 = -0.02;
+/// Rounds that settle: steps, and what penalties are multiplied by, down to the least.
+const SETTLING: [f64; 4] = [0.3, 0.09, 0.027, 0.01];
+const SETTLING_STEPS: usize = 60;
+/// Steps for the dual problem in single and double precision, and how often the latter, while a proof loses more than a part of the gap, or than the
+/// least that counts; the noise it starts with.
+const DUAL_STEPS: (usize, usize) = (80, 60);
+const DUAL_RUNS: usize = 4;
+const LOST: (f64, f64) = (0.05, 1e-6);
+const DUAL_NOISE: f64 = 0.05;
+/// Relative gain of a step that ends a run.
+const GAIN: f64 = 1e-9;
+/// Parts of the time until a deadline after which rounds with new cuts, all rounds, and the dual problem end.
+const PARTS: [f64; 3] = [0.5, 0.75, 0.85];
+
+/// When to stop.
+struct Clock<'a> {
+    begun: Instant,
+    question: Question<'a>,
+}
+
+impl Clock<'_> {
+    /// Whether this part of the time is over.
+    fn over(&self, part: f64) -> bool {
+        let late =
+            |deadline: Instant| self.begun.elapsed() >= deadline.saturating_duration_since(self.begun).mul_f64(part);
+        (self.question.cancelled)() || self.question.deadline.is_some_and(late)
+    }
+}
+
+/// What moves.
+struct State<'a> {
+    start: &'a Start,
+    norm: InputNorm,
+    functional: &'a Functional,
+    k: usize,
+    links: Links,
+    cuts: Cuts,
+    /// The square roots of the rows' shares.
+    shares: Vec<f64>,
+    rows: Vec<f64>,
+    rng: ChaCha8Rng,
+    evaluations: usize,
+}
+
+/// The whole schedule.
+pub(super) fn run(question: Question<'_>, start: &Start) -> Tightened {
+    let clock = Clock { begun: Instant::now(), question };
+    let mut state = State::new(question, start);
+    let mut single = state.lift::<f32>(question);
+    state.add_cuts(&mut single, &clock);
+    state.settle(&mut single, &clock);
+    let mut double = state.lift::<f64>(question);
+    let certificate = state.prove((&mut single, &mut double), &clock);
+    let cuts = certificate.as_ref().map_or(0, |certificate| match certificate.proof() {
+        Proof::Cuts(proof) => proof.triangles.len() + proof.vertices.len(),
+        _ => 0,
+    });
+    Tightened { certificate, cuts, evaluations: state.evaluations, point: state.point() }
+}
+
+impl<'a> State<'a> {
+    fn new(question: Question<'a>, start: &'a Start) -> Self {
+        let count = start.neurons.len();
+        let k = FEATURES.iter().find(|(_, most)| count <= *most).map_or(RANK, |(k, _)| *k);
+        let wide =
+            start.rows.chunks(RANK).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, k - RANK)));
+        let shares = start.input_shares.iter().chain(&start.neuron_shares).chain(&start.neuron_shares);
+        let mut cuts = Cuts::default();
+        cuts.renew(SLACK, Vec::new(), 1 + 3 * count + start.input_shares.len());
+        Self {
+            start,
+            norm: question.vectors.norm(),
+            functional: question.functional,
+            k,
+            links: Links { kappa: vec![0.0; count], nu: vec![0.0; count], weights: start.link_weights.clone() },
+            cuts,
+            shares: shares.map(|s| s.sqrt()).collect(),
+            rows: wide.collect(),
+            rng: ChaCha8Rng::seed_from_u64(question.seed),
+            evaluations: 0,
+        }
+    }
+
+    fn lift<T: Real>(&self, question: Question<'_>) -> Lift<T> {
+        let network = question.vectors.network();
+        let sizes = (self.k, 1.0 / self.start.value);
+        Lift::new(network, (self.norm, self.functional), &self.start.free, sizes, &self.shares)
+    }
+
+    /// The rows with noise, as a point to start from.
+    fn noisy<T: Real>(&mut self, lift: &Lift<T>, noise: f64) -> Vec<T> {
+        let inputs = self.start.input_shares.len();
+        let mut rows = Vec::with_capacity(self.rows.len());
+        for (at, row) in self.rows.chunks(self.k).enumerate() {
+            // outside ℓ∞ all inputs together are of length one
+            let others = if at < inputs && self.norm != InputNorm::Linf { inputs } else { 1 };
+            let size = noise / ((self.k * others) as f64).sqrt();
+            rows.extend(row.iter().map(|v| T::of(v + size * gaussian(&mut self.rng))));
+        }
+        lift.scaled(&rows)
+    }
+
+    /// Maximises the augmented Lagrangian with all penalties times `factor`, and moves the multipliers.
+    fn round<T: Real>(
+        &mut self,
+        lift: &mut Lift<T>,
+        v: &mut Vec<T>,
+        (steps, gain, factor): (usize, f64, f64),
+        stop: impl FnMut() -> bool,
+    ) {
+        let (links, cuts) = (&self.links, &mut self.cuts);
+        let mut goal = |v: &[T], gradient: &mut [T]| {
+            lift.evaluate(v, links, &mut Goal::Augmented { cuts: &mut *cuts, factor }, gradient)
+        };
+        self.evaluations += maximise(v, (steps, gain), &mut goal, stop);
+        let mut gradient = vec![T::default(); v.len()];
+        goal(v, &mut gradient);
+        let weights = self.links.weights.iter().map(|w| factor * w);
+        let multipliers = self.links.kappa.iter_mut().zip(&mut self.links.nu);
+        for (((kappa, nu), (upper, lower)), weight) in multipliers.zip(lift.links.iter()).zip(weights) {
+            *kappa -= weight * upper;
+            *nu -= weight * lower;
+        }
+        self.cuts.all.iter_mut().zip(&lift.multipliers).for_each(|(cut, mu)| cut.mu = *mu);
+        self.rows = lift.normalised(v).0.into_iter().map(Real::get).collect();
+    }
+
+    /// Rounds with new cuts.
+    fn add_cuts(&mut self, lift: &mut Lift<f32>, clock: &Clock<'_>) {
+        let count = self.start.neurons.len();
+        let rounds = ROUNDS.0 + count / ROUNDS.1;
+        let steps = (STEPS.0 + count / STEPS.1).min(STEPS.2);
+        for round in 1..=rounds {
+            if clock.over(PARTS[0]) {
+                break;
+            }
+            let left = 1.0 - (round - 1) as f64 / rounds as f64;
+            let mut v = self.noisy(lift, NOISE * left);
+            self.round(lift, &mut v, (steps, 0.0, 1.0), || clock.over(PARTS[0]));
+            if round % SEARCH == 0 && round < rounds {
+                let added = self.search(lift);
+                self.cuts.renew(SLACK, added, lift.atom_count());
+            }
+        }
+    }
+
+    /// The cuts that are violated most.
+    fn search(&self, lift: &Lift<f32>) -> Vec<Cut> {
+        let count = self.start.neurons.len();
+        let inputs = match self.norm {
+            InputNorm::Linf => &self.start.input_shares[..],
+            _ => &[],
+        };
+        let shares = Shares::new(&self.start.neuron_shares, inputs, PENALTY);
+        let mut found = triangles::search(lift, &self.cuts, TRIANGLES.0 + TRIANGLES.1 * count, &shares);
+        found.extend(vertices::search(lift, VERTICES.0 + VERTICES.1 * count, &shares));
+        found
+    }
+
+    /// Rounds without new cuts, in which penalties fall.
+    fn settle(&mut self, lift: &mut Lift<f32>, clock: &Clock<'_>) {
+        let mut v = self.noisy(lift, 0.0);
+        for factor in SETTLING {
+            if clock.over(PARTS[1]) {
+                return;
+            }
+            self.cuts.renew(TIGHT, Vec::new(), lift.atom_count());
+            self.round(lift, &mut v, (SETTLING_STEPS, GAIN, factor), || clock.over(PARTS[1]));
+        }
+    }
+
+    /// The dual problem for the multipliers as they are, and a proof from it.
+    fn prove(&mut self, (single, lift): (&mut Lift<f32>, &mut Lift<f64>), clock: &Clock<'_>) -> Option<Certificate> {
+        self.cuts.renew(f64::INFINITY, Vec::new(), lift.atom_count());
+        let mut weights = Vec::new();
+        let constant = self.cuts.fixed(&mut weights);
+        let mut rough = self.noisy(single, DUAL_NOISE);
+        let (links, cuts) = (&self.links, &self.cuts);
+        let stop = || clock.over(PARTS[2]);
+        let mut goal = |v: &[f32], gradient: &mut [f32]| {
+            single.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient)
+        };
+        self.evaluations += maximise(&mut rough, (DUAL_STEPS.0, GAIN), &mut goal, stop);
+        let mut v: Vec<f64> = rough.into_iter().map(f64::from).collect();
+        let mut best: Option<Certificate> = None;
+        for _ in 0..DUAL_RUNS {
+            let (links, cuts) = (&self.links, &self.cuts);
+            let mut goal = |v: &[f64], gradient: &mut [f64]| {
+                lift.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient)
+            };
+            self.evaluations += maximise(&mut v, (DUAL_STEPS.1, GAIN), &mut goal, stop);
+            let mut gradient = vec![0.0; v.len()];
+            let value = goal(&v, &mut gradient);
+            let gap = (value * self.start.value / clock.question.lower - 1.0).clamp(0.0, 1.0);
+            let worth = (LOST.0 * gap).max(LOST.1);
+            let prover = Prover::new(clock.question, self.start);
+            let Some((certificate, mixed)) = prover.certify(&self.lifted(lift, &v, (value, constant)), worth) else {
+                break;
+            };
+            let better = |known: &Certificate| certificate.upper() < known.upper() * (1.0 - LOST.1);
+            let better = best.as_ref().is_none_or(better);
+            if better {
+                best = Some(certificate);
+            }
+            if !better || mixed <= worth || clock.over(PARTS[2]) {
+                break;
+            }
+        }
+        best
+    }
+
+    /// The multipliers of a solution of the dual problem: by Euler's identity each is its variable's product with the gradient.
+    fn lifted(&self, lift: &Lift<f64>, v: &[f64], (value, constant): (f64, f64)) -> Lifted {
+        let gains: f64 = lift.input_gains.iter().sum();
+        let rows = lift.normalised(v).0;
+        let squares = rows.chunks(self.k).map(|row| row.iter().map(|v| v * v).sum::<f64>());
+        let gamma = match self.norm {
+            InputNorm::Linf => lift.input_gains.clone(),
+            InputNorm::L2 | InputNorm::L1 => vec![gains],
+            InputNorm::Lp(_) => {
+                lift.input_gains.iter().zip(squares).map(|(g, s)| if s > 0.0 { g / s } else { 0.0 }).collect()
+            }
+        };
+        let zeta = match self.functional {
+            Functional::Norm(OutputNorm::L2) => vec![lift.output_gains.iter().sum()],
+            Functional::Norm(_) => lift.output_gains.clone(),
+            Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => Vec::new(),
+        };
+        let taken = gains + lift.sign_gains.iter().sum::<f64>() + zeta.iter().sum::<f64>();
+        let lambda = lift.gains.iter().zip(&lift.lengths).map(|(g, h)| if *h > 0.0 { g / h } else { 0.0 });
+        Lifted {
+            constant: 2.0 * (value - constant) - taken,
+            zeta,
+            gamma,
+            lambda: lambda.collect(),
+            tau: lift.sign_gains.clone(),
+            kappa: self.links.kappa.clone(),
+            nu: self.links.nu.clone(),
+            cuts: self.cuts.all.clone(),
+        }
+    }
+
+    /// The solution without its signs.
+    fn point(&self) -> Point {
+        let (k, inputs) = (self.k, self.start.input_shares.len());
+        let x = Matrix::from_vec(inputs, k, self.rows[..inputs * k].to_vec());
+        let layer = |free: &Vec<Option<usize>>| {
+            let mut s = Matrix::zeros(free.len(), k);
+            for (j, place) in free.iter().enumerate() {
+                match place {
+                    Some(place) => s.row_mut(j).copy_from_slice(&self.rows[(inputs + place) * k..][..k]),
+                    None => *s.at_mut(j, 0) = 1.0,
+                }
+            }
+            s
+        };
+        Point { k, problems: 1, x, s: self.start.free.iter().map(layer).collect() }
+    }
+}

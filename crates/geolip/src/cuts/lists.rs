@@ -1,0 +1,207 @@
+//! The cuts at hand: each a combination of products of two atoms that is at most a constant at every vertex.
+//!
+//! Atoms are rows of one matrix: the constant e, the signs t, the parts P and N of every free neuron, and the inputs. Products that several cuts
+//! share are computed once.
+
+use super::real::{Real, axpy, dot};
+use rayon::prelude::*;
+use std::collections::{HashMap, HashSet};
+
+/// What a cut is, for its proof.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Variables (0 the constant, then signs, then inputs) and signs.
+    Triangle([u32; 3], [i8; 3]),
+    /// Two variables and the coefficients of their ψ, those of the first in the first four places.
+    Vertex([u32; 2], [f64; 8]),
+}
+
+/// One cut.
+#[derive(Clone, Debug)]
+pub(super) struct Cut {
+    pub kind: Kind,
+    /// Products of atoms (i ≤ j), and what they count.
+    pub products: Vec<(u32, u32, f64)>,
+    pub constant: f64,
+    /// The multiplier.
+    pub mu: f64,
+    /// Its penalty, before the factor that all share.
+    pub sigma: f64,
+    /// The value when it was last looked at: left less right side.
+    pub value: f64,
+}
+
+/// How much of the objective hangs on variables, by their numbers: the constant, signs, inputs (ℓ∞ alone).
+pub(super) struct Shares {
+    of: Vec<f64>,
+    inputs: usize,
+    penalty: f64,
+}
+
+impl Shares {
+    pub fn new(signs: &[f64], inputs: &[f64], penalty: f64) -> Self {
+        let of = std::iter::once(1.0).chain(signs.iter().copied()).chain(inputs.iter().copied()).collect();
+        Self { of, inputs: inputs.len(), penalty }
+    }
+
+    /// Inputs that are signs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// That of a cut, by the smallest share of those that take part.
+    pub fn penalty(&self, variables: &[usize]) -> f64 {
+        self.penalty * variables.iter().map(|v| self.of[*v]).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// Cuts, with the products that they share.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cuts {
+    pub all: Vec<Cut>,
+    triangles: HashSet<([u32; 3], [i8; 3])>,
+    pattern: Pattern,
+}
+
+/// Where products stand.
+#[derive(Clone, Debug, Default)]
+struct Pattern {
+    /// i ≤ j per product.
+    pairs: Vec<(u32, u32)>,
+    /// Per cut, where its products begin: (product, weight).
+    starts: Vec<usize>,
+    entries: Vec<(u32, f64)>,
+    /// Per atom, where its products begin: (other atom, product); twice on the diagonal.
+    rows: Vec<usize>,
+    others: Vec<(u32, u32)>,
+}
+
+impl Cuts {
+    /// Whether there is this triangle.
+    pub fn has_triangle(&self, variables: [u32; 3], signs: [i8; 3]) -> bool {
+        self.triangles.contains(&(variables, signs))
+    }
+
+    /// Keeps those that hold tightly or have multipliers, and adds others.
+    pub fn renew(&mut self, slack: f64, added: Vec<Cut>, atoms: usize) {
+        self.all.retain(|cut| cut.mu > 0.0 || cut.value > slack);
+        self.all.extend(added);
+        self.triangles = self
+            .all
+            .iter()
+            .filter_map(|cut| match &cut.kind {
+                Kind::Triangle(v, s) => Some((*v, *s)),
+                Kind::Vertex(..) => None,
+            })
+            .collect();
+        self.pattern = Pattern::new(&self.all, atoms);
+    }
+
+    /// The products of atoms, rows of k numbers.
+    pub fn gram<T: Real>(&self, k: usize, atoms: &[T], gram: &mut Vec<T>) {
+        gram.resize(self.pattern.pairs.len(), T::default());
+        let arch = pulp::Arch::new();
+        gram.par_chunks_mut(4096).zip(self.pattern.pairs.par_chunks(4096)).for_each(|(gram, pairs)| {
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    for (g, (i, j)) in gram.iter_mut().zip(pairs) {
+                        *g = dot(&atoms[*i as usize * k..][..k], &atoms[*j as usize * k..][..k]);
+                    }
+                },
+            );
+        });
+    }
+
+    /// What the augmented Lagrangian loses for the cuts, with penalties times `factor`; the weights of products in its gradient; the new multipliers.
+    pub fn lost<T: Real>(&mut self, factor: f64, gram: &[T], weights: &mut Vec<T>, multipliers: &mut Vec<f64>) -> f64 {
+        weights.clear();
+        weights.resize(gram.len(), T::default());
+        multipliers.resize(self.all.len(), 0.0);
+        let mut lost = 0.0;
+        for ((at, cut), multiplier) in self.all.iter_mut().enumerate().zip(multipliers.iter_mut()) {
+            let entries = &self.pattern.entries[self.pattern.starts[at]..self.pattern.starts[at + 1]];
+            let value = entries.iter().map(|(p, w)| gram[*p as usize].get() * *w).sum::<f64>() - cut.constant;
+            cut.value = value;
+            let sigma = factor * cut.sigma;
+            *multiplier = (cut.mu + sigma * value).max(0.0);
+            lost += (*multiplier * *multiplier - cut.mu * cut.mu) / (2.0 * sigma);
+            if *multiplier > 0.0 {
+                for (p, w) in entries {
+                    weights[*p as usize] -= T::of(*multiplier * *w);
+                }
+            }
+        }
+        lost
+    }
+
+    /// The weights of products in the Lagrangian at fixed multipliers, and its constant.
+    pub fn fixed<T: Real>(&self, weights: &mut Vec<T>) -> f64 {
+        let mut sums = vec![0.0; self.pattern.pairs.len()];
+        for (at, cut) in self.all.iter().enumerate().filter(|(_, cut)| cut.mu > 0.0) {
+            for (p, w) in &self.pattern.entries[self.pattern.starts[at]..self.pattern.starts[at + 1]] {
+                sums[*p as usize] -= cut.mu * *w;
+            }
+        }
+        *weights = sums.into_iter().map(T::of).collect();
+        self.all.iter().map(|cut| cut.mu * cut.constant).sum()
+    }
+
+    /// Adds the gradient of Σ weight·product to that of the atoms.
+    pub fn add_gradient<T: Real>(&self, k: usize, atoms: &[T], weights: &[T], gradient: &mut [T]) {
+        let arch = pulp::Arch::new();
+        const ROWS: usize = 32;
+        gradient.par_chunks_mut(ROWS * k).enumerate().for_each(|(block, chunk)| {
+            arch.dispatch(
+                #[inline(always)]
+                || {
+                    for (r, target) in chunk.chunks_exact_mut(k).enumerate() {
+                        let row = block * ROWS + r;
+                        let Some(end) = self.pattern.rows.get(row + 1) else { break };
+                        for (other, product) in &self.pattern.others[self.pattern.rows[row]..*end] {
+                            let weight = weights[*product as usize];
+                            if weight != T::default() {
+                                axpy(target, weight, &atoms[*other as usize * k..][..k]);
+                            }
+                        }
+                    }
+                },
+            );
+        });
+    }
+}
+
+impl Pattern {
+    fn new(cuts: &[Cut], atoms: usize) -> Self {
+        let mut index: HashMap<(u32, u32), u32> = HashMap::new();
+        let (mut pairs, mut starts, mut entries) = (Vec::new(), vec![0], Vec::new());
+        for cut in cuts {
+            for (i, j, weight) in &cut.products {
+                let next = pairs.len() as u32;
+                let product = *index.entry((*i, *j)).or_insert_with(|| {
+                    pairs.push((*i, *j));
+                    next
+                });
+                entries.push((product, *weight));
+            }
+            starts.push(entries.len());
+        }
+        let mut rows = vec![0; atoms + 1];
+        for (i, j) in &pairs {
+            rows[*i as usize + 1] += 1;
+            rows[*j as usize + 1] += 1;
+        }
+        for i in 0..atoms {
+            rows[i + 1] += rows[i];
+        }
+        let mut next = rows.clone();
+        let mut others = vec![(0, 0); 2 * pairs.len()];
+        for (product, (i, j)) in pairs.iter().enumerate() {
+            others[next[*i as usize]] = (*j, product as u32);
+            next[*i as usize] += 1;
+            others[next[*j as usize]] = (*i, product as u32);
+            next[*j as usize] += 1;
+        }
+        Self { pairs, starts, entries, rows, others }
+    }
+}

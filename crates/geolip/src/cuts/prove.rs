@@ -1,0 +1,126 @@
+//! From multipliers to a claim that the checker accepts.
+//!
+//! What the ascent leaves is feasible up to its own error. A convex combination of valid forms is one, so a part s of the relaxation's own form, whose
+//! multipliers are tilted until it is positive definite, is mixed in; the smallest s that is proved is looked for. At s = 1 the bound is near the relaxation's.
+
+use super::Question;
+use super::lists::{Cut, Kind};
+use super::start::Start;
+use crate::form::support::input_support;
+use crate::problem::{Functional, InputNorm, OutputNorm};
+use crate::proof::cuts::bound;
+use crate::proof::{Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, prove};
+use crate::slopes::SlopeNetwork;
+
+/// The part of the relaxation that is tried first, what it is multiplied or divided by, and where to give up.
+const FIRST: f64 = 4e-5;
+const STEP: f64 = 3.0;
+const LARGEST: f64 = 0.3;
+/// The least multiplier of a sign, as a fraction of their mean, of what is mixed in.
+const LEAST_SIGN: f64 = 1e-3;
+
+/// Multipliers of the lifted form, for an objective divided by the relaxation's value.
+#[derive(Clone, Debug)]
+pub(super) struct Lifted {
+    pub constant: f64,
+    pub zeta: Vec<f64>,
+    pub gamma: Vec<f64>,
+    /// Per free neuron λ and τ, κ and ν, of p = P/(β − α) and n = N/(β − α); λ of −2pn.
+    pub lambda: Vec<f64>,
+    pub tau: Vec<f64>,
+    pub kappa: Vec<f64>,
+    pub nu: Vec<f64>,
+    pub cuts: Vec<Cut>,
+}
+
+/// What proposals are made of.
+pub(super) struct Prover<'a> {
+    network: &'a SlopeNetwork,
+    norm: InputNorm,
+    functional: &'a Functional,
+    start: &'a Start,
+    memory: usize,
+}
+
+impl<'a> Prover<'a> {
+    pub fn new(question: Question<'a>, start: &'a Start) -> Self {
+        let (network, norm) = (question.vectors.network(), question.vectors.norm());
+        Self { network, norm, functional: question.functional, start, memory: question.memory }
+    }
+
+    /// The proof with a part `s` of the relaxation.
+    fn proposal(&self, lifted: &Lifted, s: f64) -> CutProof {
+        let (definite, neurons) = (&self.start.definite, &self.start.neurons);
+        let own = (1.0 - s) * self.start.value;
+        let mix = |own_multiplier: f64, other: f64| own * own_multiplier.max(0.0) + s * other;
+        // the relaxation's, scaled so that both halves of its bound are equal
+        let outputs = match self.functional {
+            Functional::Norm(OutputNorm::L1) => definite.zeta.iter().sum::<f64>(),
+            _ => definite.zeta[0],
+        };
+        let rho = (input_support(self.norm, &definite.gamma) / outputs).sqrt();
+        let pairs = lifted.gamma.iter().zip(&definite.gamma);
+        let gamma = pairs.map(|(gamma, other)| mix(*gamma, other / rho)).collect();
+        let zeta = lifted.zeta.iter().zip(&definite.zeta).map(|(zeta, other)| mix(*zeta, other * rho)).collect();
+        // with a norm of the output the constant stands in links and cuts alone
+        let constant = if self.functional.is_norm() { self.start.value } else { definite.zeta[0] * rho };
+        let constant = mix(lifted.constant, constant);
+        let scaled = |lambda: &Vec<f64>| lambda.iter().map(|l| s * l / rho).collect();
+        let mut lambda: Vec<Vec<f64>> = definite.lambda.iter().map(scaled).collect();
+        let least = LEAST_SIGN * lifted.tau.iter().map(|t| t.max(0.0)).sum::<f64>() / neurons.len() as f64;
+        let signs = neurons.iter().enumerate().map(|(j, neuron)| {
+            let tau = lifted.tau[j].max(0.0);
+            lambda[neuron.layer][neuron.index] += 2.0 * own * lifted.lambda[j].max(0.0) / neuron.width.powi(2);
+            let tau = mix(tau, self.start.value * (tau + least));
+            let link = |multiplier: f64| own * multiplier / neuron.width;
+            Sign(neuron.layer, neuron.index, tau, link(lifted.kappa[j]), link(lifted.nu[j]))
+        });
+        let signs = signs.collect();
+        let (mut triangles, mut vertices) = (Vec::new(), Vec::new());
+        for cut in lifted.cuts.iter().filter(|cut| cut.mu > 0.0) {
+            let weight = own * cut.mu;
+            match &cut.kind {
+                Kind::Triangle(variables, signs) => {
+                    triangles.push(Triangle(variables.map(|v| v as usize), *signs, weight));
+                }
+                Kind::Vertex([a, b], coefficients) => {
+                    let (a, b, root) = (*a as usize, *b as usize, weight.sqrt());
+                    let of = |variable: usize, c: &[f64]| match neurons.get(variable - 1) {
+                        Some(neuron) => {
+                            vec![root * c[0] / neuron.width, root * c[1], root * c[2] / neuron.width, root * c[3]]
+                        }
+                        None => vec![root * c[0], root * c[1]],
+                    };
+                    vertices.push(VertexCut(a, b, [of(a, &coefficients[..4]), of(b, &coefficients[4..])].concat()));
+                }
+            }
+        }
+        CutProof { constant, zeta, gamma, lambda, signs, triangles, vertices }
+    }
+
+    /// The certificate with a small part of the relaxation, and that part: the first that is proved of a few, smaller ones as long as what they may save
+    /// is worth more than `worth`, relatively.
+    pub fn certify(&self, lifted: &Lifted, worth: f64) -> Option<(Certificate, f64)> {
+        let attempt = |part: f64| {
+            let proof = self.proposal(lifted, part);
+            let upper = bound((self.norm, self.functional), &proof);
+            let claim = Claim { output: self.functional.clone(), upper, proof: Proof::Cuts(proof) };
+            prove(self.network, self.norm, &claim, self.memory).ok().map(|certificate| (certificate, part))
+        };
+        let mut part = FIRST;
+        let Some(mut best) = attempt(part) else {
+            while part < LARGEST {
+                part *= STEP;
+                if let Some(found) = attempt(part) {
+                    return Some(found);
+                }
+            }
+            return None;
+        };
+        while best.1 > worth {
+            let Some(next) = attempt(best.1 / STEP) else { break };
+            best = next;
+        }
+        Some(best)
+    }
+}
