@@ -223,3 +223,95 @@ fn exit(h: &[f64], rates: &[f64], not: Option<usize>) -> Option<(f64, usize)> {
     }
     first
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::climb::Space;
+    use super::*;
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::place::Place;
+    use crate::problem::Units;
+
+    fn dense(m: usize, n: usize, t: f64) -> LinearMap {
+        LinearMap::Dense(Matrix::from_fn(m, n, |i, j| ((i * 3 + j * 5) as f64 + t).sin()))
+    }
+
+    /// Three layers with a skip connection, absolute values, and a layer that reads the input itself; one input does not count.
+    fn example(units: bool) -> SlopeNetwork {
+        let mut b = NetworkBuilder::new(4).expect("inputs");
+        let z0 = b.activate("z0", b.input(), Activation::Abs).expect("abs");
+        let bias = Some(vec![0.3, -0.2, 0.1, 0.4, -0.5]);
+        let h = b.affine("h1", vec![(b.input(), dense(5, 4, 0.1)), (z0, dense(5, 4, 0.9))], bias).expect("shapes");
+        let z = b.activate("z1", h, Activation::LeakyRelu { slope: -0.2 }).expect("leaky");
+        let h = b.affine("h2", vec![(z, dense(6, 5, 0.7)), (b.input(), dense(6, 4, 2.0))], None).expect("shapes");
+        let z2 = b.activate("z2", h, Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z2, dense(2, 6, 0.3)), (z, dense(2, 5, 0.4))], None).expect("shapes");
+        let units = units.then(|| Units::new(&[0.5, 3.0, 0.0, 1.2]).expect("units"));
+        SlopeNetwork::in_units(&b.finish(y), Place::everywhere(), units.as_ref()).expect("bounded slopes")
+    }
+
+    /// ‖J(x)ᵀu‖ for u = (1, −0.5).
+    fn evaluated(network: &SlopeNetwork, norm: InputNorm, x: &[f64]) -> f64 {
+        let space = Space { network, norm, first: None };
+        space.values(Matrix::from_vec(x.len(), 1, x.to_vec()), &[(0, 1.0), (1, -0.5)])[0]
+    }
+
+    #[test]
+    fn what_is_said_to_lie_behind_a_facet_lies_there() {
+        for (units, norm) in
+            [(false, InputNorm::L2), (false, InputNorm::Linf), (true, InputNorm::L2), (true, InputNorm::L1)]
+        {
+            let network = example(units);
+            let cells = Cells::new(&network, norm).expect("piecewise linear");
+            let (u, work) = ([1.0, -0.5], &mut 1e9);
+            let mut crossed = 0;
+            for start in 0..4 {
+                let x = (0..4).map(|i| ((i * 7 + start * 3) as f64).cos()).collect();
+                let mut spot = cells.at(x, &u, work);
+                for step in 0..20 {
+                    let Some(metric) = cells.centre(&mut spot, work) else { break };
+                    let ray = cells.towards(&spot, &metric, (step * 5) % cells.neurons(), work);
+                    let Some(facet) = ray.facet() else { continue };
+                    let behind = cells.value_behind(&spot, facet);
+                    cells.cross(&mut spot, ray, &u, work);
+                    let value = evaluated(&network, norm, &spot.x);
+                    assert!((spot.value() - value).abs() < 1e-9 * value.max(1.0), "{norm} {start} {step}");
+                    crossed += usize::from((behind - value).abs() < 1e-9 * value.max(1.0));
+                }
+            }
+            assert!(crossed > 60, "{norm}: all but cells that are too thin, not {crossed}");
+        }
+    }
+
+    #[test]
+    fn steps_inside_a_cell_stay_there() {
+        let network = example(false);
+        let cells = Cells::new(&network, InputNorm::L2).expect("piecewise linear");
+        for start in 0..20 {
+            let x = (0..4).map(|i| ((i * 7 + start * 3) as f64).cos()).collect();
+            let mut spot = cells.at(x, &[1.0, -0.5], &mut 1e9);
+            let pattern = |spot: &Spot| cells.evaluate(&spot.x, &mut 1e9).1;
+            let before = pattern(&spot);
+            let metric = cells.centre(&mut spot, &mut 1e9).expect("no rounding is in the way");
+            assert_eq!(pattern(&spot), before, "{start}: to the middle");
+            cells.wander(&mut spot, &metric, vec![1.0, -2.0, 0.5, 0.1], 0.9, &mut 1e9);
+            assert_eq!(pattern(&spot), before, "{start}: by a random step");
+        }
+    }
+
+    #[test]
+    fn a_kink_that_two_neurons_share_is_crossed_by_both() {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let map = |m, n, w: &[f64]| LinearMap::Dense(Matrix::from_vec(m, n, w.to_vec()));
+        let h = b.affine("h", vec![(b.input(), map(2, 1, &[1.0, 1.0]))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let y = b.affine("y", vec![(z, map(1, 2, &[1.0, 1.0]))], None).expect("shapes");
+        let network = SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes");
+        let cells = Cells::new(&network, InputNorm::L2).expect("piecewise linear");
+        let mut spot = cells.at(vec![1.0], &[1.0], &mut 1e9);
+        let metric = cells.centre(&mut spot, &mut 1e9).expect("no rounding is in the way");
+        let ray = cells.towards(&spot, &metric, 0, &mut 1e9);
+        cells.cross(&mut spot, ray, &[1.0], &mut 1e9);
+        assert!(spot.x[0] < 0.0 && spot.value() == 0.0, "{:?}: {}", spot.x, spot.value());
+    }
+}

@@ -64,8 +64,8 @@ const PORTFOLIO: [Row; 8] = [
     Row(Strategy::Realise, Share::Free, Share::None),
     Row(Strategy::Ascend, Share::Part(0.25), Share::Part(0.5)),
     Row(Strategy::Program, Share::Spare, Share::None),
-    Row(Strategy::Climb, Share::Part(0.35), Share::None),
-    Row(Strategy::Walk, Share::Part(0.4), Share::None),
+    Row(Strategy::Walk, Share::Part(0.35), Share::None),
+    Row(Strategy::Climb, Share::Part(0.4), Share::None),
     Row(Strategy::Perturb, Share::None, Share::Part(0.5)),
 ];
 
@@ -90,7 +90,7 @@ impl Strategy {
             Self::Ascend => ascend::run(search, passes),
             Self::Program => program::run(search),
             Self::Climb => climb::run(search, passes),
-            Self::Walk => walk::run(search, passes),
+            Self::Walk => return walk::run(search, passes),
             Self::Perturb => perturb::run(search, passes),
         }
         Progress::Open
@@ -101,6 +101,8 @@ impl Strategy {
 pub(super) enum Progress {
     /// It may.
     Open,
+    /// It may; the strategy does not apply, and the next that takes a part of the work has its part, too.
+    Declined,
     /// The patterns are attained.
     Attained,
     /// These are the steepest of all linear pieces.
@@ -162,6 +164,7 @@ impl InputSearch<'_> {
         let mut times = Vec::new();
         let alone = passes <= LEAST_SHARED;
         let mut over = is_constant;
+        let mut spare = 0.0;
         for Row(strategy, everywhere, region) in &PORTFOLIO {
             let share = match domain {
                 Domain::Everywhere => *everywhere,
@@ -186,10 +189,12 @@ impl InputSearch<'_> {
             over |= alone && matches!(share, Share::Part(_));
             let started = Instant::now();
             search.best.begin(*strategy);
+            let part = if part > 0.0 { part + std::mem::take(&mut spare) } else { 0.0 };
             let progress = strategy.run(&mut search, part * passes);
             times.push((*strategy, started.elapsed()));
             match progress {
                 Progress::Open => {}
+                Progress::Declined => spare += part,
                 Progress::Attained => break,
                 Progress::Visited(witnesses) => {
                     let winners = vec![Some(*strategy); witnesses.len()];
@@ -230,7 +235,7 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(asked: &'a InputSearch<'a>) -> Self {
+    pub fn new(asked: &'a InputSearch<'a>) -> Self {
         let InputSearch { network, norm, exact, functionals, patterns, .. } = *asked;
         let domain = Domain::of(network);
         let weights = functionals.iter().zip(patterns).map(|(functional, pattern)| {

@@ -139,7 +139,7 @@ pub(super) mod cells {
 /// `walk.rs`.
 pub(super) mod walk {
     /// Steps from cell to cell that there must be work for.
-    pub const LEAST_STEPS: f64 = 30.0;
+    pub const LEAST_STEPS: f64 = 100.0;
     /// Neurons looked at in a cell, from walk to walk.
     pub const LOOKS: [usize; 4] = [4, 1, 2, 1];
     /// Random points in a cell from which a way out is looked for.

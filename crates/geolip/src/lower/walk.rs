@@ -8,7 +8,7 @@
 
 use super::cells::{Cells, Ray, Spot};
 use super::climb::Space;
-use super::portfolio::Search;
+use super::portfolio::{Progress, Search};
 use super::tuning::MET;
 use super::tuning::climb::PASSES_OF_VALUE;
 use super::tuning::walk::{FRESH, KEPT, LEAST_STEPS, LOOKS, SCALES, STILL, TO_MIDDLE, TRIES};
@@ -20,12 +20,12 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Walks for every functional by itself, first from the best input known.
-pub(super) fn run(search: &mut Search<'_>, passes: f64) {
+pub(super) fn run(search: &mut Search<'_>, passes: f64) -> Progress {
     let asked = search.asked;
-    let Some(cells) = Cells::new(asked.network, asked.norm) else { return };
+    let Some(cells) = Cells::new(asked.network, asked.norm) else { return Progress::Declined };
     let work = passes * asked.network.multiply_adds() as f64;
     if work < LEAST_STEPS * cells.step() {
-        return;
+        return Progress::Declined;
     }
     let found: Vec<Vec<Vec<f64>>> = (0..search.best.count())
         .into_par_iter()
@@ -44,6 +44,7 @@ pub(super) fn run(search: &mut Search<'_>, passes: f64) {
     let own: Vec<usize> = found.iter().enumerate().flat_map(|(p, inputs)| vec![p; inputs.len()]).collect();
     let inputs: Vec<Vec<f64>> = found.into_iter().flatten().collect();
     search.best.offer_each(&Matrix::from_fn(asked.network.inputs(), inputs.len(), |i, j| inputs[j][i]), &own);
+    Progress::Open
 }
 
 /// The walks for one functional.
@@ -175,5 +176,73 @@ impl Walker<'_> {
         let values = self.space.values(Matrix::from_fn(n, FRESH, |i, j| inputs[j][i]), self.entries);
         let best = inputs.into_iter().zip(values).max_by(|a, b| a.1.total_cmp(&b.1));
         best.expect("some inputs").0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lower::{GradientBound, InputRules, InputSearch, Strategy};
+    use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::problem::{Functional, InputNorm};
+    use crate::relaxation::Pattern;
+    use crate::slopes::SlopeNetwork;
+
+    /// Two hidden layers, two inputs.
+    fn network(activation: &Activation, seed: f64) -> SlopeNetwork {
+        let w =
+            |m, n, t: f64| LinearMap::Dense(Matrix::from_fn(m, n, |i, j| ((i * i * 3 + j * 5 + 1) as f64 * t).sin()));
+        let bias = |m, t: f64| Some((0..m).map(|i| 0.5 * ((i * i + 1) as f64 * t).cos()).collect());
+        let mut b = NetworkBuilder::new(2).expect("inputs");
+        let h = b.affine("h1", vec![(b.input(), w(7, 2, seed + 0.3))], bias(7, seed)).expect("shapes");
+        let z = b.activate("z1", h, activation.clone()).expect("a known activation");
+        let h = b.affine("h2", vec![(z, w(6, 7, seed + 0.7))], bias(6, seed + 0.1)).expect("shapes");
+        let z = b.activate("z2", h, activation.clone()).expect("a known activation");
+        let y = b.affine("y", vec![(z, w(1, 6, seed + 0.2))], None).expect("shapes");
+        SlopeNetwork::everywhere(&b.finish(y)).expect("bounded slopes")
+    }
+
+    fn asked<T>(network: &SlopeNetwork, work: f64, then: impl FnOnce(&InputSearch<'_>) -> T) -> T {
+        let slopes = vec![vec![1.0; 7], vec![1.0; 6]];
+        let pattern = Pattern { slopes, weights: vec![1.0], direction: vec![1.0; 2], value: f64::INFINITY };
+        let (norm, exact) = (InputNorm::L2, GradientBound::new(network, InputNorm::L2));
+        let rules = InputRules { work, seed: 3 };
+        let (functionals, patterns) = (&[Functional::output(0)], &[pattern]);
+        then(&InputSearch { network, norm, exact: &exact, functionals, patterns, realiser: None, rules })
+    }
+
+    #[test]
+    fn no_input_of_a_fine_grid_is_steeper() {
+        for seed in 1..=6 {
+            let network = network(&Activation::Relu, f64::from(seed));
+            let found = asked(&network, 1e6, |asked| asked.run(&[Strategy::Walk])).witnesses[0].lower;
+            let space = Space { network: &network, norm: InputNorm::L2, first: None };
+            let steepest = [0.01, 0.1, 1.0].into_iter().flat_map(|scale| {
+                let at = move |i: usize| scale * (i as f64 - 100.0) / 5.0;
+                let grid = Matrix::from_fn(2, 201 * 201, |i, p| at(if i == 0 { p % 201 } else { p / 201 }));
+                space.values(grid, &[(0, 1.0)])
+            });
+            let steepest = steepest.fold(0.0, f64::max);
+            assert!(found >= steepest * (1.0 - 1e-9), "{seed}: {found} and {steepest}");
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_input() {
+        let network = network(&Activation::LeakyRelu { slope: 0.1 }, 1.0);
+        let found = || asked(&network, 1e5, |asked| asked.run(&[Strategy::Walk])).witnesses[0].input.clone();
+        assert_eq!(found(), found());
+    }
+
+    #[test]
+    fn networks_without_cells_and_little_work_are_declined() {
+        for (activation, work) in [(Activation::Tanh, 1e7), (Activation::Relu, 1e3)] {
+            let network = network(&activation, 1.0);
+            let declined = asked(&network, work, |asked| {
+                let passes = work / network.multiply_adds() as f64;
+                matches!(run(&mut Search::new(asked), passes), Progress::Declined)
+            });
+            assert!(declined, "{activation:?}");
+        }
     }
 }
