@@ -52,6 +52,8 @@ enum Share {
     Spare,
     /// This part of the work.
     Part(f64),
+    /// This part once more, on top of all the work: what runs on small networks alone, and takes nothing from the others.
+    Beside(f64),
 }
 
 /// A strategy, and its share everywhere and on a region.
@@ -64,8 +66,8 @@ const PORTFOLIO: [Row; 8] = [
     Row(Strategy::Realise, Share::Free, Share::None),
     Row(Strategy::Ascend, Share::Part(0.25), Share::Part(0.5)),
     Row(Strategy::Program, Share::Spare, Share::None),
-    Row(Strategy::Walk, Share::Part(0.35), Share::None),
-    Row(Strategy::Climb, Share::Part(0.4), Share::None),
+    Row(Strategy::Climb, Share::Part(0.75), Share::None),
+    Row(Strategy::Walk, Share::Beside(0.4), Share::None),
     Row(Strategy::Perturb, Share::None, Share::Part(0.5)),
 ];
 
@@ -90,7 +92,7 @@ impl Strategy {
             Self::Ascend => ascend::run(search, passes),
             Self::Program => program::run(search),
             Self::Climb => climb::run(search, passes),
-            Self::Walk => return walk::run(search, passes),
+            Self::Walk => walk::run(search, passes),
             Self::Perturb => perturb::run(search, passes),
         }
         Progress::Open
@@ -101,8 +103,6 @@ impl Strategy {
 pub(super) enum Progress {
     /// It may.
     Open,
-    /// It may; the strategy does not apply, and the next that takes a part of the work has its part, too.
-    Declined,
     /// The patterns are attained.
     Attained,
     /// These are the steepest of all linear pieces.
@@ -164,7 +164,6 @@ impl InputSearch<'_> {
         let mut times = Vec::new();
         let alone = passes <= LEAST_SHARED;
         let mut over = is_constant;
-        let mut spare = 0.0;
         for Row(strategy, everywhere, region) in &PORTFOLIO {
             let share = match domain {
                 Domain::Everywhere => *everywhere,
@@ -180,7 +179,8 @@ impl InputSearch<'_> {
                         part
                     }
                 }
-                Share::None | Share::Spare | Share::Part(_) => continue,
+                Share::Beside(part) if !over => part,
+                Share::None | Share::Spare | Share::Part(_) | Share::Beside(_) => continue,
             };
             if !strategies.contains(strategy) {
                 continue;
@@ -189,12 +189,10 @@ impl InputSearch<'_> {
             over |= alone && matches!(share, Share::Part(_));
             let started = Instant::now();
             search.best.begin(*strategy);
-            let part = if part > 0.0 { part + std::mem::take(&mut spare) } else { 0.0 };
             let progress = strategy.run(&mut search, part * passes);
             times.push((*strategy, started.elapsed()));
             match progress {
                 Progress::Open => {}
-                Progress::Declined => spare += part,
                 Progress::Attained => break,
                 Progress::Visited(witnesses) => {
                     let winners = vec![Some(*strategy); witnesses.len()];
@@ -235,7 +233,7 @@ pub(super) struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    pub fn new(asked: &'a InputSearch<'a>) -> Self {
+    fn new(asked: &'a InputSearch<'a>) -> Self {
         let InputSearch { network, norm, exact, functionals, patterns, .. } = *asked;
         let domain = Domain::of(network);
         let weights = functionals.iter().zip(patterns).map(|(functional, pattern)| {
@@ -308,7 +306,7 @@ mod tests {
         for everywhere in [true, false] {
             let part = |Row(_, all, region): &Row| match if everywhere { *all } else { *region } {
                 Share::Part(part) => part,
-                Share::None | Share::Free | Share::Spare => 0.0,
+                Share::None | Share::Free | Share::Spare | Share::Beside(_) => 0.0,
             };
             assert_eq!(PORTFOLIO.iter().map(part).sum::<f64>(), 1.0);
         }

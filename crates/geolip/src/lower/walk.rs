@@ -8,7 +8,7 @@
 
 use super::cells::{Cells, Ray, Spot};
 use super::climb::Space;
-use super::portfolio::{Progress, Search};
+use super::portfolio::Search;
 use super::tuning::MET;
 use super::tuning::climb::PASSES_OF_VALUE;
 use super::tuning::walk::{FRESH, KEPT, LEAST_STEPS, LOOKS, SCALES, STILL, TO_MIDDLE, TRIES};
@@ -20,12 +20,12 @@ use rayon::prelude::*;
 use std::collections::HashSet;
 
 /// Walks for every functional by itself, first from the best input known.
-pub(super) fn run(search: &mut Search<'_>, passes: f64) -> Progress {
+pub(super) fn run(search: &mut Search<'_>, passes: f64) {
     let asked = search.asked;
-    let Some(cells) = Cells::new(asked.network, asked.norm) else { return Progress::Declined };
+    let Some(cells) = Cells::new(asked.network, asked.norm) else { return };
     let work = passes * asked.network.multiply_adds() as f64;
     if work < LEAST_STEPS * cells.step() {
-        return Progress::Declined;
+        return;
     }
     let found: Vec<Vec<Vec<f64>>> = (0..search.best.count())
         .into_par_iter()
@@ -44,7 +44,6 @@ pub(super) fn run(search: &mut Search<'_>, passes: f64) -> Progress {
     let own: Vec<usize> = found.iter().enumerate().flat_map(|(p, inputs)| vec![p; inputs.len()]).collect();
     let inputs: Vec<Vec<f64>> = found.into_iter().flatten().collect();
     search.best.offer_each(&Matrix::from_fn(asked.network.inputs(), inputs.len(), |i, j| inputs[j][i]), &own);
-    Progress::Open
 }
 
 /// The walks for one functional.
@@ -235,14 +234,11 @@ mod tests {
     }
 
     #[test]
-    fn networks_without_cells_and_little_work_are_declined() {
+    fn without_cells_or_with_little_work_nothing_is_offered() {
         for (activation, work) in [(Activation::Tanh, 1e7), (Activation::Relu, 1e3)] {
             let network = network(&activation, 1.0);
-            let declined = asked(&network, work, |asked| {
-                let passes = work / network.multiply_adds() as f64;
-                matches!(run(&mut Search::new(asked), passes), Progress::Declined)
-            });
-            assert!(declined, "{activation:?}");
+            let winners = asked(&network, work, |asked| asked.run(&[Strategy::Walk])).winners;
+            assert_eq!(winners, [None], "{activation:?}");
         }
     }
 }
