@@ -4,7 +4,7 @@ mod support;
 
 use geolip::network::{Activation, LinearMap, NetworkBuilder};
 use geolip::{InputNorm, Matrix, Network, Options, Outputs, Silent, bound};
-use support::files::{import, shared, table};
+use support::files::{import, shared, shared_nets, table};
 
 fn one(network: &Network, norm: InputNorm, output: &str, effort: f64) -> geolip::Bound {
     let outputs = Outputs::One(output.parse().expect("an output"));
@@ -84,6 +84,24 @@ fn real_inputs_are_as_steep_as_those_of_the_design() {
         let network = import(&shared.join("nets").join(file));
         let found = one(&network, InputNorm::Linf, output, effort).witness;
         assert!(found.lower >= least, "{file}: {}", found.lower);
+    }
+}
+
+/// Networks of ExLipBaB (arXiv 2602.15499), with the exact constants published there: where few inputs are read by many
+/// neurons, not all patterns are had, and steep cells are small.
+#[test]
+fn real_inputs_come_within_two_percent_of_the_true_constants() {
+    let Some(nets) = shared_nets() else { return };
+    for (file, exact) in [
+        ("exlipbab/relu_iris_4_6_6_3.npz", 11.634354),
+        ("exlipbab/relu_wine_11_12_12_1.npz", 1.743370),
+        ("exlipbab/relu_abalone_9_16_16_1.npz", 11.121602),
+        ("exlipbab/groupsort_wine_11_12_12_1_topk.onnx", 2.788306),
+    ] {
+        let outputs = "l2".parse().expect("a norm of the output");
+        let options = Options { norm: InputNorm::L2, outputs, ..Options::default() };
+        let found = bound(&import(&nets.join(file)), &options, &Silent).expect("a bound").bounds[0].witness.lower;
+        assert!(found >= 0.98 * exact && found <= exact * (1.0 + 1e-6), "{file}: {found} of {exact}");
     }
 }
 

@@ -65,7 +65,7 @@ impl<'a> Space<'a> {
     }
 
     /// ‖J(x)ᵀu‖ at the inputs whose variables are the columns of y.
-    fn values(&self, y: Matrix, u: &[(usize, f64)]) -> Vec<f64> {
+    pub fn values(&self, y: Matrix, u: &[(usize, f64)]) -> Vec<f64> {
         let rest = self.rest();
         let mut seed = Matrix::zeros(rest.outputs(), y.cols());
         u.iter().for_each(|(i, u)| seed.row_mut(*i).fill(*u));

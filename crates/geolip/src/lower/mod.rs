@@ -10,11 +10,12 @@
 //! | --- | --- |
 //! | what makes a bound a claim | `gradient.rs`, `proved.rs`, `constant.rs`, `witness.rs` |
 //! | the table of strategies, their shares of the work, and where they search | `portfolio.rs`, `domain.rs`, `tuning.rs` |
-//! | strategies, one a file | `pieces.rs`, `sample.rs`, `realise.rs`, `ascend.rs`, `program.rs`, `climb.rs`, `perturb.rs` |
-//! | what they share | `best.rs`, `slopes.rs`, `smoothed.rs`, `first_layer.rs` |
+//! | strategies, one a file | `pieces.rs`, `sample.rs`, `realise.rs`, `ascend.rs`, `program.rs`, `climb.rs`, `walk.rs`, `perturb.rs` |
+//! | what they share | `best.rs`, `slopes.rs`, `smoothed.rs`, `first_layer.rs`, `cells.rs` |
 
 mod ascend;
 mod best;
+mod cells;
 mod climb;
 mod constant;
 mod domain;
@@ -30,6 +31,7 @@ mod sample;
 mod slopes;
 mod smoothed;
 mod tuning;
+mod walk;
 mod witness;
 
 pub use gradient::GradientBound;

@@ -12,7 +12,7 @@ use super::gradient::GradientBound;
 use super::realise::Realiser;
 use super::tuning::{LEAST_ON_REGION, LEAST_SHARED};
 use super::witness::Witness;
-use super::{ascend, climb, perturb, pieces, program, realise, sample};
+use super::{ascend, climb, perturb, pieces, program, realise, sample, walk};
 use crate::problem::{Functional, InputNorm};
 use crate::relaxation::Pattern;
 use crate::slopes::SlopeNetwork;
@@ -35,6 +35,8 @@ pub enum Strategy {
     Program,
     /// Moves along coordinates.
     Climb,
+    /// A walk from cell to cell, where activations have one kink.
+    Walk,
     /// Random steps from the best inputs.
     Perturb,
 }
@@ -50,19 +52,22 @@ enum Share {
     Spare,
     /// This part of the work.
     Part(f64),
+    /// This part once more, on top of all the work: what runs on small networks alone, and takes nothing from the others.
+    Beside(f64),
 }
 
 /// A strategy, and its share everywhere and on a region.
 struct Row(Strategy, Share, Share);
 
 /// The strategies in the order in which they run.
-const PORTFOLIO: [Row; 7] = [
+const PORTFOLIO: [Row; 8] = [
     Row(Strategy::Pieces, Share::Free, Share::None),
     Row(Strategy::Sample, Share::Free, Share::Free),
     Row(Strategy::Realise, Share::Free, Share::None),
     Row(Strategy::Ascend, Share::Part(0.25), Share::Part(0.5)),
     Row(Strategy::Program, Share::Spare, Share::None),
     Row(Strategy::Climb, Share::Part(0.75), Share::None),
+    Row(Strategy::Walk, Share::Beside(0.4), Share::None),
     Row(Strategy::Perturb, Share::None, Share::Part(0.5)),
 ];
 
@@ -87,6 +92,7 @@ impl Strategy {
             Self::Ascend => ascend::run(search, passes),
             Self::Program => program::run(search),
             Self::Climb => climb::run(search, passes),
+            Self::Walk => walk::run(search, passes),
             Self::Perturb => perturb::run(search, passes),
         }
         Progress::Open
@@ -173,7 +179,8 @@ impl InputSearch<'_> {
                         part
                     }
                 }
-                Share::None | Share::Spare | Share::Part(_) => continue,
+                Share::Beside(part) if !over => part,
+                Share::None | Share::Spare | Share::Part(_) | Share::Beside(_) => continue,
             };
             if !strategies.contains(strategy) {
                 continue;
@@ -299,7 +306,7 @@ mod tests {
         for everywhere in [true, false] {
             let part = |Row(_, all, region): &Row| match if everywhere { *all } else { *region } {
                 Share::Part(part) => part,
-                Share::None | Share::Free | Share::Spare => 0.0,
+                Share::None | Share::Free | Share::Spare | Share::Beside(_) => 0.0,
             };
             assert_eq!(PORTFOLIO.iter().map(part).sum::<f64>(), 1.0);
         }

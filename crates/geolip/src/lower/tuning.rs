@@ -119,3 +119,37 @@ pub(super) mod perturb {
     /// Parts of the entries that move.
     pub const MOVING: [f64; 3] = [1.0, 0.3, 0.05];
 }
+
+/// `cells.rs`.
+pub(super) mod cells {
+    /// What keeps cells without bound in check: the ridge in units of the input's mean square, whose least is the second; it is
+    /// the least part of a length that counts, too.
+    pub const RIDGE: f64 = 1e-4;
+    pub const LEAST: f64 = 1e-6;
+    /// The ridge against rounding, in units of the largest diagonal entry.
+    pub const OWN: f64 = 1e-13;
+    /// The part of the way out that a step to the middle may take.
+    pub const PART: f64 = 0.7;
+    /// How far a line may be followed in the next cell, in units of its length in the last one.
+    pub const FAR: f64 = 4.0;
+    /// Length of a random step that does not come to a kink, in units of H.
+    pub const SPREAD: f64 = 3.0;
+}
+
+/// `walk.rs`.
+pub(super) mod walk {
+    /// Steps from cell to cell that there must be work for.
+    pub const LEAST_STEPS: f64 = 100.0;
+    /// Neurons looked at in a cell, from walk to walk.
+    pub const LOOKS: [usize; 4] = [4, 1, 2, 1];
+    /// Random points in a cell from which a way out is looked for.
+    pub const TRIES: usize = 2;
+    /// Cells in a row without a new maximum of the walk that end it.
+    pub const STILL: usize = 100;
+    /// Random inputs that a walk starts from the best of, and the powers of ten that they are scaled by.
+    pub const FRESH: usize = 16;
+    pub const SCALES: (f64, f64) = (-1.5, 1.5);
+    /// Inputs that are offered, at most, and the steps to the middle of their cell before that.
+    pub const KEPT: usize = 4;
+    pub const TO_MIDDLE: usize = 3;
+}

@@ -33,7 +33,7 @@ const KICKED: usize = 48;
 const OVERHEAD: usize = 100;
 
 /// What does not depend on the pattern.
-pub(super) struct Flipper<'a> {
+pub(crate) struct Flipper<'a> {
     network: &'a SlopeNetwork,
     norm: InputNorm,
     slopes: &'a [Vec<Slope>],
@@ -49,7 +49,7 @@ pub(super) struct Flipper<'a> {
 
 /// One pattern and what its flips need.
 #[derive(Clone)]
-pub(super) struct Pose {
+pub(crate) struct Pose {
     u: Matrix,
     v: Vec<Matrix>,
     rows: Vec<Matrix>,
@@ -62,6 +62,16 @@ impl Pose {
     /// The slopes, one list per layer.
     pub fn slopes(&self) -> Vec<Vec<f64>> {
         self.v.iter().map(|v| v.data().to_vec()).collect()
+    }
+
+    /// R_j of neuron j of layer a.
+    pub fn row(&self, (a, j): (usize, usize)) -> &[f64] {
+        self.rows[a].row(j)
+    }
+
+    /// The slope of neuron j of layer a.
+    pub fn slope(&self, (a, j): (usize, usize)) -> f64 {
+        self.v[a].at(j, 0)
     }
 
     /// g.
@@ -205,14 +215,16 @@ impl<'a> Flipper<'a> {
         (step != 0.0).then_some((step, other))
     }
 
-    fn flipped_value(&self, pose: &Pose, at: (usize, usize)) -> f64 {
+    /// The value with one neuron's slope at its other end.
+    pub fn flipped_value(&self, pose: &Pose, at: (usize, usize)) -> f64 {
         match self.step(pose, at) {
             None => pose.value,
             Some((step, _)) => shifted_norm(self.norm, &pose.g, pose.rows[at.0].row(at.1), step),
         }
     }
 
-    fn flip(&self, pose: &mut Pose, (a, j): (usize, usize)) {
+    /// Puts one neuron's slope at its other end.
+    pub fn flip(&self, pose: &mut Pose, (a, j): (usize, usize)) {
         let Some((step, other)) = self.step(pose, (a, j)) else { return };
         let delta = other - pose.v[a].at(j, 0);
         let row = pose.rows[a].row(j).to_vec();
@@ -271,7 +283,8 @@ impl<'a> Flipper<'a> {
         found
     }
 
-    fn places(&self) -> Vec<(usize, usize)> {
+    /// The neurons whose slope has two ends, each by its layer and its number there.
+    pub fn places(&self) -> Vec<(usize, usize)> {
         let all = self.slopes.iter().enumerate().flat_map(|(a, layer)| (0..layer.len()).map(move |j| (a, j)));
         all.filter(|(a, j)| !self.slopes[*a][*j].is_fixed()).collect()
     }

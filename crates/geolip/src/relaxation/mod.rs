@@ -31,6 +31,7 @@ mod rows;
 mod sweep;
 
 pub use ascent::Ascent;
+pub(crate) use flips::{Flipper, Pose};
 pub use momentum::Momentum;
 pub use pattern::{Pattern, PatternRules, search_patterns};
 
