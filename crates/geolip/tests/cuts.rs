@@ -174,3 +174,17 @@ fn a_claim_below_the_multipliers_is_refused() {
     let verdict = |upper| prove(&everywhere(&network), InputNorm::Linf, &claim(upper), usize::MAX);
     assert!(verdict(proved).is_ok() && verdict(proved.next_down()).is_err() && verdict(f64::NAN).is_err());
 }
+
+/// Else the tests above would have nothing to look at.
+#[test]
+fn most_proofs_at_random_are_accepted() {
+    for norm in [InputNorm::Linf, InputNorm::L2] {
+        let found = (0..60).filter(|seed| {
+            let network = connected(&[3, 3, 2, 1], &Activation::Relu, false, *seed);
+            let found = accepted(&everywhere(&network), norm, &Functional::output(0), *seed);
+            found.is_some_and(|(proof, _)| !proof.vertices.is_empty() && !proof.triangles.is_empty())
+        });
+        let count = found.count();
+        assert!(count >= 40, "{norm}: {count} of 60");
+    }
+}

@@ -69,11 +69,11 @@ pub(super) fn maximise<T: Real>(
             add(&mut direction, factor - back, s);
         }
         let mut slope = product(&gradient, &direction);
-        if !(slope > 0.0) {
+        if slope <= 0.0 || slope.is_nan() {
             memory.clear();
             direction.copy_from_slice(&gradient);
             slope = product(&gradient, &gradient);
-            if !(slope > 0.0) {
+            if slope <= 0.0 || slope.is_nan() {
                 break;
             }
         }

@@ -179,7 +179,7 @@ impl<T: Real> Lift<T> {
             || {
                 for (row, share) in rows.chunks_exact_mut(k).zip(&self.shares) {
                     let inverse = T::of(1.0) / *share;
-                    row.iter_mut().for_each(|x| *x = *x * inverse);
+                    row.iter_mut().for_each(|x| *x *= inverse);
                 }
                 for (at, row) in rows.chunks_exact_mut(k).enumerate() {
                     if at < self.inputs && self.norm != InputNorm::Linf {
@@ -187,7 +187,7 @@ impl<T: Real> Lift<T> {
                     }
                     let length = T::of(dot(row, row).get().sqrt().max(1e-30));
                     let inverse = T::of(1.0) / length;
-                    row.iter_mut().for_each(|x| *x = *x * inverse);
+                    row.iter_mut().for_each(|x| *x *= inverse);
                     norms[at] = length;
                 }
             },
@@ -196,7 +196,7 @@ impl<T: Real> Lift<T> {
             let lengths = rows.chunks(k).take(self.inputs).map(|row| dot(row, row).get().sqrt());
             let size = T::of(self.norm_of(lengths).max(1e-30));
             let inverse = T::of(1.0) / size;
-            rows[..self.inputs * k].iter_mut().for_each(|x| *x = *x * inverse);
+            rows[..self.inputs * k].iter_mut().for_each(|x| *x *= inverse);
             norms[..self.inputs].fill(size);
         }
         (rows, norms)
@@ -213,7 +213,7 @@ impl<T: Real> Lift<T> {
     pub fn scaled(&self, rows: &[T]) -> Vec<T> {
         let mut v = rows.to_vec();
         for (row, share) in v.chunks_exact_mut(self.k).zip(&self.shares) {
-            row.iter_mut().for_each(|x| *x = *x * *share);
+            row.iter_mut().for_each(|x| *x *= *share);
         }
         v
     }
@@ -318,7 +318,7 @@ impl<T: Real> Lift<T> {
             };
             axpy(g, T::of(-along), u);
             let factor = T::of(1.0) / (norms[at] * self.shares[at]);
-            g.iter_mut().for_each(|g| *g = *g * factor);
+            g.iter_mut().for_each(|g| *g *= factor);
         }
     }
 

@@ -3,7 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub, SubAssign};
+use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// f32 or f64.
 pub(super) trait Real:
@@ -21,6 +21,7 @@ pub(super) trait Real:
     + Neg<Output = Self>
     + AddAssign
     + SubAssign
+    + MulAssign
     + 'static
 {
     fn of(v: f64) -> Self;
@@ -65,7 +66,7 @@ pub(super) fn dot<T: Real>(a: &[T], b: &[T]) -> T {
     let mut half = WIDTH / 2;
     while half > 0 {
         for i in 0..half {
-            sums[i] = sums[i] + sums[i + half];
+            sums[i] += sums[i + half];
         }
         half /= 2;
     }

@@ -43,9 +43,9 @@ fn rotate(g: &mut [[f64; 4]; 4], v: &mut [[f64; 4]; 4], p: usize, q: usize) {
     for row in g.iter_mut().chain(v.iter_mut()) {
         (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
     }
-    for i in 0..4 {
-        (g[p][i], g[q][i]) = (c * g[p][i] - s * g[q][i], s * g[p][i] + c * g[q][i]);
-    }
+    let (first, second) = (g[p], g[q]);
+    g[p] = [0, 1, 2, 3].map(|i| c * first[i] - s * second[i]);
+    g[q] = [0, 1, 2, 3].map(|i| s * first[i] + c * second[i]);
 }
 
 #[cfg(test)]

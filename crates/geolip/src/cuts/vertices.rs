@@ -90,7 +90,7 @@ fn basis<T: Real>(lift: &Lift<T>, j: usize, rows: &mut [T]) -> Basis {
         axpy(v, T::of(-along), u);
         let left = dot(v, v).get().sqrt();
         let second = if left > FLAT { 1.0 / left } else { 0.0 };
-        v.iter_mut().for_each(|x| *x = *x * T::of(second));
+        v.iter_mut().for_each(|x| *x *= T::of(second));
         [first, -along * first * second, 0.5 * second]
     };
     let plus = one(p, 1.0);
@@ -107,7 +107,7 @@ fn sides_of<T: Real>(lift: &Lift<T>, i: usize, rows: &mut [T]) -> [f64; 2] {
         row[0] += T::of(1.0);
         let length = dot(row, row).get().sqrt();
         let inverse = if length > 1e-6 { 1.0 / length } else { 0.0 };
-        row.iter_mut().for_each(|v| *v = *v * T::of(inverse));
+        row.iter_mut().for_each(|v| *v *= T::of(inverse));
         inverse
     })
 }

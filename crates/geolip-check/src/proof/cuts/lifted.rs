@@ -108,12 +108,12 @@ fn eliminate(
         }
     }
     let backward = matrix.backward_error();
-    for tile in 0..=tiles {
+    for (tile, backward) in backward.into_iter().enumerate() {
         for v in start(tile)..end(tile) {
             let entry = if scales[v] == 0.0 { 1.0 } else { diagonal(v) };
             // what is left is at most 2 and rounded twice
             *matrix.diagonal_mut(tile, v - start(tile)) =
-                (entry - ((errors[v] + backward[tile]) * INFLATE).next_up()).next_down();
+                (entry - ((errors[v] + backward) * INFLATE).next_up()).next_down();
         }
     }
     if let Some((tile, at)) = matrix.oversized() {
