@@ -4,10 +4,11 @@ mod support;
 
 use geolip::import::{ImportOptions, load};
 use geolip::network::{Activation, Network};
-use geolip::proof::{Branch, CertificateFile, Proof, SignProof, check_file};
-use geolip::{BoundError, InputNorm, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
+use geolip::proof::{Branch, CertificateFile, CutProof, Proof, SignProof, check_file};
+use geolip::{BoundError, InputNorm, Method, Observer, Options, OptionsError, Outputs, Report, Silent, Stop, bound};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::patience::Patience;
 use support::{brute_force, config, connected, network};
 
@@ -107,35 +108,100 @@ fn a_tampered_tree_is_rejected() {
 
 #[test]
 fn cuts_give_proved_bounds_below_the_relaxation() {
-    let network = model("digits-784-64-10.onnx");
-    for norm in [InputNorm::Linf, InputNorm::L2] {
+    let digits = model("digits-784-64-10.onnx");
+    let deep = connected(&[8, 12, 12, 1], &Activation::Relu, false, 7);
+    let leaky = connected(&[6, 9, 8, 7, 2], &Activation::LeakyRelu { slope: 0.2 }, false, 3);
+    for (network, norm) in [
+        (&digits, InputNorm::Linf),
+        (&deep, InputNorm::Linf),
+        (&deep, InputNorm::L2),
+        (&leaky, InputNorm::Linf),
+        (&leaky, InputNorm::from_exponent(3.0).expect("at least 2")),
+    ] {
         let options = Options { norm, cuts: true, outputs: Outputs::One(0), ..Options::default() };
-        let report = bound(&network, &options, &Silent).expect("bounded");
+        let report = bound(network, &options, &Silent).expect("bounded");
         let found = &report.bounds[0];
         let gap = |value: f64| value / found.pattern_lower - 1.0;
-        assert!((0.0..0.5 * gap(found.relaxation)).contains(&gap(found.upper())), "{norm}: {}", found.upper());
-        let file = report.certificate_file(&network);
-        let Proof::Signs(proof) = &file.bounds[0].proof else { panic!("{norm}: a proof on signs") };
-        assert!(check_file(&network, &file).is_ok() && !proof.cuts.is_empty());
-        let reject = |what: &str, change: &dyn Fn(&mut SignProof)| {
+        let (now, before) = (gap(found.upper()), gap(found.relaxation));
+        assert!((0.0..0.5 * before).contains(&now), "{norm}: {now} of {before}");
+        let file = report.certificate_file(network);
+        let Proof::Cuts(proof) = &file.bounds[0].proof else { panic!("{norm}: a proof by cuts") };
+        assert!(check_file(network, &file).is_ok() && !proof.triangles.is_empty() && !proof.vertices.is_empty());
+        let reject = |what: &str, change: &dyn Fn(&mut CutProof)| {
             let mut changed = file.clone();
-            let Proof::Signs(proof) = &mut changed.bounds[0].proof else { panic!("{norm}: a proof on signs") };
+            let Proof::Cuts(proof) = &mut changed.bounds[0].proof else { panic!("{norm}: a proof by cuts") };
             change(proof);
-            assert!(check_file(&network, &changed).is_err(), "{norm}: {what}");
+            assert!(check_file(network, &changed).is_err(), "{norm}: {what}");
         };
-        reject("no cuts", &|proof| proof.cuts.clear());
-        reject("a smaller multiplier", &|proof| *proof.delta.last_mut().expect("the constant") *= 0.9);
-        reject("a heavier cut", &|proof| proof.cuts[0].2 *= 2.0);
-        reject("a cut that signs break", &|proof| proof.cuts[0].1[0] *= -1);
-        reject("too few numbers", &|proof| proof.delta.truncate(1));
+        reject("no cuts", &|proof| (proof.triangles, proof.vertices) = (vec![], vec![]));
+        reject("no links", &|proof| proof.signs.iter_mut().for_each(|sign| (sign.3, sign.4) = (0.0, 0.0)));
+        reject("a smaller constant", &|proof| proof.constant *= 0.9);
+        reject("heavier cuts", &|proof| proof.vertices.iter_mut().flat_map(|c| &mut c.2).for_each(|c| *c *= 2.0));
+        reject("a triangle that signs break", &|proof| proof.triangles[0].1[0] *= -1);
+        reject("too few numbers", &|proof| proof.gamma.truncate(0));
+    }
+}
+
+/// Says stop when it was asked so many times.
+struct Asked(AtomicUsize);
+
+impl Observer for Asked {
+    fn cancelled(&self) -> bool {
+        let count = |left: usize| left.checked_sub(1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, count).is_err()
+    }
+}
+
+/// An observer that says stop gets a bound that is proved.
+#[test]
+fn cuts_that_are_cut_short_prove_what_they_can() {
+    let network = connected(&[10, 24, 24, 1], &Activation::Relu, false, 5);
+    let options = Options { cuts: true, ..Options::default() };
+    let plain = bound(&network, &Options::default(), &Silent).expect("bounded");
+    let whole = bound(&network, &options, &Silent).expect("bounded");
+    assert!(whole.upper() < plain.upper() && matches!(whole.bounds[0].method, Method::Cuts { .. }));
+    for times in [20, 300, 500, 700, 900] {
+        let report = bound(&network, &options, &Asked(AtomicUsize::new(times))).expect("bounded");
+        assert_eq!(report.bounds[0].stop, Stop::Interrupted);
+        // the relaxation is done by then
+        assert!(report.upper() <= plain.upper() * (1.0 + 1e-6) || times < 500, "{}", report.upper());
+        assert!(report.bounds[0].pattern_lower <= report.upper());
+        assert!(check_file(&network, &report.certificate_file(&network)).is_ok());
     }
 }
 
 #[test]
 fn cuts_where_there_are_none_are_refused() {
     let network = connected(&[6, 8, 8, 1], &Activation::Relu, false, 7);
-    let refused = bound(&network, &Options { cuts: true, ..Options::default() }, &Silent);
+    let refused = bound(&network, &Options { cuts: true, norm: InputNorm::L1, ..Options::default() }, &Silent);
     assert!(matches!(refused, Err(BoundError::Cuts { .. })), "{refused:?}");
+}
+
+/// One hidden layer that is searched, with its own cuts.
+#[test]
+fn a_tampered_program_over_signs_is_rejected() {
+    let network = model("digits-784-64-10.onnx");
+    let options = Options { exact: true, outputs: Outputs::One(0), ..Options::default() };
+    let file = bound(&network, &options, &Silent).expect("bounded").certificate_file(&network);
+    assert!(check_file(&network, &file).is_ok());
+    let reject = |what: &str, change: &dyn Fn(&mut SignProof)| {
+        let mut changed = file.clone();
+        let Proof::Tree(tree) = &mut changed.bounds[0].proof else { panic!("cases") };
+        let first = tree.iter_mut().find_map(|branch| match branch {
+            Branch::Leaf(leaf) => match leaf.as_mut() {
+                Proof::Signs(proof) if !proof.cuts.is_empty() => Some(proof),
+                _ => None,
+            },
+            _ => None,
+        });
+        change(first.expect("a leaf with cuts"));
+        assert!(check_file(&network, &changed).is_err(), "{what}");
+    };
+    reject("no cuts", &|proof| proof.cuts.clear());
+    reject("a smaller multiplier", &|proof| *proof.delta.last_mut().expect("the constant") *= 0.9);
+    reject("a heavier cut", &|proof| proof.cuts[0].2 *= 2.0);
+    reject("a cut that signs break", &|proof| proof.cuts[0].1[0] *= -1);
+    reject("too few numbers", &|proof| proof.delta.truncate(1));
 }
 
 /// Where a test keeps its checkpoint.

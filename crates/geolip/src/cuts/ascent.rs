@@ -19,7 +19,9 @@ use std::time::Instant;
 
 /// Features, for up to so many neurons: few need few, and of many every one costs.
 const FEATURES: [(usize, usize); 4] = [(16, 16), (32, 48), (64, 256), (48, usize::MAX)];
-/// Rounds with new cuts, and one more for so many neurons; steps of a round, and one more for so many neurons up to a number.
+/// Rounds with new cuts, and one more for so many neurons: of one hidden layer, whose cuts are found sooner, and of more; steps of a round, and one more
+/// for so many neurons up to a number.
+const ROUNDS_OF_ONE: (usize, usize) = (14, 64);
 const ROUNDS: (usize, usize) = (28, 32);
 const STEPS: (usize, usize, usize) = (15, 100, 20);
 /// Rounds between two searches for cuts.
@@ -164,7 +166,9 @@ impl<'a> State<'a> {
     /// Rounds with new cuts.
     fn add_cuts(&mut self, lift: &mut Lift<f32>, clock: &Clock<'_>) {
         let count = self.start.neurons.len();
-        let rounds = ROUNDS.0 + count / ROUNDS.1;
+        let one = clock.question.vectors.network().layers().count() == 1;
+        let (least, per) = if one { ROUNDS_OF_ONE } else { ROUNDS };
+        let rounds = least + count / per;
         let steps = (STEPS.0 + count / STEPS.1).min(STEPS.2);
         for round in 1..=rounds {
             if clock.over(PARTS[0]) {

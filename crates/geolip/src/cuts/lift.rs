@@ -50,7 +50,7 @@ pub(super) struct Lift<T> {
     pull: Vec<T>,
     gram: Vec<T>,
     weights: Vec<T>,
-    /// Per free neuron ‖h‖, ⟨g_p, s⟩ (twice λ‖h‖), and the links.
+    /// Per free neuron ‖h‖, the gain ⟨g, s⟩ = λ‖h‖ with g the gradient of p at a fixed h, and the links.
     pub lengths: Vec<f64>,
     pub gains: Vec<f64>,
     pub links: Vec<(f64, f64)>,

@@ -6,6 +6,7 @@ use super::Question;
 use crate::dual::{Recovery, Repair};
 use crate::form::{Multipliers, QuadraticForm};
 use crate::relaxation::{Ascent, Point};
+use std::time::Instant;
 
 /// Features of the relaxation's solution, the sweeps it gets, and the relative gain that ends them.
 pub(super) const RANK: usize = 16;
@@ -53,7 +54,8 @@ impl Start {
         let form = QuadraticForm::within(network, question.memory as f64)?;
         let first = Point::random(vectors, RANK, question.seed, 0);
         let mut ascent = Ascent::new(vectors, vec![functional.clone()], first);
-        while ascent.sweeps(0) < SWEEPS && !(question.cancelled)() {
+        let late = || question.deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        while ascent.sweeps(0) < SWEEPS && !(question.cancelled)() && !late() {
             ascent.step();
             if ascent.sweeps(0) > 20 && ascent.recent_gain(0) < GAIN {
                 break;
