@@ -5,7 +5,7 @@
 //! `GEOLIP_SECOND_CHECKER=N` looks at N networks instead, from the seed `PROPTEST_RNG_SEED`.
 //!
 //! The second checker is exact, this library leaves room for rounding: it may refuse what the other one accepts, but only within that
-//! room ([`ROOM`]), or where multipliers leave its range. It must never accept what the second one rejects.
+//! room ([`with_room`]), or where multipliers leave its range. It must never accept what the second one rejects.
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
@@ -28,13 +28,12 @@ use std::process::Command;
 use std::time::Duration;
 use support::dice::Dice;
 use support::files::root;
+use support::room::with_room;
 use support::{any_norm, any_outputs, network, random};
 
 /// Networks in an ordinary run, and forgeries per certificate.
 const NETWORKS: u64 = 60;
 const FORGERIES: usize = 4;
-/// By how much ζ or γ is raised to see whether a rejection is one of rounding alone.
-const ROOM: f64 = 1e-6;
 
 /// Every affine node's maps and bias multiplied by a power of two; activations that are not piecewise linear replaced where `linear`.
 fn varied(network: &Network, dice: &mut Dice, linear: bool) -> Network {
@@ -415,32 +414,6 @@ impl Desk {
         assert!(output.status.success(), "the second checker failed: {errors}");
         String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
     }
-}
-
-/// The same with every ζ, γ, δ and bound a little larger.
-fn with_room(file: &Value) -> Value {
-    fn raise(value: &mut Value, inside: bool) {
-        match value {
-            Value::Number(n) if inside => *value = json!(n.as_f64().unwrap() * (1.0 + ROOM) + f64::MIN_POSITIVE),
-            Value::Array(list) => list.iter_mut().for_each(|v| raise(v, inside)),
-            Value::Object(fields) => {
-                let own = ["zeta", "gamma", "delta", "constant", "upper"];
-                // [layer, neuron, τ, κ, ν]
-                let signs = fields.get_mut("signs").and_then(Value::as_array_mut);
-                signs.into_iter().flatten().filter_map(|sign| sign.get_mut(2)).for_each(|tau| raise(tau, true));
-                fields.iter_mut().for_each(|(name, v)| raise(v, inside || own.contains(&name.as_str())));
-            }
-            Value::Number(_) | Value::Null | Value::Bool(_) | Value::String(_) => {}
-        }
-    }
-    let mut file = file.clone();
-    raise(&mut file["bounds"], false);
-    // twice for the bound, which goes with the square root; and what may have underflowed
-    file["bounds"].as_array_mut().unwrap().iter_mut().for_each(|claim| {
-        let upper = claim["upper"].as_f64().unwrap();
-        claim["upper"] = json!(upper * (1.0 + 2.0 * ROOM) + 1e-290);
-    });
-    file
 }
 
 /// `python3`, if it is there and recent enough.

@@ -8,5 +8,6 @@ pub mod gradients;
 mod networks;
 pub mod onnx;
 pub mod patience;
+pub mod room;
 
 pub use networks::*;
