@@ -212,8 +212,7 @@ impl<'a> State<'a> {
     /// The dual problem for the multipliers as they are, and a proof from it.
     fn prove(&mut self, (single, lift): (&mut Lift<f32>, &mut Lift<f64>), clock: &Clock<'_>) -> Option<Certificate> {
         self.cuts.renew(f64::INFINITY, Vec::new(), lift.atom_count());
-        let mut weights = Vec::new();
-        let constant = self.cuts.fixed(&mut weights);
+        let (weights, constant) = self.cuts.fixed();
         let mut rough = self.noisy(single, DUAL_NOISE);
         let (links, cuts) = (&self.links, &self.cuts);
         let stop = || clock.over(PARTS[2]);

@@ -136,15 +136,14 @@ impl Cuts {
     }
 
     /// The weights of products in the Lagrangian at fixed multipliers, and its constant.
-    pub fn fixed<T: Real>(&self, weights: &mut Vec<T>) -> f64 {
-        let mut sums = vec![0.0; self.pattern.pairs.len()];
+    pub fn fixed(&self) -> (Vec<f64>, f64) {
+        let mut weights = vec![0.0; self.pattern.pairs.len()];
         for (at, cut) in self.all.iter().enumerate().filter(|(_, cut)| cut.mu > 0.0) {
             for (p, w) in &self.pattern.entries[self.pattern.starts[at]..self.pattern.starts[at + 1]] {
-                sums[*p as usize] -= cut.mu * *w;
+                weights[*p as usize] -= cut.mu * *w;
             }
         }
-        *weights = sums.into_iter().map(T::of).collect();
-        self.all.iter().map(|cut| cut.mu * cut.constant).sum()
+        (weights, self.all.iter().map(|cut| cut.mu * cut.constant).sum())
     }
 
     /// Adds the gradient of Σ weight·product to that of the atoms.

@@ -29,27 +29,22 @@ impl<T: Real> Map<T> {
 
     /// y ← [y +] A x.
     pub fn forward(&self, k: usize, x: &[T], add: bool, y: &mut [T]) {
+        if !add && !matches!(self, Self::Dense { .. }) {
+            y.fill(T::default());
+        }
         match self {
-            Self::Dense { rows, cols, entries } => multiply(y, add, view(entries, *rows, *cols), view(x, *cols, k)),
-            _ => {
-                if !add {
-                    y.fill(T::default());
+            Self::Identity => axpy(y, T::of(1.0), x),
+            Self::Scale(s) => {
+                for ((y, x), s) in y.chunks_mut(k).zip(x.chunks(k)).zip(s) {
+                    axpy(y, *s, x);
                 }
-                match self {
-                    Self::Identity => y.iter_mut().zip(x).for_each(|(y, x)| *y += *x),
-                    Self::Scale(s) => {
-                        for ((y, x), s) in y.chunks_mut(k).zip(x.chunks(k)).zip(s) {
-                            axpy(y, *s, x);
-                        }
+            }
+            Self::Dense { rows, cols, entries } => multiply(y, add, view(entries, *rows, *cols), view(x, *cols, k)),
+            Self::Sparse { rows } => {
+                for (y, row) in y.chunks_mut(k).zip(rows) {
+                    for (j, v) in row {
+                        axpy(y, *v, &x[*j as usize * k..][..k]);
                     }
-                    Self::Sparse { rows } => {
-                        for (y, row) in y.chunks_mut(k).zip(rows) {
-                            for (j, v) in row {
-                                axpy(y, *v, &x[*j as usize * k..][..k]);
-                            }
-                        }
-                    }
-                    Self::Dense { .. } => {}
                 }
             }
         }
@@ -58,14 +53,10 @@ impl<T: Real> Map<T> {
     /// x ← x + Aᵀ y.
     pub fn adjoint(&self, k: usize, y: &[T], x: &mut [T]) {
         match self {
+            // their own transposes
+            Self::Identity | Self::Scale(_) => self.forward(k, y, true, x),
             Self::Dense { rows, cols, entries } => {
                 multiply(x, true, view(entries, *rows, *cols).transpose(), view(y, *rows, k));
-            }
-            Self::Identity => x.iter_mut().zip(y).for_each(|(x, y)| *x += *y),
-            Self::Scale(s) => {
-                for ((x, y), s) in x.chunks_mut(k).zip(y.chunks(k)).zip(s) {
-                    axpy(x, *s, y);
-                }
             }
             Self::Sparse { rows } => {
                 for (y, row) in y.chunks(k).zip(rows) {
