@@ -139,6 +139,20 @@ pub fn unit_scale(v: f64) -> f64 {
     2f64.powi(-(exponent + 1).div_euclid(2))
 }
 
+/// The largest scale of a variable, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
+const LARGEST_SCALE: f64 = 1e120;
+
+/// [`unit_scale`], where it is in the range that can be computed with.
+///
+/// # Panics
+/// When `v` is not positive and finite.
+pub(crate) fn usable_scale(v: f64) -> Option<f64> {
+    Some(unit_scale(v)).filter(|scale| (1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(scale))
+}
+
+/// Covers the roundings of sums of non-negative numbers, of up to 4·10⁹ terms.
+pub(crate) const INFLATE: f64 = 1.000_001;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -156,6 +156,14 @@ pub(crate) struct LayerForm<'a> {
     pub free: Vec<bool>,
 }
 
+/// (layer, neuron) of every neuron that is a variable of its own, in ascending order.
+pub(crate) fn free_neurons(layers: &[LayerForm<'_>]) -> Vec<(usize, usize)> {
+    let of_layer = |(a, layer): (usize, &LayerForm<'_>)| -> Vec<(usize, usize)> {
+        (0..layer.free.len()).filter(|j| layer.free[*j]).map(|j| (a, j)).collect()
+    };
+    layers.iter().enumerate().flat_map(of_layer).collect()
+}
+
 /// Writes every pre-activation, and the output, in terms of the blocks; none where that takes more than so many bytes.
 pub(crate) fn expand(network: &SlopeNetwork, bytes: f64) -> Option<(Vec<LayerForm<'_>>, Parts<'_>)> {
     let mut forms: Vec<Parts<'_>> = Vec::with_capacity(network.nodes().len());

@@ -32,13 +32,13 @@
 //! first number of a diagonal. Each is rounded again whenever another is added on top, so the count of additions in `additions`
 //! (the most neurons that read one variable) goes into the error of every contribution.
 
-use crate::form::coefficients::{LayerForm, Parts, expand};
+use crate::form::coefficients::{LayerForm, Parts, expand, free_neurons};
 use crate::form::elimination::{BlockMatrix, NotPositive, eliminate_last, is_positive};
 use crate::form::layer_weights::{LayerWeights, additions, products_pay};
 use crate::form::partition::Partition;
 use crate::matrix::{Matrix, Store, multiply};
 use crate::problem::{Functional, InputNorm};
-use crate::rounding::{Ball, TINY, UNIT, gamma_up, unit_scale};
+use crate::rounding::{Ball, TINY, UNIT, gamma_up, unit_scale, usable_scale};
 use crate::slopes::SlopeNetwork;
 use std::borrow::Cow;
 
@@ -101,8 +101,6 @@ pub struct QuadraticForm<'a> {
 
 /// Bytes per pair of tiles in the search for an order of elimination, and in a matrix of blocks.
 const BYTES_PER_PAIR: f64 = 64.0;
-/// Largest scale taken, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
-const LARGEST_SCALE: f64 = 1.0e120;
 
 impl<'a> QuadraticForm<'a> {
     /// Expands a network.
@@ -134,8 +132,7 @@ impl<'a> QuadraticForm<'a> {
 
     /// (layer, neuron) of every neuron that is a variable: its slope is not fixed, and its pre-activation not structurally zero.
     pub fn free_neurons(&self) -> Vec<(usize, usize)> {
-        let layers = self.layers.iter().enumerate();
-        layers.flat_map(|(a, layer)| (0..layer.free.len()).filter(|j| layer.free[*j]).map(move |j| (a, j))).collect()
+        free_neurons(&self.layers)
     }
 
     /// Multiply–adds of one elimination, and the most bytes it holds at once: an estimate, from the pattern of blocks.
@@ -359,8 +356,7 @@ impl<'a> QuadraticForm<'a> {
             let mut scale = Vec::with_capacity(total.len());
             for (index, &v) in total.iter().enumerate() {
                 scale.push(if v > 0.0 && v.is_finite() {
-                    let usable = |s: &f64| (1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(s);
-                    Some(unit_scale(v)).filter(usable).ok_or(Defect::Range { block, index })?
+                    usable_scale(v).ok_or(Defect::Range { block, index })?
                 } else if v == 0.0 && unused(block, index) {
                     0.0
                 } else {

@@ -123,6 +123,14 @@ fn failure_probability(proof: &Proof) -> f64 {
     }
 }
 
+/// That a list is as long as it has to be.
+pub(super) fn fits(what: &str, found: usize, expected: usize) -> Result<(), String> {
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("{what} has {found} numbers, but this network needs {expected}")),
+    }
+}
+
 /// That a claim is not proved, and why.
 pub(super) fn unfit(claim: &Claim, reason: &str) -> Rejection {
     Rejection::NotProved { output: claim.output.to_string(), reason: reason.to_owned() }

@@ -15,15 +15,13 @@
 use crate::function::Slope;
 use crate::matrix::{Matrix, Store};
 use crate::network::{LinearMap, NodeId};
-use crate::rounding::{Ball, TINY, UNIT, gamma_up};
+use crate::rounding::{Ball, INFLATE, TINY, UNIT, gamma_up};
 use crate::slopes::{SlopeNetwork, SlopeNode, SlopeOp};
 
 /// Numbers in the forward pass of an identity matrix.
 pub const LARGEST: usize = 1 << 26;
 /// Added to every bound on a size: its γ-th part, at least 10⁻²⁹⁶, pays for the underflow of the products of a map.
 const PAID: f64 = 1e-280;
-/// Covers the roundings of sums of non-negative numbers, fewer than 10⁹.
-const INFLATE: f64 = 1.000_001;
 
 /// ∂h/∂x of the one hidden layer, and bounds on the sizes behind its entries.
 #[derive(Clone, Debug)]

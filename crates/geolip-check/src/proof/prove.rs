@@ -167,20 +167,17 @@ impl Prover<'_> {
         check_output(network, claim)?;
         let twins = twins_of(network.network(), tree);
         Leaves::new(network, &twins, tree).count().map_err(|reason| unfit(claim, reason))?;
-        let rests_on = |kind: &dyn Fn(&Proof) -> bool| {
-            tree.iter().any(|branch| matches!(branch, Branch::Leaf(proof) if kind(proof)))
-        };
-        let side_by_side = match rests_on(&Proof::rests_on_forms) {
+        let side_by_side = match claim.proof.rests_on_forms() {
             // what does not fit is refused leaf by leaf
             true => {
                 let rows = claim.output.row_count(network.outputs());
-                let cuts = rests_on(&|proof| proof.rests_on(&|proof| matches!(proof, Proof::Cuts(_))));
+                let cuts = claim.proof.rests_on(&|proof| matches!(proof, Proof::Cuts(_)));
                 let least = if cuts { cuts::most_bytes(network, rows) } else { 0.0 };
                 self.room.forms(network, (rows, least), claim).unwrap_or(SideBySide::ONE)
             }
             false => self.room.leaves(),
         };
-        if rests_on(&|proof| matches!(proof, Proof::Signs(_))) {
+        if claim.proof.rests_on(&|proof| matches!(proof, Proof::Signs(_))) {
             site.hidden(); // once for all leaves
         }
         let mut leaves = Leaves::new(network, &twins, tree);

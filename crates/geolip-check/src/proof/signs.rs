@@ -27,7 +27,7 @@
 //! (in ℓ2, that between neurons to Σδ + 2M). The stored form is scaled by powers of two, which is exact but for underflow (by the rule of
 //! [`crate::rounding`], [`TINY`] an entry), and proved by [`crate::form::elimination`].
 
-use super::certificate::{Certificate, check_output, unfit};
+use super::certificate::{Certificate, check_output, fits, unfit};
 use super::file::{Claim, Proof};
 use super::one_hidden::OneHidden;
 use super::rejection::Rejection;
@@ -35,7 +35,7 @@ use crate::form::elimination::BlockMatrix;
 use crate::matrix::Matrix;
 use crate::problem::InputNorm;
 use crate::proof::one_hidden::Program;
-use crate::rounding::{TINY, UNIT, add_up, mul_up, sqrt_up, sum_up, unit_scale};
+use crate::rounding::{INFLATE, TINY, UNIT, add_up, mul_up, sqrt_up, sum_up, usable_scale};
 use crate::slopes::SlopeNetwork;
 use serde::{Deserialize, Serialize};
 
@@ -55,11 +55,6 @@ pub struct SignProof {
 /// A cycle: (variables in their order, the sign of the edge from each to the next, μ ≥ 0).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SignCut(pub Vec<usize>, pub Vec<i8>, pub f64);
-
-/// The largest scale of a variable, and the inverse of the smallest: beyond, multipliers are out of any reasonable range.
-const LARGEST_SCALE: f64 = 1e120;
-/// Covers the roundings of sums of non-negative numbers.
-const INFLATE: f64 = 1.000_001;
 
 /// Checks one claim that is to be proved on signs, about a slope network with this one hidden layer.
 ///
@@ -113,10 +108,6 @@ impl Form {
             InputNorm::Linf => inputs,
             InputNorm::L2 => 1,
             InputNorm::L1 | InputNorm::Lp(_) => return Err("programs on signs prove bounds in linf and l2".to_owned()),
-        };
-        let fits = |what: &str, found: usize, expected: usize| match found == expected {
-            true => Ok(()),
-            false => Err(format!("{what} has {found} numbers, but this network needs {expected}")),
         };
         fits("gamma", proof.gamma.len(), gammas)?;
         fits("delta", proof.delta.len(), signs)?;
@@ -210,13 +201,9 @@ impl Form {
         let mut found = Vec::new();
         for (index, multiplier) in multipliers.iter().enumerate() {
             if *multiplier > 0.0 {
-                let scale = unit_scale(*multiplier);
-                if !(1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(&scale) {
-                    return Err(format!(
-                        "the multiplier of {what} {index} is outside the range that can be computed with"
-                    ));
-                }
-                found.push((index, scale));
+                let outside =
+                    || format!("the multiplier of {what} {index} is outside the range that can be computed with");
+                found.push((index, usable_scale(*multiplier).ok_or_else(outside)?));
             } else if !alone(index) {
                 return Err(format!("{what} {index} has no positive multiplier"));
             }

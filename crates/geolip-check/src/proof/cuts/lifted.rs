@@ -23,14 +23,10 @@ use super::atoms::Atoms;
 use crate::form::coefficients::LayerForm;
 use crate::form::elimination::{BlockMatrix, eliminate_last};
 use crate::matrix::{Matrix, Store, multiply_block};
-use crate::rounding::{Ball, TINY, gamma_up, unit_scale};
+use crate::rounding::{Ball, INFLATE, TINY, gamma_up, usable_scale};
 
 /// Variables in one block.
 const TILE: usize = 128;
-/// Covers the roundings of sums of non-negative numbers.
-const INFLATE: f64 = 1.000_001;
-/// The largest scale of a variable, and the inverse of the smallest.
-const LARGEST_SCALE: f64 = 1e120;
 
 /// Pre-activations `rows` as functions of the variables `cols`.
 struct Part {
@@ -64,10 +60,7 @@ pub(super) fn prove(shape: &Shape, atoms: Atoms, layers: &[LayerForm<'_>]) -> Re
     for (v, scale) in scales.iter_mut().enumerate() {
         let entry = diagonal(v);
         if entry > 0.0 && entry < f64::INFINITY {
-            *scale = unit_scale(entry);
-            if !(1.0 / LARGEST_SCALE..=LARGEST_SCALE).contains(scale) {
-                return Err(v);
-            }
+            *scale = usable_scale(entry).ok_or(v)?;
         } else if entry != 0.0 || !alone[v] {
             return Err(v);
         }

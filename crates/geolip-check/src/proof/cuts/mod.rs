@@ -37,11 +37,11 @@
 mod atoms;
 mod lifted;
 
-use super::certificate::{Certificate, check_output, unfit};
+use super::certificate::{Certificate, check_output, fits, unfit};
 use super::file::{Claim, Proof};
 use super::rejection::Rejection;
 use super::room::Room;
-use crate::form::coefficients::{LayerForm, expand};
+use crate::form::coefficients::{LayerForm, expand, free_neurons};
 use crate::form::support::input_support;
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::rounding::{add_up, mul_up, sum_up};
@@ -123,10 +123,6 @@ fn check_numbers(
     (norm, output): (InputNorm, &Functional),
     proof: &CutProof,
 ) -> Result<(), String> {
-    let fits = |what: &str, found: usize, expected: usize| match found == expected {
-        true => Ok(()),
-        false => Err(format!("{what} has {found} numbers, but this network needs {expected}")),
-    };
     let gammas = match norm {
         InputNorm::Linf | InputNorm::Lp(_) => network.inputs(),
         InputNorm::L2 => 1,
@@ -201,12 +197,8 @@ impl Shape {
         output: &Functional,
         proof: &CutProof,
     ) -> Result<Self, String> {
-        let (mut neurons, mut starts) = (Vec::new(), Vec::new());
-        for (a, layer) in layers.iter().enumerate() {
-            starts.push(neurons.len());
-            neurons.extend((0..layer.free.len()).filter(|j| layer.free[*j]).map(|j| (a, j)));
-        }
-        starts.push(neurons.len());
+        let neurons = free_neurons(layers);
+        let starts = (0..=layers.len()).map(|a| neurons.partition_point(|(layer, _)| *layer < a)).collect();
         let mut signs = Vec::with_capacity(proof.signs.len());
         let mut taken = vec![false; neurons.len()];
         for Sign(layer, neuron, ..) in &proof.signs {
