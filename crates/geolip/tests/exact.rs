@@ -45,6 +45,20 @@ proptest! {
         prop_assert!(checked.is_ok(), "{:?}", checked.err());
     }
 
+    /// The same with cuts in the cases of several hidden layers.
+    #[test]
+    fn exact_bounds_with_cuts_are_the_brute_force_fgl(seed in any::<u32>(), norm in any_norm(), leaky in any::<bool>()) {
+        let activation = if leaky { Activation::LeakyRelu { slope: 0.1 } } else { Activation::Relu };
+        let network = connected(&[5, 6, 6, 1], &activation, false, u64::from(seed));
+        let options = Options { cuts: true, tol: 1e-6, ..options(norm) };
+        let report = bound(&network, &options, &Silent).expect("bounded");
+        let fgl = brute_force(&network, norm, &report.bounds[0].functional);
+        let upper = report.bounds[0].upper();
+        prop_assert!(fgl.below <= upper && upper <= fgl.above * (1.0 + 2e-6), "{upper:e} against {:e}", fgl.below);
+        let checked = check_file(&network, &report.certificate_file(&network));
+        prop_assert!(checked.is_ok(), "{:?}", checked.err());
+    }
+
     /// The same bytes, whatever the number of threads.
     #[test]
     fn searches_repeat_for_every_number_of_threads(seed in any::<u32>()) {
@@ -66,6 +80,26 @@ fn searched() -> (Network, Report) {
     let report = bound(&network, &options(InputNorm::Linf), &Silent).expect("bounded");
     assert!(matches!(report.bounds[0].certificate.proof(), Proof::Tree(_)), "it has to be split");
     (network, report)
+}
+
+/// Cases that are far from closed by the relaxation are closed by the cuts of those above them; a search that is stopped proves more than its root did.
+#[test]
+fn cases_of_several_hidden_layers_have_cuts() {
+    let network = connected(&[16, 20, 20, 1], &Activation::Relu, false, 3);
+    let ask = |case_limit: usize| {
+        let options = Options { cuts: true, case_limit, ..options(InputNorm::Linf) };
+        bound(&network, &options, &Silent).expect("bounded")
+    };
+    let (whole, stopped) = (ask(100_000), ask(40));
+    let Proof::Tree(tree) = whole.bounds[0].certificate.proof() else { panic!("it has to be split") };
+    let with_cuts = |branch: &&Branch| matches!(branch, Branch::Leaf(proof) if matches!(**proof, Proof::Cuts(_)));
+    assert!(tree.iter().filter(with_cuts).count() > 2, "{} branches", tree.len());
+    assert!(check_file(&network, &whole.certificate_file(&network)).is_ok());
+    let root = bound(&network, &Options { exact: false, cuts: true, ..options(InputNorm::Linf) }, &Silent);
+    let root = root.expect("bounded").bounds[0].upper();
+    let (exact, between) = (whole.bounds[0].upper(), stopped.bounds[0].upper());
+    assert_eq!((whole.bounds[0].stop, stopped.bounds[0].stop), (Stop::Converged, Stop::CaseLimit));
+    assert!(exact < between && between < root, "{exact} {between} {root}");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The schedule: rounds in which cuts are added while multipliers move, then rounds in which penalties fall and the dual value comes down to the primal one,
 //! then the dual problem itself, in double precision, whose solution gives the remaining multipliers.
 
+use super::cut::Shares;
 use super::lbfgs::maximise;
 use super::lift::{Goal, Lift, Links};
-use super::lists::{Cut, Cuts, Shares};
+use super::lists::Cuts;
 use super::prove::{Lifted, Prover};
 use super::real::Real;
-use super::start::{RANK, Start};
+use super::solution::Solution;
+use super::start::{RANK, Sizes, Start};
 use super::{Question, Tightened, triangles, vertices};
 use crate::matrix::Matrix;
 use crate::problem::{Functional, InputNorm, OutputNorm};
@@ -44,21 +46,26 @@ const SETTLING_STEPS: usize = 60;
 const DUAL_STEPS: (usize, usize) = (80, 60);
 const DUAL_RUNS: usize = 4;
 const LOST: (f64, f64) = (0.05, 1e-6);
-const DUAL_NOISE: f64 = 0.05;
+pub(super) const DUAL_NOISE: f64 = 0.05;
 /// Relative gain of a step that ends a run.
-const GAIN: f64 = 1e-9;
+pub(super) const GAIN: f64 = 1e-9;
 /// Parts of the time until a deadline after which rounds with new cuts, all rounds, and the dual problem end.
 const PARTS: [f64; 3] = [0.5, 0.75, 0.85];
 
 /// When to stop.
-struct Clock<'a> {
+pub(super) struct Clock<'a> {
     begun: Instant,
     question: Question<'a>,
 }
 
-impl Clock<'_> {
+impl<'a> Clock<'a> {
+    /// From now on.
+    pub fn new(question: Question<'a>) -> Self {
+        Self { begun: Instant::now(), question }
+    }
+
     /// Whether this part of the time is over.
-    fn over(&self, part: f64) -> bool {
+    pub fn over(&self, part: f64) -> bool {
         let late =
             |deadline: Instant| self.begun.elapsed() >= deadline.saturating_duration_since(self.begun).mul_f64(part);
         (self.question.cancelled)() || self.question.deadline.is_some_and(late)
@@ -66,93 +73,115 @@ impl Clock<'_> {
 }
 
 /// What moves.
-struct State<'a> {
-    start: &'a Start,
-    norm: InputNorm,
-    functional: &'a Functional,
+pub(super) struct State<'a> {
+    pub question: Question<'a>,
+    pub sizes: Sizes,
     k: usize,
-    links: Links,
-    cuts: Cuts,
+    pub links: Links,
+    pub cuts: Cuts,
     /// The square roots of the rows' shares.
     shares: Vec<f64>,
-    rows: Vec<f64>,
+    pub rows: Vec<f64>,
     rng: ChaCha8Rng,
-    evaluations: usize,
+    pub evaluations: usize,
 }
 
 /// The whole schedule.
-pub(super) fn run(question: Question<'_>, start: &Start) -> Tightened {
-    let clock = Clock { begun: Instant::now(), question };
+pub(super) fn run(question: Question<'_>, start: Start) -> Tightened {
+    let clock = Clock::new(question);
     let mut state = State::new(question, start);
-    let mut single = state.lift::<f32>(question);
+    let mut single = state.lift::<f32>();
     state.add_cuts(&mut single, &clock);
-    state.settle(&mut single, &clock);
-    let mut double = state.lift::<f64>(question);
+    state.settle(&mut single, &SETTLING, &clock);
+    let mut double = state.lift::<f64>();
     let certificate = state.prove((&mut single, &mut double), &clock);
     let cuts = certificate.as_ref().map_or(0, |certificate| match certificate.proof() {
         Proof::Cuts(proof) => proof.triangles.len() + proof.vertices.len(),
         _ => 0,
     });
-    Tightened { certificate, cuts, evaluations: state.evaluations, point: state.point() }
+    Tightened { certificate, cuts, evaluations: state.evaluations, point: state.point(), solution: state.solution() }
 }
 
 impl<'a> State<'a> {
-    fn new(question: Question<'a>, start: &'a Start) -> Self {
-        let count = start.neurons.len();
+    fn new(question: Question<'a>, Start { sizes, rows }: Start) -> Self {
+        let count = sizes.neurons.len();
         let k = FEATURES.iter().find(|(_, most)| count <= *most).map_or(RANK, |(k, _)| *k);
-        let wide =
-            start.rows.chunks(RANK).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, k - RANK)));
-        let shares = start.input_shares.iter().chain(&start.neuron_shares).chain(&start.neuron_shares);
+        let wide = rows.chunks(RANK).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, k - RANK)));
+        let rows = wide.map(|v| v as f32).collect();
+        let zero = || vec![0.0; count];
+        Self::of(question, Solution { sizes, k, rows, kappa: zero(), nu: zero(), cuts: Vec::new() })
+    }
+
+    /// Where a solution is.
+    pub fn of(question: Question<'a>, solution: Solution) -> Self {
+        let layout = solution.layout();
         let mut cuts = Cuts::default();
-        cuts.renew(SLACK, Vec::new(), 1 + 3 * count + start.input_shares.len());
+        let Solution { sizes, k, rows, kappa, nu, .. } = &solution;
+        let own = solution.cuts(&shares(question.vectors.norm(), sizes));
+        cuts.renew(f64::INFINITY, own, layout.atoms());
+        let links = Links { kappa: kappa.clone(), nu: nu.clone(), weights: sizes.link_weights.clone() };
+        let shares = sizes.input_shares.iter().chain(&sizes.neuron_shares).chain(&sizes.neuron_shares);
         Self {
-            start,
-            norm: question.vectors.norm(),
-            functional: question.functional,
-            k,
-            links: Links { kappa: vec![0.0; count], nu: vec![0.0; count], weights: start.link_weights.clone() },
+            question,
+            k: *k,
+            links,
             cuts,
             shares: shares.map(|s| s.sqrt()).collect(),
-            rows: wide.collect(),
+            rows: rows.iter().map(|v| f64::from(*v)).collect(),
             rng: ChaCha8Rng::seed_from_u64(question.seed),
             evaluations: 0,
+            sizes: solution.sizes,
         }
     }
 
-    fn lift<T: Real>(&self, question: Question<'_>) -> Lift<T> {
-        let network = question.vectors.network();
-        let sizes = (self.k, 1.0 / self.start.value);
-        Lift::new(network, (self.norm, self.functional), &self.start.free, sizes, &self.shares)
+    /// What is kept of it.
+    pub fn solution(&self) -> Solution {
+        let cuts = self.cuts.all.iter().filter(|cut| cut.mu > 0.0);
+        Solution {
+            sizes: self.sizes.clone(),
+            k: self.k,
+            rows: self.rows.iter().map(|v| *v as f32).collect(),
+            kappa: self.links.kappa.clone(),
+            nu: self.links.nu.clone(),
+            cuts: cuts.map(|cut| (cut.kind, cut.mu)).collect(),
+        }
+    }
+
+    pub fn lift<T: Real>(&self) -> Lift<T> {
+        let (vectors, functional) = (self.question.vectors, self.question.functional);
+        let network = vectors.network();
+        let sizes = (self.k, 1.0 / self.sizes.value);
+        Lift::new(network, (vectors.norm(), functional), &self.sizes.numbers(network), sizes, &self.shares)
     }
 
     /// The rows with noise, as a point to start from.
-    fn noisy<T: Real>(&mut self, lift: &Lift<T>, noise: f64) -> Vec<T> {
-        let inputs = self.start.input_shares.len();
+    pub fn noisy<T: Real>(&mut self, lift: &Lift<T>, noise: f64) -> Vec<T> {
+        let inputs = self.sizes.input_shares.len();
         let mut rows = Vec::with_capacity(self.rows.len());
         for (at, row) in self.rows.chunks(self.k).enumerate() {
             // outside ℓ∞ all inputs together are of length one
-            let others = if at < inputs && self.norm != InputNorm::Linf { inputs } else { 1 };
+            let others = if at < inputs && self.question.vectors.norm() != InputNorm::Linf { inputs } else { 1 };
             let size = noise / ((self.k * others) as f64).sqrt();
             rows.extend(row.iter().map(|v| T::of(v + size * gaussian(&mut self.rng))));
         }
         lift.scaled(&rows)
     }
 
-    /// Maximises the augmented Lagrangian with all penalties times `factor`, and moves the multipliers.
-    fn round<T: Real>(
+    /// Maximises the augmented Lagrangian with all penalties times `factor`, and moves the multipliers; the maximum.
+    pub fn round<T: Real>(
         &mut self,
         lift: &mut Lift<T>,
         v: &mut Vec<T>,
         (steps, gain, factor): (usize, f64, f64),
         stop: impl FnMut() -> bool,
-    ) {
+    ) -> f64 {
         let (links, cuts) = (&self.links, &mut self.cuts);
         let mut goal = |v: &[T], gradient: &mut [T]| {
             lift.evaluate(v, links, &mut Goal::Augmented { cuts: &mut *cuts, factor }, gradient)
         };
         self.evaluations += maximise(v, (steps, gain), &mut goal, stop);
         let mut gradient = vec![T::default(); v.len()];
-        goal(v, &mut gradient);
+        let value = goal(v, &mut gradient);
         let weights = self.links.weights.iter().map(|w| factor * w);
         let multipliers = self.links.kappa.iter_mut().zip(&mut self.links.nu);
         for (((kappa, nu), (upper, lower)), weight) in multipliers.zip(lift.links.iter()).zip(weights) {
@@ -161,12 +190,13 @@ impl<'a> State<'a> {
         }
         self.cuts.all.iter_mut().zip(&lift.multipliers).for_each(|(cut, mu)| cut.mu = *mu);
         self.rows = lift.normalised(v).0.into_iter().map(Real::get).collect();
+        value
     }
 
     /// Rounds with new cuts.
     fn add_cuts(&mut self, lift: &mut Lift<f32>, clock: &Clock<'_>) {
-        let count = self.start.neurons.len();
-        let one = clock.question.vectors.network().layers().count() == 1;
+        let count = self.sizes.neurons.len();
+        let one = self.question.vectors.network().layers().count() == 1;
         let (least, per) = if one { ROUNDS_OF_ONE } else { ROUNDS };
         let rounds = least + count / per;
         let steps = (STEPS.0 + count / STEPS.1).min(STEPS.2);
@@ -178,40 +208,39 @@ impl<'a> State<'a> {
             let mut v = self.noisy(lift, NOISE * left);
             self.round(lift, &mut v, (steps, 0.0, 1.0), || clock.over(PARTS[0]));
             if round % SEARCH == 0 && round < rounds {
-                let added = self.search(lift);
-                self.cuts.renew(SLACK, added, lift.atom_count());
+                self.search(lift);
             }
         }
     }
 
-    /// The cuts that are violated most.
-    fn search(&self, lift: &Lift<f32>) -> Vec<Cut> {
-        let count = self.start.neurons.len();
-        let inputs = match self.norm {
-            InputNorm::Linf => &self.start.input_shares[..],
-            _ => &[],
-        };
-        let shares = Shares::new(&self.start.neuron_shares, inputs, PENALTY);
+    /// Adds the cuts that are violated most.
+    pub fn search(&mut self, lift: &Lift<f32>) {
+        let count = self.sizes.neurons.len();
+        let shares = shares(self.question.vectors.norm(), &self.sizes);
         let mut found = triangles::search(lift, &self.cuts, TRIANGLES.0 + TRIANGLES.1 * count, &shares);
         found.extend(vertices::search(lift, VERTICES.0 + VERTICES.1 * count, &shares));
-        found
+        self.cuts.renew(SLACK, found, lift.layout.atoms());
     }
 
     /// Rounds without new cuts, in which penalties fall.
-    fn settle(&mut self, lift: &mut Lift<f32>, clock: &Clock<'_>) {
+    pub fn settle(&mut self, lift: &mut Lift<f32>, factors: &[f64], clock: &Clock<'_>) {
         let mut v = self.noisy(lift, 0.0);
-        for factor in SETTLING {
+        for factor in factors {
             if clock.over(PARTS[1]) {
                 return;
             }
-            self.cuts.renew(TIGHT, Vec::new(), lift.atom_count());
-            self.round(lift, &mut v, (SETTLING_STEPS, GAIN, factor), || clock.over(PARTS[1]));
+            self.cuts.renew(TIGHT, Vec::new(), lift.layout.atoms());
+            self.round(lift, &mut v, (SETTLING_STEPS, GAIN, *factor), || clock.over(PARTS[1]));
         }
     }
 
     /// The dual problem for the multipliers as they are, and a proof from it.
-    fn prove(&mut self, (single, lift): (&mut Lift<f32>, &mut Lift<f64>), clock: &Clock<'_>) -> Option<Certificate> {
-        self.cuts.renew(f64::INFINITY, Vec::new(), lift.atom_count());
+    pub fn prove(
+        &mut self,
+        (single, lift): (&mut Lift<f32>, &mut Lift<f64>),
+        clock: &Clock<'_>,
+    ) -> Option<Certificate> {
+        self.cuts.renew(f64::INFINITY, Vec::new(), lift.layout.atoms());
         let (weights, constant) = self.cuts.fixed();
         let mut rough = self.noisy(single, DUAL_NOISE);
         let (links, cuts) = (&self.links, &self.cuts);
@@ -230,9 +259,9 @@ impl<'a> State<'a> {
             self.evaluations += maximise(&mut v, (DUAL_STEPS.1, GAIN), &mut goal, stop);
             let mut gradient = vec![0.0; v.len()];
             let value = goal(&v, &mut gradient);
-            let gap = (value * self.start.value / clock.question.lower - 1.0).clamp(0.0, 1.0);
+            let gap = (value * self.sizes.value / self.question.lower - 1.0).clamp(0.0, 1.0);
             let worth = (LOST.0 * gap).max(LOST.1);
-            let prover = Prover::new(clock.question, self.start);
+            let prover = Prover::new(self.question, &self.sizes);
             let Some((certificate, mixed)) = prover.certify(&self.lifted(lift, &v, (value, constant)), worth) else {
                 break;
             };
@@ -249,18 +278,18 @@ impl<'a> State<'a> {
     }
 
     /// The multipliers of a solution of the dual problem: by Euler's identity each is its variable's product with the gradient.
-    fn lifted(&self, lift: &Lift<f64>, v: &[f64], (value, constant): (f64, f64)) -> Lifted {
+    pub fn lifted<T: Real>(&self, lift: &Lift<T>, v: &[T], (value, constant): (f64, f64)) -> Lifted {
         let gains: f64 = lift.input_gains.iter().sum();
         let rows = lift.normalised(v).0;
-        let squares = rows.chunks(self.k).map(|row| row.iter().map(|v| v * v).sum::<f64>());
-        let gamma = match self.norm {
+        let squares = rows.chunks(self.k).map(|row| row.iter().map(|v| v.get() * v.get()).sum::<f64>());
+        let gamma = match self.question.vectors.norm() {
             InputNorm::Linf => lift.input_gains.clone(),
             InputNorm::L2 | InputNorm::L1 => vec![gains],
             InputNorm::Lp(_) => {
                 lift.input_gains.iter().zip(squares).map(|(g, s)| if s > 0.0 { g / s } else { 0.0 }).collect()
             }
         };
-        let zeta = match self.functional {
+        let zeta = match self.question.functional {
             Functional::Norm(OutputNorm::L2) => vec![lift.output_gains.iter().sum()],
             Functional::Norm(_) => lift.output_gains.clone(),
             Functional::Output(_) | Functional::Margin(..) | Functional::Vector(_) => Vec::new(),
@@ -280,8 +309,8 @@ impl<'a> State<'a> {
     }
 
     /// The solution without its signs.
-    fn point(&self) -> Point {
-        let (k, inputs) = (self.k, self.start.input_shares.len());
+    pub fn point(&self) -> Point {
+        let (k, inputs) = (self.k, self.sizes.input_shares.len());
         let x = Matrix::from_vec(inputs, k, self.rows[..inputs * k].to_vec());
         let layer = |free: &Vec<Option<usize>>| {
             let mut s = Matrix::zeros(free.len(), k);
@@ -293,6 +322,15 @@ impl<'a> State<'a> {
             }
             s
         };
-        Point { k, problems: 1, x, s: self.start.free.iter().map(layer).collect() }
+        Point { k, problems: 1, x, s: self.sizes.numbers(self.question.vectors.network()).iter().map(layer).collect() }
     }
+}
+
+/// The shares of what cuts are about.
+fn shares(norm: InputNorm, sizes: &Sizes) -> Shares {
+    let inputs = match norm {
+        InputNorm::Linf => &sizes.input_shares[..],
+        _ => &[],
+    };
+    Shares::new(&sizes.neuron_shares, inputs, PENALTY)
 }

@@ -6,6 +6,7 @@
 //!
 //! over cuts c ≤ 0, augmented by penalties −½ w (⟨p, t − e⟩² + ⟨n, t + e⟩²) and those of cuts (`lists.rs`).
 
+use super::layout::Layout;
 use super::lists::Cuts;
 use super::maps::Map;
 use super::real::{Real, axpy, dot};
@@ -33,8 +34,7 @@ struct Neuron<T> {
 pub(super) struct Lift<T> {
     pub k: usize,
     norm: InputNorm,
-    pub inputs: usize,
-    pub free: usize,
+    pub layout: Layout,
     nodes: Vec<(usize, Node<T>)>,
     layers: Vec<Vec<Neuron<T>>>,
     output: usize,
@@ -107,15 +107,14 @@ impl<T: Real> Lift<T> {
             nodes.push((node.len, op));
         }
         let count = free.iter().flatten().flatten().count();
-        let inputs = network.inputs();
+        let layout = Layout { free: count, inputs: network.inputs() };
         let buffers = || nodes.iter().map(|(len, _)| vec![T::default(); len * k]).collect::<Vec<_>>();
         let (values, grads) = (buffers(), buffers());
-        let atoms = vec![T::default(); (1 + 3 * count + inputs) * k];
+        let atoms = vec![T::default(); layout.atoms() * k];
         Self {
             k,
             norm,
-            inputs,
-            free: count,
+            layout,
             nodes,
             layers,
             output: network.output().index(),
@@ -132,40 +131,10 @@ impl<T: Real> Lift<T> {
             gains: vec![0.0; count],
             links: vec![(0.0, 0.0); count],
             multipliers: Vec::new(),
-            input_gains: vec![0.0; inputs],
+            input_gains: vec![0.0; layout.inputs],
             sign_gains: vec![0.0; count],
             output_gains: Vec::new(),
         }
-    }
-
-    /// How many atoms there are: the constant, signs, P, N, inputs.
-    pub fn atom_count(&self) -> usize {
-        1 + 3 * self.free + self.inputs
-    }
-
-    /// The atom of a variable: 0 the constant, then signs, then inputs.
-    pub fn atom(&self, variable: usize) -> usize {
-        if variable <= self.free { variable } else { self.input(variable - 1 - self.free) }
-    }
-
-    /// The atom of a neuron's sign.
-    pub fn sign(&self, j: usize) -> usize {
-        1 + j
-    }
-
-    /// That of its P.
-    pub fn upper(&self, j: usize) -> usize {
-        1 + self.free + j
-    }
-
-    /// That of its N.
-    pub fn lower(&self, j: usize) -> usize {
-        1 + 2 * self.free + j
-    }
-
-    /// That of an input.
-    pub fn input(&self, i: usize) -> usize {
-        1 + 3 * self.free + i
     }
 
     /// The rows of a point, put on their spheres: rows · shares is what is optimised over.
@@ -182,7 +151,7 @@ impl<T: Real> Lift<T> {
                     row.iter_mut().for_each(|x| *x *= inverse);
                 }
                 for (at, row) in rows.chunks_exact_mut(k).enumerate() {
-                    if at < self.inputs && self.norm != InputNorm::Linf {
+                    if at < self.layout.inputs && self.norm != InputNorm::Linf {
                         continue;
                     }
                     let length = T::of(dot(row, row).get().sqrt().max(1e-30));
@@ -193,11 +162,11 @@ impl<T: Real> Lift<T> {
             },
         );
         if self.norm != InputNorm::Linf {
-            let lengths = rows.chunks(k).take(self.inputs).map(|row| dot(row, row).get().sqrt());
+            let lengths = rows.chunks(k).take(self.layout.inputs).map(|row| dot(row, row).get().sqrt());
             let size = T::of(self.norm_of(lengths).max(1e-30));
             let inverse = T::of(1.0) / size;
-            rows[..self.inputs * k].iter_mut().for_each(|x| *x *= inverse);
-            norms[..self.inputs].fill(size);
+            rows[..self.layout.inputs * k].iter_mut().for_each(|x| *x *= inverse);
+            norms[..self.layout.inputs].fill(size);
         }
         (rows, norms)
     }
@@ -229,7 +198,7 @@ impl<T: Real> Lift<T> {
     #[inline(always)]
     fn evaluate_inlined(&mut self, v: &[T], links: &Links, goal: &mut Goal<'_>, gradient: &mut [T]) -> f64 {
         let (rows, norms) = self.normalised(v);
-        let (k, n0, free) = (self.k, self.inputs, self.free);
+        let (k, n0, free) = (self.k, self.layout.inputs, self.layout.free);
         let mut atoms = std::mem::take(&mut self.atoms);
         atoms[..k].fill(T::default());
         atoms[0] = T::of(1.0);
@@ -246,8 +215,8 @@ impl<T: Real> Lift<T> {
             Goal::Plain { .. } => 0.0,
         };
         for j in 0..free {
-            let t = &atoms[self.sign(j) * k..][..k];
-            let (p, n) = (&atoms[self.upper(j) * k..][..k], &atoms[self.lower(j) * k..][..k]);
+            let t = &atoms[self.layout.sign(j) * k..][..k];
+            let (p, n) = (&atoms[self.layout.upper(j) * k..][..k], &atoms[self.layout.lower(j) * k..][..k]);
             let (r1, r2) = ((dot(p, t) - p[0]).get(), (dot(n, t) + n[0]).get());
             self.links[j] = (r1, r2);
             let w = penalty * links.weights[j];
@@ -274,10 +243,10 @@ impl<T: Real> Lift<T> {
         }
         for j in 0..free {
             let (a1, a2) = (factors[0][j], factors[1][j]);
-            let own = self.sign(j) * k;
-            axpy(&mut pull[own..own + k], a1, &atoms[self.upper(j) * k..][..k]);
-            axpy(&mut pull[own..own + k], a2, &atoms[self.lower(j) * k..][..k]);
-            let (p, n) = (self.upper(j) * k, self.lower(j) * k);
+            let own = self.layout.sign(j) * k;
+            axpy(&mut pull[own..own + k], a1, &atoms[self.layout.upper(j) * k..][..k]);
+            axpy(&mut pull[own..own + k], a2, &atoms[self.layout.lower(j) * k..][..k]);
+            let (p, n) = (self.layout.upper(j) * k, self.layout.lower(j) * k);
             axpy(&mut pull[p..p + k], a1, &atoms[own..own + k]);
             pull[p] -= a1;
             axpy(&mut pull[n..n + k], a2, &atoms[own..own + k]);
@@ -298,7 +267,7 @@ impl<T: Real> Lift<T> {
     /// From the gradient of the rows to that of the point.
     #[inline(always)]
     fn project(&mut self, rows: &[T], norms: &[T], gradient: &mut [T]) {
-        let (k, n0, free) = (self.k, self.inputs, self.free);
+        let (k, n0, free) = (self.k, self.layout.inputs, self.layout.free);
         let mut gains = vec![0.0; rows.len() / k];
         for (at, (g, u)) in gradient.chunks_exact(k).zip(rows.chunks_exact(k)).enumerate() {
             gains[at] = dot(g, u).get();
@@ -324,7 +293,7 @@ impl<T: Real> Lift<T> {
 
     #[inline(always)]
     fn forward(&mut self, x: &[T], units: &[T], atoms: &mut [T]) {
-        let (k, free) = (self.k, self.free);
+        let (k, free) = (self.k, self.layout.free);
         for at in 0..self.nodes.len() {
             let (before, rest) = self.values.split_at_mut(at);
             let target = &mut rest[0];
@@ -395,7 +364,7 @@ impl<T: Real> Lift<T> {
 
     #[inline(always)]
     fn backward(&mut self, units: &[T], pull: &[T], of_units: &mut [T]) {
-        let (k, free) = (self.k, self.free);
+        let (k, free) = (self.k, self.layout.free);
         let half = T::of(0.5);
         for at in (0..self.nodes.len()).rev() {
             let (before, rest) = self.grads.split_at_mut(at);

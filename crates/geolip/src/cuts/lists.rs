@@ -1,59 +1,9 @@
-//! The cuts at hand: each a combination of products of two atoms that is at most a constant at every vertex.
-//!
-//! Atoms are rows of one matrix: the constant e, the signs t, the parts P and N of every free neuron, and the inputs. Products that several cuts
-//! share are computed once.
+//! The cuts at hand: atoms are rows of one matrix, and products of them that several cuts share are computed once.
 
+use super::cut::{Cut, Kind};
 use super::real::{Real, axpy, dot};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
-
-/// What a cut is, for its proof.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Kind {
-    /// Variables (0 the constant, then signs, then inputs) and signs.
-    Triangle([u32; 3], [i8; 3]),
-    /// Two variables and the coefficients of their ψ, those of the first in the first four places.
-    Vertex([u32; 2], [f64; 8]),
-}
-
-/// One cut.
-#[derive(Clone, Debug)]
-pub(super) struct Cut {
-    pub kind: Kind,
-    /// Products of atoms (i ≤ j), and what they count.
-    pub products: Vec<(u32, u32, f64)>,
-    pub constant: f64,
-    /// The multiplier.
-    pub mu: f64,
-    /// Its penalty, before the factor that all share.
-    pub sigma: f64,
-    /// The value when it was last looked at: left less right side.
-    pub value: f64,
-}
-
-/// How much of the objective hangs on variables, by their numbers: the constant, signs, inputs (ℓ∞ alone).
-pub(super) struct Shares {
-    of: Vec<f64>,
-    inputs: usize,
-    penalty: f64,
-}
-
-impl Shares {
-    pub fn new(signs: &[f64], inputs: &[f64], penalty: f64) -> Self {
-        let of = std::iter::once(1.0).chain(signs.iter().copied()).chain(inputs.iter().copied()).collect();
-        Self { of, inputs: inputs.len(), penalty }
-    }
-
-    /// Inputs that are signs.
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// That of a cut, by the smallest share of those that take part.
-    pub fn penalty(&self, variables: &[usize]) -> f64 {
-        self.penalty * variables.iter().map(|v| self.of[*v]).fold(f64::INFINITY, f64::min)
-    }
-}
 
 /// Cuts, with the products that they share.
 #[derive(Clone, Debug, Default)]

@@ -10,9 +10,10 @@
 //! | --- | --- |
 //! | `mod.rs` | the question and the answer |
 //! | `ascent.rs` | the schedule: rounds with new cuts, rounds that settle, the dual value |
+//! | `case.rs`, `solution.rs` | a case of a search, and what is kept of it for those below |
 //! | `start.rs` | where it starts: the relaxation's solution |
 //! | `lift.rs` | the Lagrangian and its gradient: one pass forward and one back |
-//! | `lists.rs` | the cuts at hand |
+//! | `cut.rs`, `lists.rs`, `layout.rs` | one cut, the cuts at hand, and where variables and atoms stand |
 //! | `triangles.rs`, `vertices.rs` | what is violated most |
 //! | `singular.rs` | singular vectors of small matrices |
 //! | `lbfgs.rs` | the maximiser |
@@ -22,6 +23,9 @@
 //! Nothing here is rigorous.
 
 mod ascent;
+mod case;
+mod cut;
+mod layout;
 mod lbfgs;
 mod lift;
 mod lists;
@@ -29,6 +33,7 @@ mod maps;
 mod prove;
 mod real;
 mod singular;
+mod solution;
 mod start;
 mod triangles;
 mod vertices;
@@ -36,6 +41,7 @@ mod vertices;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::Certificate;
 use crate::relaxation::{Point, VectorNetwork};
+pub(crate) use solution::Solution;
 use std::time::Instant;
 
 /// What is to be tightened.
@@ -64,6 +70,8 @@ pub(crate) struct Tightened {
     pub evaluations: usize,
     /// The solution: patterns are rounded from it.
     pub point: Point,
+    /// What cases below begin with.
+    pub solution: Solution,
 }
 
 /// Neurons up to which cuts are looked for: every pair of them is looked at in every search.
@@ -75,8 +83,30 @@ pub(crate) fn tighten(question: Question<'_>) -> Option<Tightened> {
         return None;
     }
     let start = start::Start::new(question)?;
-    if start.neurons.is_empty() || start.neurons.len() > MOST_NEURONS {
+    if start.sizes.neurons.is_empty() || start.sizes.neurons.len() > MOST_NEURONS {
         return None;
     }
-    Some(ascent::run(question, &start))
+    Some(ascent::run(question, start))
+}
+
+/// What came of a case.
+pub(crate) struct Case {
+    /// Its value, about.
+    pub value: f64,
+    /// A proof of the target.
+    pub certificate: Option<Certificate>,
+    /// (layer, neuron) to split it by.
+    pub split: Option<(usize, usize)>,
+    pub evaluations: usize,
+    pub solution: Solution,
+}
+
+/// A case, from the solution of one above it: a proof of at most `target`, or what else is known; none where there is no place for cuts.
+pub(crate) fn case(question: Question<'_>, above: &Solution, target: f64) -> Option<Case> {
+    case::solve(question, above, target)
+}
+
+/// The best bound of a case that a solution of its own, or of one above it, proves.
+pub(crate) fn case_bound(question: Question<'_>, solution: &Solution) -> Option<Certificate> {
+    case::bound(question, solution)
 }

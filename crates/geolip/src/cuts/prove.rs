@@ -4,8 +4,8 @@
 //! multipliers are tilted until it is positive definite, is mixed in; the smallest s that is proved is looked for. At s = 1 the bound is near the relaxation's.
 
 use super::Question;
-use super::lists::{Cut, Kind};
-use super::start::Start;
+use super::cut::{Cut, Kind};
+use super::start::Sizes;
 use crate::form::support::input_support;
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::proof::cuts::bound;
@@ -16,6 +16,8 @@ use crate::slopes::SlopeNetwork;
 const FIRST: f64 = 4e-5;
 const STEP: f64 = 3.0;
 const LARGEST: f64 = 0.3;
+/// The part that is tried first where a bound may lose about as much.
+const ROUGH: f64 = 1e-3;
 /// The least multiplier of a sign, as a fraction of their mean, of what is mixed in.
 const LEAST_SIGN: f64 = 1e-3;
 
@@ -38,20 +40,20 @@ pub(super) struct Prover<'a> {
     network: &'a SlopeNetwork,
     norm: InputNorm,
     functional: &'a Functional,
-    start: &'a Start,
+    sizes: &'a Sizes,
     memory: usize,
 }
 
 impl<'a> Prover<'a> {
-    pub fn new(question: Question<'a>, start: &'a Start) -> Self {
+    pub fn new(question: Question<'a>, sizes: &'a Sizes) -> Self {
         let (network, norm) = (question.vectors.network(), question.vectors.norm());
-        Self { network, norm, functional: question.functional, start, memory: question.memory }
+        Self { network, norm, functional: question.functional, sizes, memory: question.memory }
     }
 
     /// The proof with a part `s` of the relaxation.
     fn proposal(&self, lifted: &Lifted, s: f64) -> CutProof {
-        let (definite, neurons) = (&self.start.definite, &self.start.neurons);
-        let own = (1.0 - s) * self.start.value;
+        let (definite, neurons) = (&self.sizes.definite, &self.sizes.neurons);
+        let own = (1.0 - s) * self.sizes.value;
         let mix = |own_multiplier: f64, other: f64| own * own_multiplier.max(0.0) + s * other;
         // the relaxation's, scaled so that both halves of its bound are equal
         let outputs = match self.functional {
@@ -63,16 +65,16 @@ impl<'a> Prover<'a> {
         let gamma = pairs.map(|(gamma, other)| mix(*gamma, other / rho)).collect();
         let zeta = lifted.zeta.iter().zip(&definite.zeta).map(|(zeta, other)| mix(*zeta, other * rho)).collect();
         // with a norm of the output the constant stands in links and cuts alone
-        let constant = if self.functional.is_norm() { self.start.value } else { definite.zeta[0] * rho };
+        let constant = if self.functional.is_norm() { self.sizes.value } else { definite.zeta[0] * rho };
         let constant = mix(lifted.constant, constant);
         let scaled = |lambda: &Vec<f64>| lambda.iter().map(|l| s * l / rho).collect();
         let mut lambda: Vec<Vec<f64>> = definite.lambda.iter().map(scaled).collect();
         let least = LEAST_SIGN * lifted.tau.iter().map(|t| t.max(0.0)).sum::<f64>() / neurons.len() as f64;
         let signs = neurons.iter().enumerate().map(|(j, neuron)| {
             let tau = lifted.tau[j].max(0.0);
-            lambda[neuron.layer][neuron.index] += 2.0 * own * lifted.lambda[j].max(0.0) / neuron.width.powi(2);
-            let tau = mix(tau, self.start.value * (tau + least));
-            let link = |multiplier: f64| own * multiplier / neuron.width;
+            lambda[neuron.layer][neuron.index] += 2.0 * own * lifted.lambda[j].max(0.0) / neuron.width().powi(2);
+            let tau = mix(tau, self.sizes.value * (tau + least));
+            let link = |multiplier: f64| own * multiplier / neuron.width();
             Sign(neuron.layer, neuron.index, tau, link(lifted.kappa[j]), link(lifted.nu[j]))
         });
         let signs = signs.collect();
@@ -87,7 +89,7 @@ impl<'a> Prover<'a> {
                     let (a, b, root) = (*a as usize, *b as usize, weight.sqrt());
                     let of = |variable: usize, c: &[f64]| match neurons.get(variable - 1) {
                         Some(neuron) => {
-                            vec![root * c[0] / neuron.width, root * c[1], root * c[2] / neuron.width, root * c[3]]
+                            vec![root * c[0] / neuron.width(), root * c[1], root * c[2] / neuron.width(), root * c[3]]
                         }
                         None => vec![root * c[0], root * c[1]],
                     };
@@ -101,21 +103,9 @@ impl<'a> Prover<'a> {
     /// The certificate with a small part of the relaxation, and that part: the first that is proved of a few, smaller ones as long as what they may save
     /// is worth more than `worth`, relatively.
     pub fn certify(&self, lifted: &Lifted, worth: f64) -> Option<(Certificate, f64)> {
-        let attempt = |part: f64| {
-            let proof = self.proposal(lifted, part);
-            let upper = bound((self.norm, self.functional), &proof);
-            let claim = Claim { output: self.functional.clone(), upper, proof: Proof::Cuts(proof) };
-            prove(self.network, self.norm, &claim, self.memory).ok().map(|certificate| (certificate, part))
-        };
-        let mut part = FIRST;
-        let Some(mut best) = attempt(part) else {
-            while part < LARGEST {
-                part *= STEP;
-                if let Some(found) = attempt(part) {
-                    return Some(found);
-                }
-            }
-            return None;
+        let attempt = |part: f64| self.attempt(self.proposal(lifted, part)).map(|certificate| (certificate, part));
+        let Some(mut best) = attempt(FIRST) else {
+            return parts(FIRST * STEP).find_map(attempt);
         };
         while best.1 > worth {
             let Some(next) = attempt(best.1 / STEP) else { break };
@@ -123,4 +113,40 @@ impl<'a> Prover<'a> {
         }
         Some(best)
     }
+
+    fn attempt(&self, proof: CutProof) -> Option<Certificate> {
+        let upper = bound((self.norm, self.functional), &proof);
+        let claim = Claim { output: self.functional.clone(), upper, proof: Proof::Cuts(proof) };
+        prove(self.network, self.norm, &claim, self.memory).ok()
+    }
+
+    /// The certificate with the first part that is proved, from one that needs no exact solution.
+    pub fn roughly(&self, lifted: &Lifted) -> Option<Certificate> {
+        parts(ROUGH).find_map(|part| self.attempt(self.proposal(lifted, part)))
+    }
+
+    /// A certificate of at most `target`, with as large a part of the relaxation as that allows.
+    pub fn within(&self, lifted: &Lifted, target: f64) -> Option<Certificate> {
+        let bound_with = |part: f64| bound((self.norm, self.functional), &self.proposal(lifted, part));
+        let (own, other) = (bound_with(0.0), bound_with(LARGEST));
+        let left = (target - own) / (other - own).max(f64::MIN_POSITIVE);
+        if left.is_nan() || left <= 0.0 {
+            return None;
+        }
+        let mut part = LARGEST * left.min(1.0);
+        let mut proof = self.proposal(lifted, part);
+        while bound((self.norm, self.functional), &proof) > target {
+            part *= 1.0 - 1e-3;
+            if part < LARGEST * 1e-12 {
+                return None;
+            }
+            proof = self.proposal(lifted, part);
+        }
+        self.attempt(proof)
+    }
+}
+
+/// Parts of the relaxation, the first, and larger ones.
+fn parts(first: f64) -> impl Iterator<Item = f64> {
+    std::iter::successors(Some(first), |part| (*part < LARGEST).then_some(part * STEP))
 }

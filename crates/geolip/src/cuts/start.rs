@@ -1,4 +1,4 @@
-//! Where the ascent starts: the relaxation's solution, with signs that have no violated link.
+//! Where the ascent starts: the relaxation's solution, with signs that have no violated link, and the sizes that it tells.
 //!
 //! With n = (h − ‖h‖s)/2, the reflection t = e − 2⟨e, n⟩n/‖n‖² of the constant has ⟨n, t + e⟩ = 0, and ⟨p, t − e⟩ = 0 since p and n are orthogonal.
 
@@ -6,6 +6,8 @@ use super::Question;
 use crate::dual::{Recovery, Repair};
 use crate::form::{Multipliers, QuadraticForm};
 use crate::relaxation::{Ascent, Point};
+use crate::slopes::SlopeNetwork;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Features of the relaxation's solution, the sweeps it gets, and the relative gain that ends them.
@@ -24,26 +26,37 @@ const LEAST_LENGTH: f64 = 1e-3;
 pub(super) struct Neuron {
     pub layer: usize,
     pub index: usize,
-    /// β − α.
-    pub width: f64,
+    /// The ends of its slope.
+    pub lower: f64,
+    pub upper: f64,
 }
 
-/// The relaxation's solution, and sizes that everything is measured by.
-pub(super) struct Start {
+impl Neuron {
+    pub fn width(&self) -> f64 {
+        self.upper - self.lower
+    }
+}
+
+/// What everything is measured by, of the whole network; of a case, for the neurons that are free in it.
+#[derive(Clone, Debug)]
+pub(super) struct Sizes {
     /// The relaxation's value: the Lagrangian is divided by it.
     pub value: f64,
     pub neurons: Vec<Neuron>,
-    /// Per layer and neuron, its number among the free ones.
-    pub free: Vec<Vec<Option<usize>>>,
     /// What the multipliers of squares are about: ‖G‖‖h‖(β − α) of neurons, γ of inputs.
     pub neuron_shares: Vec<f64>,
-    pub input_shares: Vec<f64>,
+    pub input_shares: Arc<[f64]>,
     /// ‖G‖(β − α)/‖h‖: penalties of links.
     pub link_weights: Vec<f64>,
+    /// Multipliers with a form that is positive definite: where slopes are fixed, too, for z = vh on its arguments then.
+    pub definite: Arc<Multipliers>,
+}
+
+/// The relaxation's solution.
+pub(super) struct Start {
+    pub sizes: Sizes,
     /// Rows of RANK numbers: inputs, unit vectors, signs.
     pub rows: Vec<f64>,
-    /// Multipliers with a form that is positive definite.
-    pub definite: Multipliers,
 }
 
 impl Start {
@@ -77,18 +90,15 @@ impl Start {
         definite.zeta.iter_mut().for_each(|z| *z *= ROOM.0);
         definite.gamma.iter_mut().for_each(|g| *g *= ROOM.1);
 
-        let mut start = Self {
+        let mut sizes = Sizes {
             value,
             neurons: Vec::new(),
-            free: network.slopes().iter().map(|slopes| vec![None; slopes.len()]).collect(),
             neuron_shares: Vec::new(),
-            input_shares: Vec::new(),
+            input_shares: at_least(&inputs, LEAST_SHARE * mean(&inputs)).into(),
             link_weights: Vec::new(),
-            rows: point.x.data().to_vec(),
-            definite,
+            definite: Arc::new(definite),
         };
-        start.input_shares = at_least(&inputs, LEAST_SHARE * mean(&inputs));
-        let mut signs = Vec::new();
+        let (mut rows, mut signs) = (point.x.data().to_vec(), Vec::new());
         let free = form.free_neurons();
         for (layer, slopes) in network.slopes().iter().enumerate() {
             let own: Vec<usize> = free.iter().filter(|(a, _)| *a == layer).map(|(_, j)| *j).collect();
@@ -96,15 +106,14 @@ impl Start {
             let h_length = |j: usize| sweep.h_norms[layer].at(j, 0);
             let g_length = |j: usize| sweep.g_norms[layer].at(j, 0);
             let shares: Vec<f64> = own.iter().map(|j| width(*j) * h_length(*j) * g_length(*j) / value).collect();
-            start.neuron_shares.extend(at_least(&shares, (LEAST_SHARE * mean(&shares)).max(f64::MIN_POSITIVE)));
+            sizes.neuron_shares.extend(at_least(&shares, (LEAST_SHARE * mean(&shares)).max(f64::MIN_POSITIVE)));
             let largest = |f: &dyn Fn(usize) -> f64| own.iter().map(|j| f(*j)).fold(f64::MIN_POSITIVE, f64::max);
             let (least_h, least_g) = (LEAST_LENGTH * largest(&h_length), LEAST_LENGTH * largest(&g_length));
             let h = sweep.pre_activation(vectors, layer);
             for j in own {
-                start.free[layer][j] = Some(start.neurons.len());
-                start.neurons.push(Neuron { layer, index: j, width: width(j) });
-                start.link_weights.push(width(j) * g_length(j).max(least_g) / (h_length(j).max(least_h) * value));
-                start.rows.extend_from_slice(point.s[layer].row(j));
+                sizes.neurons.push(Neuron { layer, index: j, lower: slopes[j].lower, upper: slopes[j].upper });
+                sizes.link_weights.push(width(j) * g_length(j).max(least_g) / (h_length(j).max(least_h) * value));
+                rows.extend_from_slice(point.s[layer].row(j));
                 let n: Vec<f64> = h.row(j).iter().zip(at.s[layer].row(j)).map(|(h, s)| h - h_length(j) * s).collect();
                 let square: f64 = n.iter().map(|v| v * v).sum();
                 let mut t = vec![0.0; RANK];
@@ -115,8 +124,17 @@ impl Start {
                 signs.extend(t);
             }
         }
-        start.rows.extend(signs);
-        Some(start)
+        rows.extend(signs);
+        Some(Self { sizes, rows })
+    }
+}
+
+impl Sizes {
+    /// Per layer and neuron, its number among the free ones.
+    pub fn numbers(&self, network: &SlopeNetwork) -> Vec<Vec<Option<usize>>> {
+        let mut numbers: Vec<Vec<Option<usize>>> = network.slopes().iter().map(|own| vec![None; own.len()]).collect();
+        self.neurons.iter().enumerate().for_each(|(at, neuron)| numbers[neuron.layer][neuron.index] = Some(at));
+        numbers
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! Of every pair and every choice of signs the best third vector is taken: a sign, or an input.
 
+use super::cut::{Cut, Kind, Shares};
 use super::lift::Lift;
-use super::lists::{Cut, Cuts, Kind, Shares};
+use super::lists::Cuts;
 use super::real::{Real, WIDTH, multiply, view};
 use rayon::prelude::*;
 
@@ -27,31 +28,19 @@ pub(super) fn search<T: Real>(lift: &Lift<T>, known: &Cuts, most: usize, shares:
     let mut found: Vec<Found> = (0..products.signs).into_par_iter().flat_map_iter(|a| products.of_row(a)).collect();
     found.sort_by(|x, y| y.0.total_cmp(&x.0).then_with(|| (x.1, x.2).cmp(&(y.1, y.2))));
     let new = found.into_iter().filter(|(_, variables, signs)| !known.has_triangle(*variables, *signs)).take(most);
-    new.map(|(value, variables, signs)| {
-        let [a, b, c] = variables.map(|v| lift.atom(v as usize) as u32);
-        let product = |i: u32, j: u32, s: i8| (i.min(j), i.max(j), f64::from(s));
-        Cut {
-            kind: Kind::Triangle(variables, signs),
-            products: vec![product(a, b, signs[0]), product(a, c, signs[1]), product(b, c, signs[2])],
-            constant: 1.0,
-            mu: 0.0,
-            sigma: shares.penalty(&variables.map(|v| v as usize)),
-            value: f64::from(value),
-        }
-    })
-    .collect()
+    new.map(|(_, variables, signs)| Cut::new(Kind::Triangle(variables, signs), lift.layout, shares)).collect()
 }
 
 impl Products {
     fn new<T: Real>(lift: &Lift<T>, inputs: usize) -> Self {
-        let (k, signs) = (lift.k, lift.free + 1);
+        let (k, signs) = (lift.k, lift.layout.free + 1);
         let rows = |first: usize, count: usize| view(&lift.atoms[first * k..(first + count) * k], count, k);
         let single = |values: Vec<T>| values.into_iter().map(|v| v.get() as f32).collect();
         let first = rows(0, signs);
         let mut among = vec![T::default(); signs * signs];
         multiply(&mut among, false, first, first.transpose());
         let mut across = vec![T::default(); signs * inputs];
-        multiply(&mut across, false, first, rows(lift.input(0), inputs).transpose());
+        multiply(&mut across, false, first, rows(lift.layout.input(0), inputs).transpose());
         Self { signs, inputs, among: single(among), across: single(across) }
     }
 

@@ -4,8 +4,8 @@
 //! those of two ψ⁻ with their sign turned, in a matrix K: a cut is violated if and only if K has a singular value above 1, whose
 //! vectors are the coefficients.
 
+use super::cut::{Cut, Kind, Shares};
 use super::lift::Lift;
-use super::lists::{Cut, Kind, Shares};
 use super::real::{Real, axpy, dot, multiply, view};
 use super::singular::largest;
 use rayon::prelude::*;
@@ -35,21 +35,17 @@ impl Basis {
 
 /// Those that are violated most: `most` between two neurons, and as many between a neuron and an input.
 pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> Vec<Cut> {
-    let (k, free) = (lift.k, lift.free);
+    let (k, free) = (lift.k, lift.layout.free);
     let mut rows = vec![T::default(); 4 * free * k];
     let bases: Vec<Basis> = rows.chunks_exact_mut(4 * k).enumerate().map(|(j, rows)| basis(lift, j, rows)).collect();
+    let cut = |sides: [usize; 2], coefficients: [f64; 8]| {
+        Cut::new(Kind::Vertex(sides.map(|side| 1 + side as u32), coefficients), lift.layout, shares)
+    };
     let mut cuts = Vec::new();
     for (_, [j, l], [of_j, of_l]) in between_neurons((k, free), &rows, most) {
         let (a, b) = (bases[j].coefficients(&of_j), bases[l].coefficients(&of_l));
-        let atoms = [0, lift.sign(j), lift.upper(j), lift.lower(j), lift.sign(l), lift.upper(l), lift.lower(l)];
-        let psi = [
-            [a[1], a[1], a[0], 0.0, 0.0, 0.0, 0.0],
-            [a[3], -a[3], 0.0, a[2], 0.0, 0.0, 0.0],
-            [b[1], 0.0, 0.0, 0.0, b[1], b[0], 0.0],
-            [b[3], 0.0, 0.0, 0.0, -b[3], 0.0, b[2]],
-        ];
         let coefficients = [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]];
-        cuts.push(cut([1 + j, 1 + l], coefficients, (&atoms, &psi), shares));
+        cuts.push(cut([j, l], coefficients));
     }
     let inputs = shares.inputs();
     let mut sides = vec![T::default(); 2 * inputs * k];
@@ -58,15 +54,8 @@ pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> V
     for (_, [j, i], [of_j, of_i]) in with_inputs((k, free, inputs), (&rows, &sides), most) {
         let a = bases[j].coefficients(&of_j);
         let b = [of_i[0] * lengths[i][0], of_i[1] * lengths[i][1]];
-        let atoms = [0, lift.sign(j), lift.upper(j), lift.lower(j), lift.input(i)];
-        let psi = [
-            [a[1], a[1], a[0], 0.0, 0.0],
-            [a[3], -a[3], 0.0, a[2], 0.0],
-            [b[0], 0.0, 0.0, 0.0, b[0]],
-            [b[1], 0.0, 0.0, 0.0, -b[1]],
-        ];
         let coefficients = [a[0], a[1], a[2], a[3], b[0], b[1], 0.0, 0.0];
-        cuts.push(cut([1 + j, 1 + free + i], coefficients, (&atoms, &psi), shares));
+        cuts.push(cut([j, free + i], coefficients));
     }
     cuts
 }
@@ -75,7 +64,7 @@ pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> V
 fn basis<T: Real>(lift: &Lift<T>, j: usize, rows: &mut [T]) -> Basis {
     let k = lift.k;
     let row = |atom: usize| &lift.atoms[atom * k..][..k];
-    let (t, p, n) = (row(lift.sign(j)), row(lift.upper(j)), row(lift.lower(j)));
+    let (t, p, n) = (row(lift.layout.sign(j)), row(lift.layout.upper(j)), row(lift.layout.lower(j)));
     let reference = (dot(p, p).get() + dot(n, n).get()).sqrt();
     let mut halves = rows.chunks_exact_mut(2 * k);
     let mut one = |part: &[T], sign: f64| {
@@ -99,7 +88,7 @@ fn basis<T: Real>(lift: &Lift<T>, j: usize, rows: &mut [T]) -> Basis {
 
 /// Unit vectors along e + x and e − x, and what these were divided by.
 fn sides_of<T: Real>(lift: &Lift<T>, i: usize, rows: &mut [T]) -> [f64; 2] {
-    let x = &lift.atoms[lift.input(i) * lift.k..][..lift.k];
+    let x = &lift.atoms[lift.layout.input(i) * lift.k..][..lift.k];
     let mut rows = rows.chunks_exact_mut(lift.k);
     [1.0, -1.0].map(|sign| {
         let row = rows.next().expect("two rows");
@@ -195,31 +184,4 @@ fn with_inputs<T: Real>(
         keep(&mut found, own.collect(), most);
     }
     found
-}
-
-/// A cut between two variables, from its ψ as combinations of atoms.
-fn cut<const N: usize>(
-    variables: [usize; 2],
-    coefficients: [f64; 8],
-    (atoms, psi): (&[usize; N], &[[f64; N]; 4]),
-    shares: &Shares,
-) -> Cut {
-    // Q = Σ J ψψ
-    const J: [[f64; 4]; 4] =
-        [[1.0, 0.0, -1.0, -1.0], [0.0, 1.0, -1.0, 1.0], [-1.0, -1.0, 1.0, 0.0], [-1.0, 1.0, 0.0, 1.0]];
-    let mut products = Vec::new();
-    for i in 0..N {
-        for j in 0..=i {
-            let of = |(p, row): (usize, &[f64; 4])| {
-                row.iter().zip(psi).map(|(sign, other)| sign * psi[p][i] * other[j]).sum::<f64>()
-            };
-            let entry: f64 = J.iter().enumerate().map(of).sum();
-            if entry != 0.0 {
-                let (x, y) = (atoms[i].min(atoms[j]) as u32, atoms[i].max(atoms[j]) as u32);
-                products.push((x, y, if i == j { -entry } else { -2.0 * entry }));
-            }
-        }
-    }
-    let kind = Kind::Vertex(variables.map(|v| v as u32), coefficients);
-    Cut { kind, products, constant: 0.0, mu: 0.0, sigma: shares.penalty(&variables), value: 0.0 }
 }

@@ -2,7 +2,7 @@
 
 use super::Searcher;
 use super::engine::Best;
-use crate::cuts::{self, tighten};
+use crate::cuts::{self, Solution, tighten};
 use crate::error::BoundError;
 use crate::lower::GradientBound;
 use crate::problem::InputNorm;
@@ -10,15 +10,15 @@ use crate::relaxation::{PatternRules, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Stop};
 use std::time::Instant;
 
-/// The bound, tightened where that is possible.
-pub(super) fn cut(searcher: &Searcher<'_>, mut bound: Bound) -> Result<Bound, BoundError> {
+/// The bound, tightened where that is possible, and what cases begin with.
+pub(super) fn cut(searcher: &Searcher<'_>, mut bound: Bound) -> Result<(Bound, Option<Solution>), BoundError> {
     let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
     if options.norm == InputNorm::L1 {
         return Err(BoundError::Cuts { output: bound.functional.to_string() });
     }
     let reached = bound.pattern_lower.max(turn.reached);
     if bound.upper() <= reached * (1.0 + options.tol) || bound.upper() == 0.0 {
-        return Ok(bound);
+        return Ok((bound, None));
     }
     let vectors = VectorNetwork::new(network, options.norm);
     let observer = searcher.question.observer;
@@ -33,7 +33,7 @@ pub(super) fn cut(searcher: &Searcher<'_>, mut bound: Bound) -> Result<Bound, Bo
         deadline: turn.deadline,
         cancelled: &cancelled,
     });
-    let Some(tightened) = tightened else { return Ok(bound) };
+    let Some(tightened) = tightened else { return Ok((bound, None)) };
     bound.iterations += tightened.evaluations;
     if let Some(certificate) = tightened.certificate.filter(|certificate| certificate.upper() < bound.upper()) {
         (bound.certificate, bound.method) = (certificate, Method::Cuts { cuts: tightened.cuts });
@@ -52,5 +52,5 @@ pub(super) fn cut(searcher: &Searcher<'_>, mut bound: Bound) -> Result<Bound, Bo
     let best = Best { lower: bound.pattern_lower, pattern, witness: None, formal: true };
     searcher.add_pattern(&mut bound, &gradient, best);
     bound.time = searcher.question.started.elapsed();
-    Ok(bound)
+    Ok((bound, Some(tightened.solution)))
 }

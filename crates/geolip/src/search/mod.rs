@@ -67,13 +67,14 @@ pub(crate) fn close(
     let cuts_inputs = options.split.is_some() && is_small_box;
     let by_parts = cuts_inputs || options.norm == InputNorm::L1;
     let searches = options.exact || options.split.is_some();
-    if options.cuts {
+    // a search of cases takes cuts with it
+    if options.cuts && (by_parts || !searches) {
         let limit = (started, options.time_limit);
         bounds = in_turn(
             (bounds, largest),
             limit,
             |bound| bound.pattern_lower,
-            |bound, turn| cut::cut(&Searcher { question, turn }, bound),
+            |bound, turn| cut::cut(&Searcher { question, turn }, bound).map(|(bound, _)| bound),
         )?;
     }
     if !searches {

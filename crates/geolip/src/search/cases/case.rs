@@ -1,15 +1,18 @@
-//! One case of a search, whatever its relaxation: unit vectors through the network (`vectors.rs`), or for one hidden layer
-//! unit vectors in the place of signs, with cuts (`signs`).
+//! One case of a search, whatever its relaxation: unit vectors through the network (`vectors.rs`), the same with cuts (`lifted.rs`), or for one
+//! hidden layer unit vectors in the place of signs, with cuts (`signs`).
 
 use super::super::engine::Found;
+use super::lifted;
 use super::signs;
 use super::vectors;
+use crate::cuts::Solution;
 use crate::dual::Recovery;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::Certificate;
 use crate::proof::one_hidden::OneHidden;
 use crate::relaxation::{Point, VectorNetwork};
 use crate::slopes::SlopeNetwork;
+use std::time::Instant;
 
 /// What all cases of a search share.
 pub(super) struct Problem<'a> {
@@ -19,6 +22,16 @@ pub(super) struct Problem<'a> {
     pub seed: u64,
     /// The network as a program over signs, where it is one.
     pub layer: Option<signs::Layer>,
+    /// The limits of work with cuts, where cases are to have them.
+    pub cuts: Option<Limits<'a>>,
+}
+
+/// Limits of work on a case.
+#[derive(Clone, Copy)]
+pub(super) struct Limits<'a> {
+    pub memory: usize,
+    pub deadline: Option<Instant>,
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl<'a> Problem<'a> {
@@ -28,10 +41,12 @@ impl<'a> Problem<'a> {
     }
 
     /// Where the search begins.
-    pub fn origin(&self, whole: &VectorNetwork<'_>, rank: usize, stream: u64) -> Start {
-        match &self.layer {
-            Some(layer) => Start::Signs(layer.origin(self.seed)),
-            None => Start::Vectors(Point::random(whole, rank, self.seed, stream)),
+    pub fn origin(&self, (whole, rank): (&VectorNetwork<'_>, usize), cuts: Option<Solution>, stream: u64) -> Start {
+        let point = || Point::random(whole, rank, self.seed, stream);
+        match (cuts, &self.layer) {
+            (Some(solution), _) => Start::Lifted(lifted::State { point: point(), solution }.into()),
+            (None, Some(layer)) => Start::Signs(layer.origin(self.seed)),
+            (None, None) => Start::Vectors(point()),
         }
     }
 }
@@ -40,14 +55,18 @@ impl<'a> Problem<'a> {
 #[derive(Clone, Debug)]
 pub(in crate::search) enum Start {
     Vectors(Point),
+    Lifted(Box<lifted::State>),
     Signs(signs::State),
 }
 
 impl Start {
     /// Its size in memory.
     pub fn bytes(&self) -> usize {
+        let of_point =
+            |point: &Point| 8 * (point.x.data().len() + point.s.iter().map(|s| s.data().len()).sum::<usize>());
         match self {
-            Self::Vectors(point) => 8 * (point.x.data().len() + point.s.iter().map(|s| s.data().len()).sum::<usize>()),
+            Self::Vectors(point) => of_point(point),
+            Self::Lifted(state) => of_point(&state.point) + state.solution.bytes(),
             Self::Signs(state) => state.bytes(),
         }
     }
@@ -59,15 +78,17 @@ pub(super) type Solved = Found<Start>;
 /// A case with what it takes to solve it.
 pub(super) enum Relaxed<'a> {
     Vectors(vectors::Relaxed<'a>),
+    Lifted(lifted::Relaxed<'a>),
     Signs(signs::Relaxed<'a>),
 }
 
 impl<'a> Relaxed<'a> {
     /// A case, given by its slope network.
     pub fn new(problem: &'a Problem<'a>, case: &'a SlopeNetwork) -> Self {
-        match &problem.layer {
-            Some(layer) => Self::Signs(signs::Relaxed::new(layer, problem, case)),
-            None => Self::Vectors(vectors::Relaxed::new(problem, case)),
+        match (&problem.cuts, &problem.layer) {
+            (Some(limits), _) => Self::Lifted(lifted::Relaxed::new(problem, *limits, case)),
+            (None, Some(layer)) => Self::Signs(signs::Relaxed::new(layer, problem, case)),
+            (None, None) => Self::Vectors(vectors::Relaxed::new(problem, case)),
         }
     }
 
@@ -75,8 +96,9 @@ impl<'a> Relaxed<'a> {
     pub fn solve(&self, start: &Start, target: f64) -> Option<Solved> {
         match (self, start) {
             (Self::Vectors(relaxed), Start::Vectors(point)) => Some(relaxed.solve(point.clone(), target)),
+            (Self::Lifted(relaxed), Start::Lifted(state)) => relaxed.solve(state, target),
             (Self::Signs(relaxed), Start::Signs(state)) => Some(relaxed.solve(state, target)),
-            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
+            (Self::Vectors(_) | Self::Lifted(_) | Self::Signs(_), _) => None,
         }
     }
 
@@ -84,8 +106,9 @@ impl<'a> Relaxed<'a> {
     pub fn converge(&self, start: &Start) -> Option<Solved> {
         match (self, start) {
             (Self::Vectors(relaxed), Start::Vectors(point)) => Some(relaxed.converge(point.clone())),
+            (Self::Lifted(relaxed), Start::Lifted(state)) => relaxed.converge(state),
             (Self::Signs(relaxed), Start::Signs(state)) => Some(relaxed.converge(state)),
-            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
+            (Self::Vectors(_) | Self::Lifted(_) | Self::Signs(_), _) => None,
         }
     }
 
@@ -93,8 +116,9 @@ impl<'a> Relaxed<'a> {
     pub fn bound(&self, solution: &Start, target: f64) -> Option<Certificate> {
         match (self, solution) {
             (Self::Vectors(relaxed), Start::Vectors(point)) => relaxed.bound(point, target),
+            (Self::Lifted(relaxed), Start::Lifted(state)) => relaxed.bound(state, target),
             (Self::Signs(relaxed), Start::Signs(state)) => relaxed.bound(state, target),
-            (Self::Vectors(_), Start::Signs(_)) | (Self::Signs(_), Start::Vectors(_)) => None,
+            (Self::Vectors(_) | Self::Lifted(_) | Self::Signs(_), _) => None,
         }
     }
 }

@@ -10,15 +10,17 @@
 //! | --- | --- |
 //! | `case.rs` | one case, whatever its relaxation |
 //! | `vectors.rs` | a case as a vector network: ascent, certificate, or the neuron to split by |
+//! | `lifted.rs` | the same with cuts ([`crate::cuts`]) |
 //! | `signs/` | a case of one hidden layer as a program over signs, with cuts |
 
 mod case;
+mod lifted;
 mod signs;
 mod vectors;
 
 use super::engine::{Expert, Found, Progress, TARGET, Verdict, Work};
 use super::tree::{Open, State, Tree};
-use super::{Checkpoint, Searcher};
+use super::{Checkpoint, Searcher, cut};
 use crate::dual::Recovery;
 use crate::error::BoundError;
 use crate::lower::GradientBound;
@@ -28,7 +30,7 @@ use crate::proof::{Certificate, Proof};
 use crate::relaxation::VectorNetwork;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
-use case::{Problem, Relaxed, Start};
+use case::{Limits, Problem, Relaxed, Start};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -45,6 +47,10 @@ pub(super) fn search(
 ) -> Result<Bound, BoundError> {
     let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
     let norm = options.norm;
+    let mut solution = None;
+    if options.cuts {
+        (bound, solution) = cut::cut(searcher, bound)?;
+    }
     let best = searcher.best(&bound, true);
     if bound.upper() <= best.lower * (1.0 + options.tol) || bound.upper() == 0.0 {
         return Ok(bound);
@@ -54,10 +60,16 @@ pub(super) fn search(
     let whole = VectorNetwork::new(network, norm);
     let recovery = Recovery::new(&whole, std::slice::from_ref(&functional));
     let gradient = GradientBound::new(network, norm);
-    let problem = Problem { norm, functional: functional.clone(), recovery: &recovery, seed: options.seed, layer };
+    let observer = searcher.question.observer;
+    let cancelled = || observer.cancelled();
+    let limits = Limits { memory: options.memory_limit, deadline: turn.deadline, cancelled: &cancelled };
+    let solution = solution.filter(|_| layer.is_none());
+    let cuts = solution.is_some().then_some(limits);
+    let problem =
+        Problem { norm, functional: functional.clone(), recovery: &recovery, seed: options.seed, layer, cuts };
 
     // the network itself
-    let origin = problem.origin(&whole, bound.rank, turn.index as u64);
+    let origin = problem.origin((&whole, bound.rank), solution, turn.index as u64);
     let Some(root) = Relaxed::new(&problem, network).converge(&origin) else { return Ok(bound) };
     let Verdict::Open(knife, certificate) = root.verdict else { return Ok(bound) };
     let origin = Arc::new(root.kept);
@@ -65,8 +77,13 @@ pub(super) fn search(
     let room = options.memory_limit / 4 / origin.bytes().max(1);
     let mut progress = Progress::new(Tree::new(network, Twins::none(), open), best, room);
     progress.sweeps = root.sweeps;
+    // proofs with cuts are long: half of the memory is for those of the cases that are closed, about every second one
+    let proofs = match &*origin {
+        Start::Lifted(state) => (options.memory_limit / 2 / state.solution.bytes().max(1)).saturating_mul(2).max(1),
+        Start::Vectors(_) | Start::Signs(_) => usize::MAX,
+    };
     let mut cases = Cases { problem: &problem, origin };
-    let engine = searcher.engine((&functional, &gradient), options.case_limit);
+    let engine = searcher.engine((&functional, &gradient), options.case_limit.min(proofs));
     let stop = searcher.run((&engine, &mut cases), &mut progress, checkpoint)?;
     if stop != Stop::Converged {
         cases.bound_open(options, &mut progress);
@@ -120,6 +137,9 @@ impl Cases<'_> {
                 let start = tree.open(id)?.kept.as_ref().unwrap_or(&self.origin);
                 let network = tree.network(tree.place(id)?)?;
                 let relaxed = Relaxed::new(self.problem, &network);
+                if self.problem.cuts.is_some() {
+                    return Some((id, relaxed.bound(start, near.unwrap_or(target))?));
+                }
                 if let Some(Verdict::Closed(case)) = near.and_then(|near| Some(relaxed.solve(start, near)?.verdict)) {
                     return Some((id, *case));
                 }
