@@ -12,7 +12,7 @@ use crate::relaxation::{Point, VectorNetwork};
 use crate::slopes::SlopeNetwork;
 
 /// What all cases of a search share.
-pub(super) struct Problem<'a> {
+pub(in crate::search) struct Problem<'a> {
     pub norm: InputNorm,
     pub functional: Functional,
     pub recovery: &'a Recovery<'a>,
@@ -54,10 +54,10 @@ impl Start {
 }
 
 /// How work on a case ended.
-pub(super) type Solved = Found<Start>;
+pub(in crate::search) type Solved = Found<Start>;
 
 /// A case with what it takes to solve it.
-pub(super) enum Relaxed<'a> {
+pub(in crate::search) enum Relaxed<'a> {
     Vectors(vectors::Relaxed<'a>),
     Signs(signs::Relaxed<'a>),
 }
