@@ -328,7 +328,9 @@ fn dependence(rows: &[Vec<BigInt>], inputs: usize) -> Result<Vec<BigInt>, &'stat
         }
     }
     if rank + 1 != count {
-        return Err("the normals of the sides named depend on each other in several ways; fewer of them are to be named");
+        return Err(
+            "the normals of the sides named depend on each other in several ways; fewer of them are to be named",
+        );
     }
     let found = m.swap_remove(rank).split_off(inputs);
     let negative = found.iter().find(|v| **v != BigInt::ZERO).is_some_and(|v| v.sign() == Sign::Minus);

@@ -347,6 +347,8 @@ mod tests {
     use super::*;
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::problem::{Functional, InputNorm};
+    use crate::proof::prove;
 
     fn leaf() -> Branch {
         Branch::Leaf(Box::new(Proof::Intervals))
@@ -476,6 +478,71 @@ mod tests {
         }
         let slope = crate::function::Slope::new;
         assert_eq!(slopes, [[slope(0.1, 1.0), slope(0.1, 0.1)], [slope(0.1, 1.0), slope(1.0, 1.0)]]);
+    }
+
+    #[test]
+    fn sides_everywhere_fix_the_slope_of_their_side_once_and_at_the_kink() {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let one = |b: &mut NetworkBuilder, f| b.activate("z", b.input(), f).expect("known");
+        let z = [Activation::LeakyRelu { slope: 2.0 }, Activation::Abs, Activation::Sigmoid].map(|f| one(&mut b, f));
+        let y = b.affine("y", z.map(|z| (z, LinearMap::Identity(1))).to_vec(), None).expect("shapes");
+        let network = b.finish(y);
+        let (root, twins) = (SlopeNetwork::everywhere(&network).expect("bounded"), Twins::none());
+        let tree = [Branch::Side(0, 0, 0.0), Branch::Side(1, 0, -0.0), leaf(), leaf(), leaf()];
+        let (mut leaves, mut slopes, mut sides) = (Leaves::new(&root, &twins, &tree), Vec::new(), Vec::new());
+        while leaves.advance().expect("whole").is_some() {
+            let place = leaves.place().expect("a place");
+            assert!(place.part().is_none());
+            slopes.push(place.case().iter().map(|fixing| fixing.slope).collect::<Vec<f64>>());
+            sides.push(leaves.sides().iter().map(|side| side.above).collect::<Vec<bool>>());
+        }
+        assert_eq!(slopes, [vec![2.0, -1.0], vec![2.0, 1.0], vec![1.0]]);
+        assert_eq!(sides, [vec![false, false], vec![false, true], vec![true]]);
+        let read = |root: &SlopeNetwork, tree: &[Branch]| Leaves::new(root, &twins, tree).count();
+        let refused = [
+            [Branch::Side(0, 0, 0.0), Branch::Side(0, 0, 0.0)],
+            [Branch::Side(0, 0, 0.0), Branch::Slope(0, 0)],
+            [Branch::Slope(0, 0), Branch::Side(0, 0, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(0, 0, 5e-324)],
+            [Branch::Slope(1, 0), Branch::Side(2, 0, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(0, 1, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(3, 0, 0.0)],
+        ];
+        for pair in refused {
+            let tree = [pair.to_vec(), vec![leaf(), leaf(), leaf()]].concat();
+            assert!(read(&root, &tree).is_err(), "{tree:?}");
+        }
+        let fixed =
+            root.within(Place::everywhere().in_case(&[root.at_end(0, 0, true).expect("a neuron")])).expect("a case");
+        let side = [Branch::Side(0, 0, 0.0), leaf(), leaf()];
+        assert!(read(&fixed, &side).is_err() && read(&root, &side).is_ok(), "fixed by the case that it is in");
+        let thin = [Branch::Side(0, 0, 0.0), Branch::Thin(vec![(0, 0)]), leaf()];
+        let region = Region::new_box(vec![-1.0], vec![1.0]).expect("a box");
+        assert_eq!(read(&root, &thin), Ok(2), "as far as the shape goes");
+        assert!(read(&SlopeNetwork::new(&network, region).expect("a region"), &thin).is_err());
+        // and what is thin has to be
+        let claim =
+            |tree: &[Branch]| Claim { output: Functional::output(0), upper: 9.0, proof: Proof::Tree(tree.to_vec()) };
+        let proved = |tree: &[Branch]| prove(&root, InputNorm::Linf, &claim(tree), usize::MAX).is_ok();
+        assert!(
+            proved(&side)
+                && !proved(&thin)
+                && !proved(&[Branch::Thin(vec![(0, 0)])])
+                && !proved(&[Branch::Thin(vec![])])
+        );
+        let opposite = [
+            Branch::Side(0, 0, 0.0),
+            Branch::Side(1, 0, 0.0),
+            leaf(),
+            Branch::Thin(vec![(0, 0), (1, 0)]),
+            Branch::Side(1, 0, 0.0),
+            Branch::Thin(vec![(1, 0), (0, 0)]),
+            leaf(),
+        ];
+        assert!(proved(&opposite), "they share their pre-activation, x");
+        let mut wrong = opposite.clone();
+        wrong.swap(2, 3);
+        assert!(!proved(&wrong));
     }
 
     #[test]

@@ -118,7 +118,9 @@ fn functions_that_are_not_linear_on_a_side_and_numbers_that_grow_are_refused() {
     let y = b.activate("y", h, Activation::Relu).expect("relu");
     let network = b.finish(y);
     let known = HalfSpaces::new(&network).expect("small");
-    assert!(known.are_thin(&[side(0, 0, true), side(1, 0, true)], &[(1, 0)]).expect_err("curved").contains("not linear"));
+    assert!(
+        known.are_thin(&[side(0, 0, true), side(1, 0, true)], &[(1, 0)]).expect_err("curved").contains("not linear")
+    );
     let mut b = NetworkBuilder::new(1).expect("inputs");
     let mut h = b.input();
     for i in 0..30 {
@@ -167,7 +169,9 @@ fn no_part_around_a_point_is_thin() {
             let is_above = |(layer, j): (usize, usize)| pattern >> (4 * layer + j) & 1 == 1;
             let sides: Vec<Side> = neurons.iter().map(|&(layer, j)| side(layer, j, is_above((layer, j)))).collect();
             let has_point = grid.iter().any(|h| {
-                neurons.iter().all(|&(layer, j)| if is_above((layer, j)) { h[layer][j] > 0.0 } else { h[layer][j] < 0.0 })
+                neurons
+                    .iter()
+                    .all(|&(layer, j)| if is_above((layer, j)) { h[layer][j] > 0.0 } else { h[layer][j] < 0.0 })
             });
             with_interior += usize::from(has_point);
             for subset in 1..128_u32 {

@@ -31,8 +31,8 @@ impl<'a> Lines<'a> {
         (slope == left || slope == right).then_some(Side { layer, neuron, at: 0.0, above: slope == right })
     }
 
-    /// The half-spaces a·x + b ≥ 0 of those sides that are some, with their neurons.
-    pub fn half_spaces(&self, sides: &[Side]) -> Vec<((usize, usize), Vec<f64>)> {
+    /// Every node's entries as affine functions of the input, a then b, on these sides; none where they are not.
+    pub fn on(&self, sides: &[Side]) -> Rows {
         let n = self.network.inputs();
         let above: HashMap<(usize, usize), bool> = sides.iter().map(|s| ((s.layer, s.neuron), s.above)).collect();
         let mut rows: Vec<Vec<Option<Vec<f64>>>> = Vec::with_capacity(self.network.nodes().len());
@@ -58,7 +58,13 @@ impl<'a> Lines<'a> {
                         let layer = *self.layer_of.get(&index)?;
                         let (left, right) = self.layers[layer].1.around_zero(i)?;
                         let slope = match above.get(&(layer, i)) {
-                            Some(above) => if *above { right } else { left },
+                            Some(above) => {
+                                if *above {
+                                    right
+                                } else {
+                                    left
+                                }
+                            }
                             None => (left == right).then_some(left)?,
                         };
                         match slope {
@@ -71,11 +77,27 @@ impl<'a> Lines<'a> {
                 Op::Combine { .. } => vec![None; node.len],
             });
         }
+        Rows(rows)
+    }
+
+    /// The half-spaces a·x + b ≥ 0 of those sides that are some, with their neurons.
+    pub fn half_spaces(&self, rows: &Rows, sides: &[Side]) -> Vec<HalfSpace> {
         let half_space = |side: &Side| {
-            let row = rows[self.layers[side.layer].0.index()][side.neuron].as_ref()?;
             let sign = if side.above { 1.0 } else { -1.0 };
+            let row = self.pre_activation(rows, side.layer, side.neuron)?;
             Some(((side.layer, side.neuron), row.iter().map(|v| sign * v).collect()))
         };
         sides.iter().filter_map(half_space).collect()
     }
+
+    /// A pre-activation, where it is one of these.
+    pub fn pre_activation<'r>(&self, rows: &'r Rows, layer: usize, neuron: usize) -> Option<&'r [f64]> {
+        rows.0[self.layers[layer].0.index()][neuron].as_deref()
+    }
 }
+
+/// A neuron (layer and neuron), and a, then b, of a·x + b ≥ 0.
+pub(super) type HalfSpace = ((usize, usize), Vec<f64>);
+
+/// By node and entry.
+pub(super) struct Rows(Vec<Vec<Option<Vec<f64>>>>);

@@ -19,7 +19,8 @@ use super::tree::{Open, Tree};
 use super::{Checkpoint, Searcher};
 use crate::dual::Recovery;
 use crate::error::BoundError;
-use crate::lower::{GradientBound, Witness, witness_at};
+use crate::lower::{GradientBound, witness_at};
+use crate::matrix::Matrix;
 use crate::options::Options;
 use crate::place::{Knife, Side, Twins};
 use crate::problem::Functional;
@@ -29,9 +30,12 @@ use crate::proof::tree::slope_on_side;
 use crate::relaxation::VectorNetwork;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
-use lines::Lines;
+use lines::{HalfSpace, Lines, Rows};
 use program::{Inside, inside};
 use std::sync::Arc;
+
+/// Neurons that are asked for whether they have one side in a cell, at most.
+const TRIES: usize = 16;
 
 /// The bound with what a search adds to it.
 pub(super) fn search(
@@ -118,21 +122,38 @@ impl Expert for Cells<'_> {
     const ENDS_LATE: bool = true;
 
     fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
-        let (thin, witness) = self.look(local);
-        if let Some(named) = thin {
+        let sight = self.look(local);
+        if let Some(Sight { thin: Some(named), .. }) = sight {
             let kept = above.kept.as_ref().unwrap_or(&self.cases.origin).as_ref().clone();
-            return Some(Found { value: 0.0, verdict: Verdict::Thin(named), kept, sweeps: 0, pattern: None, witness });
+            let verdict = Verdict::Thin(named);
+            return Some(Found { value: 0.0, verdict, kept, sweeps: 0, pattern: None, witness: None });
         }
         let mut found = self.cases.bound(local, above, work)?;
         if let Verdict::Open(Some(knife), _) = &mut found.verdict {
             *knife = self.on_sides(*knife);
+            if let Some(sight) = &sight {
+                *knife = self.usable(*knife, local, sight);
+            }
         }
+        let norm = self.options.norm;
+        let at = |x: Vec<f64>| witness_at(self.network, norm, self.gradient, self.functional, &x).0;
+        let witness = sight.and_then(|sight| sight.point).map(at);
         Some(Found { witness, pattern: None, ..found })
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
         self.cases.last(local, open, lower)
     }
+}
+
+/// What is seen of the inputs of a cell.
+struct Sight {
+    rows: Rows,
+    half_spaces: Vec<HalfSpace>,
+    /// A point in the half-spaces.
+    point: Option<Vec<f64>>,
+    /// The sides that leave no interior, proved.
+    thin: Option<Vec<(usize, usize)>>,
 }
 
 impl Cells<'_> {
@@ -143,24 +164,56 @@ impl Cells<'_> {
         if has_slope && self.half_spaces.is_some() { Knife::Side(layer, neuron, 0.0) } else { knife }
     }
 
-    /// That a cell has no interior, by the sides of some neurons; or what a point of it shows.
-    fn look(&self, local: &SlopeNetwork) -> (Option<Vec<(usize, usize)>>, Option<Witness>) {
-        let (Some(lines), Some(exact)) = (&self.lines, &self.half_spaces) else { return (None, None) };
+    /// What is seen of a cell; nothing where the network has no half-spaces.
+    fn look(&self, local: &SlopeNetwork) -> Option<Sight> {
+        let (lines, exact) = (self.lines.as_ref()?, self.half_spaces.as_ref()?);
         let own = &local.place().case()[self.network.place().case().len()..];
-        let sides: Vec<Side> =
-            own.iter().filter_map(|fixing| lines.side(fixing.layer, fixing.neuron, fixing.slope)).collect();
-        let half_spaces = lines.half_spaces(&sides);
-        let rows: Vec<&[f64]> = half_spaces.iter().map(|(_, row)| row.as_slice()).collect();
-        match inside(&rows, self.network.inputs()) {
+        let sides = own.iter().filter_map(|fixing| lines.side(fixing.layer, fixing.neuron, fixing.slope));
+        let sides: Vec<Side> = sides.collect();
+        let rows = lines.on(&sides);
+        let half_spaces = lines.half_spaces(&rows, &sides);
+        let normals: Vec<&[f64]> = half_spaces.iter().map(|(_, row)| row.as_slice()).collect();
+        let (point, thin) = match inside(&normals, self.network.inputs()) {
+            Some(Inside::Point(x)) => (Some(x).filter(|x| x.iter().all(|x| x.is_finite())), None),
             Some(Inside::Nothing(named)) => {
                 let named: Vec<(usize, usize)> = named.into_iter().map(|k| half_spaces[k].0).collect();
-                (exact.are_thin(&sides, &named).is_ok().then_some(named), None)
-            }
-            Some(Inside::Point(x)) => {
-                let norm = self.options.norm;
-                (None, Some(witness_at(self.network, norm, self.gradient, self.functional, &x).0))
+                (None, exact.are_thin(&sides, &named).is_ok().then_some(named))
             }
             None => (None, None),
+        };
+        Some(Sight { rows, half_spaces, point, thin })
+    }
+
+    /// A neuron whose side is a half-space in this cell, in the place of one whose side says nothing of inputs yet. Of those that matter most, one that
+    /// has a single side here: it costs no cell. Where there are as many inputs as neurons every set of sides has an input, and the choice stands.
+    fn usable(&self, knife: Knife, local: &SlopeNetwork, sight: &Sight) -> Knife {
+        let (inputs, Some(lines)) = (self.network.inputs(), &self.lines) else { return knife };
+        if self.network.neurons() <= inputs {
+            return knife;
         }
+        let mut seed = Matrix::zeros(local.outputs(), 1);
+        self.functional.rows(local.outputs()).iter().flatten().for_each(|(i, u)| *seed.at_mut(*i, 0) += u.abs());
+        let matter = local.abs_adjoint(&seed);
+        let mut all: Vec<(f64, Knife, &[f64])> = Vec::new();
+        for (layer, ((node, _), slopes)) in local.layers().zip(local.slopes()).enumerate() {
+            for (j, interval) in slopes.iter().enumerate().filter(|(_, interval)| !interval.is_fixed()) {
+                if let Some(row) = lines.pre_activation(&sight.rows, layer, j)
+                    && let knife @ Knife::Side(..) = self.on_sides(Knife::Slope(layer, j))
+                {
+                    let length = row[..inputs].iter().map(|v| v * v).sum::<f64>().sqrt();
+                    all.push((interval.radius() * matter.of(node).at(j, 0) * length, knife, row));
+                }
+            }
+        }
+        all.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let has_one_side = |(_, _, row): &&(f64, Knife, &[f64])| {
+            let Some(x) = &sight.point else { return false };
+            let at = row.iter().zip(x).map(|(a, x)| a * x).sum::<f64>() + row[inputs];
+            let other: Vec<f64> = row.iter().map(|v| if at > 0.0 { -v } else { *v }).collect();
+            let own = sight.half_spaces.iter().map(|(_, row)| row.as_slice());
+            matches!(inside(&own.chain([other.as_slice()]).collect::<Vec<_>>(), inputs), Some(Inside::Nothing(_)))
+        };
+        let decided = all.iter().take(TRIES).find(has_one_side);
+        decided.or(all.first()).map_or(knife, |(_, knife, _)| *knife)
     }
 }
