@@ -16,7 +16,8 @@ Jacobian of the linear network that has these slopes:
                       |J(v)|     <= upper                                     (for a norm of the output)
 
 with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
-where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm
+where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. (A tree that cuts by
+inputs or sides shows this for the v of almost every input alone, and so for that constant.) In units D the norm
 is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_cuts.py knows
@@ -418,11 +419,18 @@ def check(network: Network, data: bytes) -> list[str]:
             prove(local, norm, claim)
         except NotCovered as reason:
             left_out = reason  # unless another claim is rejected
-        constant = "FGL" if region is None else "local Lip"
+        constant = "local Lip" if region is not None else "Lip" if takes_sides(claim.proof) else "FGL"
         lines.append(f"output {claim.output.text}: {constant} <= {float(claim.upper)!r} in {text}")
     if left_out is not None:
         raise left_out
     return lines
+
+
+def takes_sides(proof) -> bool:
+    """Whether a tree in it cuts by sides: then it is about inputs, not about all v in V."""
+    if isinstance(proof, dict):
+        return "side" in proof or any(map(takes_sides, proof.values()))
+    return isinstance(proof, list) and any(map(takes_sides, proof))
 
 
 def verdict(network_path: str, certificate_path: str) -> tuple[int, list[str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from geolip_network import Network, Row, combine, exact
-from geolip_proofs import Rejected, require
+from geolip_proofs import require
 
 MOST_BITS = 1 << 14
 

@@ -163,9 +163,9 @@ def bound(
         exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound
             and the best pattern agree to the tolerance; what is found before the time limit is certified all the
             same.
-        true: search for the Lipschitz constant itself, until the bound and the gradient of a real input agree to the
-            tolerance: over all inputs by branch and bound on sides of neurons, on a box of at most 24 inputs as by
-            `split`; what is found before the time limit is certified all the same.
+        true: search for the Lipschitz constant itself, until the bound and the gradient of a real input agree to
+            the tolerance: over all inputs by branch and bound on sides of neurons, on a box of at most 24 inputs as
+            by `split`; what is found before the time limit is certified all the same.
         checkpoint: save that search to this file, and resume it from there if the file exists; it must be of the
             same question and version.
         case_limit: stop that search after this many cases per output.
@@ -278,7 +278,7 @@ class Checked:
     details: tuple[str, ...] = ()
     """The numbers of a vector and of the region, a line each; of long lists the first, the count and a SHA-256."""
     constant: str = "FGL"
-    """Which constant that is: the formal one, the Lipschitz constant itself (Lip), or that of the region (local Lip)."""
+    """Which constant: the formal one, the Lipschitz constant itself (Lip), or that of the region (local Lip)."""
 
     def __str__(self) -> str:
         kind = f" ({self.tested})" if self.tested else ""
