@@ -161,10 +161,7 @@ fn factor_up(factor: f64) -> String {
 /// What lies between what: the columns of the table.
 pub fn chain(reports: &[Report]) -> &'static str {
     let local = reports.iter().any(|report| report.region.is_some());
-    let parts = reports
-        .iter()
-        .flat_map(|r| &r.bounds)
-        .any(|bound| matches!(bound.method, Method::Parts { .. } | Method::Cells { .. }));
+    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| bound.certificate.takes_sides());
     match (local, parts) {
         (false, true) => "lower <= Lip <= upper",
         (false, false) => "lower <= Lip <= FGL <= upper, pattern <= FGL",

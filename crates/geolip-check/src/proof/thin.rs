@@ -33,7 +33,7 @@ const MOST_BITS: u64 = 1 << 14;
 /// Products of 64-bit words for one set of sides, at most, roughly.
 const MOST_WORK: f64 = 4e9;
 /// Entries of the maps of a network, at most: they are written out.
-const MOST_ENTRIES: usize = 1 << 24;
+const MOST_ENTRIES: usize = 1 << 22;
 
 const TOO_LONG: &str = "the half-spaces of a part without interior take numbers longer than the checker allows";
 const TOO_MUCH: &str = "a part without interior takes more work than the checker allows";

@@ -37,6 +37,9 @@ use std::sync::Arc;
 /// Neurons that are asked for whether they have one side in a cell, at most.
 const TRIES: usize = 16;
 
+/// What a half-space's largest number is, relative to that of all, if it is zero but for rounding.
+const NOTHING: f64 = 1e-13;
+
 /// The bound with what a search adds to it.
 pub(super) fn search(
     searcher: &Searcher<'_>,
@@ -171,7 +174,11 @@ impl Cells<'_> {
         let sides = own.iter().filter_map(|fixing| lines.side(fixing.layer, fixing.neuron, fixing.slope));
         let sides: Vec<Side> = sides.collect();
         let rows = lines.on(&sides);
-        let half_spaces = lines.half_spaces(&rows, &sides);
+        let mut half_spaces = lines.half_spaces(&rows, &sides);
+        // a pre-activation that stays at its kink says nothing
+        let size = |row: &[f64]| row.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        let largest = half_spaces.iter().map(|(_, row)| size(row)).fold(0.0, f64::max);
+        half_spaces.retain(|(_, row)| size(row) > NOTHING * largest);
         let normals: Vec<&[f64]> = half_spaces.iter().map(|(_, row)| row.as_slice()).collect();
         let (point, thin) = match inside(&normals, self.network.inputs()) {
             Some(Inside::Point(x)) => (Some(x).filter(|x| x.iter().all(|x| x.is_finite())), None),
