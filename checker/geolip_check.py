@@ -16,11 +16,13 @@ Jacobian of the linear network that has these slopes:
                       |J(v)|     <= upper                                     (for a norm of the output)
 
 with the dual of the input norm, or the operator norm. As V holds the slopes at almost every input (of a convex region),
-where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. In units D the norm
+where J(v) is the network's own Jacobian, the Lipschitz constant of u'y, or y, is at most `upper`. (A tree that cuts by
+inputs or sides shows this for the v of almost every input alone, and so for that constant.) In units D the norm
 is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_cuts.py knows
-cuts, geolip_places.py slopes and trees, geolip_region.py boxes and their parts.
+cuts, geolip_places.py slopes and trees, geolip_region.py boxes and their parts, geolip_thin.py
+parts of the whole space without interior.
 
 Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2
 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <= sum
@@ -61,6 +63,7 @@ from geolip_proofs import (
     sign_program,
 )
 from geolip_region import Part
+from geolip_thin import Thin
 
 MOST_UNDECIDED = 9  # of neurons, for a proof by patterns
 
@@ -327,7 +330,11 @@ def check_cuts(local: Local, norm, claim: Claim, value):
 def check_tree(local: Local, norm, claim: Claim, value):
     for _ in leaves(local, value):  # that it is whole, before anything is proved
         pass
-    for part, ends, proof in leaves(local, value):
+    thin = Thin(local.network)
+    for part, ends, sides, kind, proof in leaves(local, value):
+        if kind == "thin":
+            thin.check(sides, [tuple(index(i) for i in items(neuron)) for neuron in items(proof)])
+            continue
         prove(local.at(part, ends), norm, Claim(claim.output, claim.upper, proof), alone=True)
 
 
@@ -391,8 +398,8 @@ def check(network: Network, data: bytes) -> list[str]:
     form, version, hash_, norm, bounds, unit, where, _ = fields(
         load_json(data), "format version network norm bounds", "unit region notes"
     )
-    of_these = type(version) is int and version in (2, 3, 4)
-    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 4, 3, or 2")
+    of_these = type(version) is int and version in (2, 3, 4, 5)
+    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 5, 4, 3, or 2")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")
@@ -412,11 +419,18 @@ def check(network: Network, data: bytes) -> list[str]:
             prove(local, norm, claim)
         except NotCovered as reason:
             left_out = reason  # unless another claim is rejected
-        constant = "FGL" if region is None else "local Lip"
+        constant = "local Lip" if region is not None else "Lip" if takes_sides(claim.proof) else "FGL"
         lines.append(f"output {claim.output.text}: {constant} <= {float(claim.upper)!r} in {text}")
     if left_out is not None:
         raise left_out
     return lines
+
+
+def takes_sides(proof) -> bool:
+    """Whether a tree in it cuts by sides: then it is about inputs, not about all v in V."""
+    if isinstance(proof, dict):
+        return "side" in proof or any(map(takes_sides, proof.values()))
+    return isinstance(proof, list) and any(map(takes_sides, proof))
 
 
 def verdict(network_path: str, certificate_path: str) -> tuple[int, list[str]]:

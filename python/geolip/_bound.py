@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         tol: float
         cuts: bool
         exact: bool
+        true: bool
         checkpoint: str | os.PathLike[str] | None
         case_limit: int
         time_limit: float | None
@@ -110,6 +111,7 @@ def bound(
     tol: float = 1e-6,
     cuts: bool = False,
     exact: bool = False,
+    true: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
     case_limit: int = 200_000,
     time_limit: float | None = None,
@@ -161,6 +163,9 @@ def bound(
         exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound
             and the best pattern agree to the tolerance; what is found before the time limit is certified all the
             same.
+        true: search for the Lipschitz constant itself, until the bound and the gradient of a real input agree to
+            the tolerance: over all inputs by branch and bound on sides of neurons, on a box of at most 24 inputs as
+            by `split`; what is found before the time limit is certified all the same.
         checkpoint: save that search to this file, and resume it from there if the file exists; it must be of the
             same question and version.
         case_limit: stop that search after this many cases per output.
@@ -190,6 +195,7 @@ def bound(
         box=box,
         split=split,
         exact=exact,
+        true=true,
     )
     choices = {
         "unit": unit_choice(unit),
@@ -202,6 +208,7 @@ def bound(
         "tol": tol,
         "cuts": cuts,
         "exact": exact,
+        "true": true,
         "checkpoint": checkpoint,
         "case_limit": case_limit,
         "time_limit": time_limit,
@@ -261,7 +268,7 @@ class Checked:
     norm: str
     """The norm of input changes."""
     upper: float
-    """The formal Lipschitz constant (of the region, if there is one) is at most this."""
+    """The formal Lipschitz constant (or the `constant` named) is at most this."""
     failure_probability: float
     """0 for a proof; else the probability with which its random test passes what is false."""
     region: str | None = None
@@ -270,11 +277,12 @@ class Checked:
     """By whom, with which random numbers and with what meaning a random test was run; empty for a proof."""
     details: tuple[str, ...] = ()
     """The numbers of a vector and of the region, a line each; of long lists the first, the count and a SHA-256."""
+    constant: str = "FGL"
+    """Which constant: the formal one, the Lipschitz constant itself (Lip), or that of the region (local Lip)."""
 
     def __str__(self) -> str:
         kind = f" ({self.tested})" if self.tested else ""
-        constant = "local Lip" if self.region else "FGL"
-        line = f"output {self.output}: {constant} <= {_table.up(self.upper)} in {self.norm}{kind}"
+        line = f"output {self.output}: {self.constant} <= {_table.up(self.upper)} in {self.norm}{kind}"
         return "\n  ".join([line, *self.details])
 
 
@@ -313,6 +321,6 @@ def check(
         data = Path(certificate).read_bytes()
     accepted = _geolip.check(data, network_of(network)._engine, seed, memory_limit)
     return [
-        Checked(output, norm, upper, probability, region, tested, tuple(details))
-        for output, norm, upper, probability, region, tested, details in accepted
+        Checked(output, norm, upper, probability, region, tested, tuple(details), constant)
+        for output, norm, upper, probability, region, tested, details, constant in accepted
     ]

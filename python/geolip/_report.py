@@ -282,6 +282,8 @@ class Report(Sequence[Bound]):
 
     def _chain(self) -> str:
         """What the columns are."""
+        if self.region is None and any("by sides" in bound.method for bound in self.bounds):
+            return "lower <= Lip <= upper"  # so are those of cells
         if self.region is None:
             return "lower <= Lip <= FGL <= upper, pattern <= FGL"
         if any("parts" in bound.method for bound in self.bounds):

@@ -29,6 +29,11 @@ def timeless(data):
             ["--output", "8", "--exact", "--case-limit", "50"],
             {"output": 8, "exact": True, "case_limit": 50},
         ),
+        (
+            NET,
+            ["--norm", "l2", "--output", "8", "--true", "--case-limit", "50"],
+            {"norm": "l2", "output": 8, "true": True, "case_limit": 50},
+        ),
         (DEEP, ["--output", "linf", "--tol", "1e-3"], {"output": "linf", "tol": 1e-3}),
         (
             DEEP,

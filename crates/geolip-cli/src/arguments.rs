@@ -114,6 +114,9 @@ pub struct BoundArguments {
     #[arg(long)]
     pub exact: bool,
 
+    #[arg(id = "true", long = "true")]
+    pub real: bool,
+
     #[arg(long)]
     pub checkpoint: Option<PathBuf>,
 
@@ -198,6 +201,7 @@ impl BoundArguments {
             time_limit: self.time_limit,
             cuts: self.cuts,
             exact: self.exact,
+            real: self.real,
             checkpoint: self.checkpoint.clone(),
             case_limit: self.case_limit,
             memory_limit: (self.memory_limit * GIB) as usize,

@@ -109,6 +109,9 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
         match factors.map(|factors| factors.into_iter().fold(1.0, f64::max)) {
             Some(factor) if factor < 1.0 + 1e-3 => lines.push("upper = FGL, to the tolerance".to_owned()),
             Some(factor) => lines.push(format!("upper <= {} FGL for every network like this one", factor_up(factor))),
+            None if report.bounds.iter().any(|bound| matches!(bound.method, Method::Cells { .. })) => {
+                lines.push("how far upper is above Lip is known only from the gap".to_owned());
+            }
             None => lines.push("how far upper is above FGL is known only from the gap".to_owned()),
         }
         let methods: Vec<String> = report
@@ -141,8 +144,8 @@ fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
     if reports.iter().all(|report| report.bounds.iter().all(|bound| report.is_lip_exact(bound))) {
         notes.push("lower = upper, to the tolerance: the Lipschitz constant itself".to_owned());
     } else if all().all(|bound| {
-        // after parts the pattern is that of the input
-        let own = !matches!(bound.method, Method::Parts { .. });
+        // after parts and cells the pattern is that of the input
+        let own = !matches!(bound.method, Method::Parts { .. } | Method::Cells { .. });
         own && bound.witness.lower >= bound.pattern_lower * (1.0 - 1e-9) && !bound.lip_is_fgl
     }) {
         notes.push("lower = pattern: the steepest activation pattern found is reached by a real input".to_owned());
@@ -158,11 +161,12 @@ fn factor_up(factor: f64) -> String {
 /// What lies between what: the columns of the table.
 pub fn chain(reports: &[Report]) -> &'static str {
     let local = reports.iter().any(|report| report.region.is_some());
-    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| matches!(bound.method, Method::Parts { .. }));
+    let parts = reports.iter().flat_map(|r| &r.bounds).any(|bound| bound.certificate.takes_sides());
     match (local, parts) {
-        (false, _) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
+        (false, true) => "lower <= Lip <= upper",
+        (false, false) => "lower <= Lip <= FGL <= upper, pattern <= FGL",
         (true, false) => "lower <= local Lip <= local FGL <= upper, pattern <= local FGL",
-        // the formal constants of parts are smaller than that of the region
+        // the formal constants of parts are smaller than that of the region, or of the whole space
         (true, true) => "lower <= local Lip <= upper",
     }
 }

@@ -24,8 +24,8 @@ pub fn run(arguments: &CheckArguments) -> Result<(), Failure> {
         print_json(&value);
         return Ok(());
     }
-    let constant = if file.region.is_some() { "local Lip" } else { "FGL" };
     for certificate in &certificates {
+        let constant = words::constant(certificate);
         let (output, norm) = (certificate.functional(), certificate.norm());
         let test = words::test(certificate);
         let kind = if test.is_empty() { test } else { format!(" ({test})") };

@@ -20,6 +20,8 @@ pub struct Question {
     pub exact: bool,
     /// Whether cuts are.
     pub cuts: bool,
+    /// Whether the Lipschitz constant itself is searched for, over the whole space.
+    pub real: bool,
     /// Whether the region is cut into parts.
     pub split: bool,
     /// Work on lower bounds.
@@ -53,6 +55,7 @@ impl Question {
             exact: kind == 0 && norm != InputNorm::L1,
             cuts: matches!(kind, 1 | 2) && norm != InputNorm::L1,
             split: boxed && matches!(kind, 3..=5),
+            real: matches!(kind, 7 | 8) && region.is_none() && norm != InputNorm::L1,
             region,
             effort: *dice.pick(&[0.0, 0.0, 0.01, 0.1, 1.0]),
             tol: *dice.pick(&[1e-6, 1e-6, 1e-9, 1e-3]),
@@ -77,6 +80,7 @@ impl Question {
             sweep_limit: 2000,
             cuts: self.cuts,
             exact: self.exact,
+            real: self.real,
             case_limit: 40,
             ..Options::default()
         }
@@ -89,6 +93,7 @@ impl Question {
         let switches = [
             (self.exact, " --exact"),
             (self.cuts, " --cuts"),
+            (self.real, " --true"),
             (self.starved, " --memory-limit 1e-9 # random tests of small networks: by the library alone"),
         ];
         switches.iter().filter(|(on, _)| *on).for_each(|(_, flag)| flags += flag);

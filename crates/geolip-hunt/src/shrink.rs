@@ -123,6 +123,9 @@ fn simpler_questions(case: &Case) -> Vec<Case> {
         change(&mut case);
         all.push(case);
     };
+    if question.real {
+        with(&|case| case.question.real = false);
+    }
     if question.exact {
         with(&|case| case.question.exact = false);
     }

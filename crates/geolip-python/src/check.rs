@@ -8,8 +8,8 @@ use geolip::words;
 use pyo3::prelude::*;
 
 /// One accepted claim: output, norm, upper bound, probability that a random test passed what is not true, region, by whom and
-/// how it was tested, and what else the claim says, in lines.
-type Accepted = (String, String, f64, f64, Option<String>, String, Vec<String>);
+/// how it was tested, what else the claim says, in lines, and which constant it bounds.
+type Accepted = (String, String, f64, f64, Option<String>, String, Vec<String>, &'static str);
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
@@ -43,7 +43,8 @@ pub fn check(
         let (output, norm) = (c.functional().to_string(), c.norm().to_string());
         let lines = words::functional(c.functional()).into_iter().chain(unit.clone());
         let lines = lines.chain(region_lines.iter().flatten().cloned());
-        (output, norm, c.upper(), c.failure_probability(), region.clone(), words::test(c), lines.collect())
+        let constant = words::constant(c);
+        (output, norm, c.upper(), c.failure_probability(), region.clone(), words::test(c), lines.collect(), constant)
     };
     Ok(checked.iter().map(accepted).collect())
 }

@@ -32,6 +32,8 @@ pub struct Choices<'py> {
     tol: f64,
     cuts: bool,
     exact: bool,
+    #[pyo3(item("true"))]
+    real: bool,
     checkpoint: Option<PathBuf>,
     case_limit: usize,
     time_limit: Option<f64>,
@@ -67,6 +69,7 @@ impl Choices<'_> {
             time_limit: seconds("time_limit", self.time_limit)?,
             cuts: self.cuts,
             exact: self.exact,
+            real: self.real,
             checkpoint: self.checkpoint,
             case_limit: self.case_limit,
             memory_limit: (self.memory_limit * GIB) as usize,

@@ -89,7 +89,10 @@ fn largest_output(network: &SlopeNetwork, bounds: Vec<Bound>) -> Option<Bound> {
     let time = bounds.iter().map(|b| b.time).max()?;
     // what matters is how the largest upper bound came about
     let top = bounds.iter().max_by(|a, b| a.upper().total_cmp(&b.upper()))?;
-    let (stop, method, lip_is_fgl) = (top.stop, top.method, top.lip_is_fgl);
+    let (stop, lip_is_fgl) = (top.stop, top.lip_is_fgl);
+    // but a bound that is about inputs makes the whole one about inputs
+    let on_sides = bounds.iter().find(|bound| bound.certificate.takes_sides() && !top.certificate.takes_sides());
+    let method = on_sides.unwrap_or(top).method;
     let witness = bounds.iter().map(|b| &b.witness).max_by(|a, b| a.lower.total_cmp(&b.lower))?.clone();
     let pattern = bounds.iter().map(|b| &b.pattern).max_by(|a, b| a.value.total_cmp(&b.value))?.clone();
     let functional = Functional::Norm(OutputNorm::Linf);

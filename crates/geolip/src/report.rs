@@ -64,6 +64,13 @@ pub enum Method {
         /// Cases in the proof.
         proved: usize,
     },
+    /// The relaxation, cell by cell of the whole space, down to the Lipschitz constant itself.
+    Cells {
+        /// Cells looked at.
+        cases: usize,
+        /// Cells in the proof.
+        proved: usize,
+    },
     /// The largest bound of a part of the region.
     Parts {
         /// How many parts there are.
@@ -88,7 +95,7 @@ impl Method {
     /// Cases looked at by an exact search; none where there was none.
     pub fn cases(self) -> Option<usize> {
         match self {
-            Self::BranchAndBound { cases, .. } => Some(cases),
+            Self::BranchAndBound { cases, .. } | Self::Cells { cases, .. } => Some(cases),
             Self::Relaxation
             | Self::Cuts { .. }
             | Self::Parts { .. }
@@ -106,6 +113,9 @@ impl fmt::Display for Method {
             Self::Cuts { cuts } => f.pad(&format!("relaxation with {cuts} cuts")),
             Self::BranchAndBound { cases, proved } => {
                 f.pad(&format!("branch and bound, {cases} cases, {proved} in the proof"))
+            }
+            Self::Cells { cases, proved } => {
+                f.pad(&format!("branch and bound by sides, {cases} cells, {proved} in the proof"))
             }
             Self::Parts { parts } => f.pad(&format!("the largest of {parts} parts")),
             Self::InputByInput { inputs: 1 } => f.pad("relaxation of 1 input, closed form for the others"),
@@ -160,7 +170,7 @@ impl Bound {
     pub fn factor(&self, network: &Network) -> Option<f64> {
         let known = match self.method {
             Method::ClosedForm { exact } => exact.then_some(1.0)?,
-            Method::RelaxationOfL2 | Method::Parts { .. } => None?,
+            Method::RelaxationOfL2 | Method::Parts { .. } | Method::Cells { .. } => None?,
             Method::Relaxation | Method::Cuts { .. } | Method::BranchAndBound { .. } | Method::InputByInput { .. } => {
                 factor(&SlopeNetwork::everywhere(network).ok()?, self.certificate.norm(), &self.functional)?
             }

@@ -26,6 +26,15 @@ pub fn test(certificate: &Certificate) -> String {
     }
 }
 
+/// Which constant is bounded: the formal one, or, where a proof is about inputs and not about all slopes, the Lipschitz constant there.
+pub fn constant(certificate: &Certificate) -> &'static str {
+    match (certificate.region(), certificate.takes_sides()) {
+        (Some(_), _) => "local Lip",
+        (None, true) => "Lip",
+        (None, false) => "FGL",
+    }
+}
+
 /// A list of numbers as text: whole where it is short, else its first numbers, how many there are, and the SHA-256 of all of
 /// them as little-endian doubles.
 ///

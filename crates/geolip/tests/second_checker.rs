@@ -142,6 +142,10 @@ impl Forge<'_> {
             1 => vec![json!({ "leaf": forge.leaf })],
             _ => forge.tree(ends, split, depth.saturating_sub(1)),
         };
+        if depth == 0 && !self.cuts && self.dice.below(12) == 0 {
+            let named: Vec<&(usize, usize)> = split.iter().filter(|_| self.dice.below(3) > 0).collect();
+            return vec![json!({ "thin": named })];
+        }
         if depth == 0 {
             return vec![json!({ "leaf": self.leaf })];
         }
@@ -160,6 +164,10 @@ impl Forge<'_> {
                 json!({ "input": [input, cut] })
             }
             1 if self.cuts => json!({ "side": [layer, neuron, self.dice.one_of(&[0.0, 0.0, 0.1, -1.0, 1e-3])] }),
+            1 if wrong || !split.contains(&(layer, neuron)) => {
+                split.push((layer, neuron));
+                json!({ "side": [layer, neuron, if wrong { 1.0 } else { 0.0 }] })
+            }
             _ if wrong || !split.contains(&(layer, neuron)) => {
                 split.push((layer, neuron));
                 json!({ "slope": [layer, neuron] })
@@ -212,6 +220,7 @@ fn question(network: &Network, dice: &mut Dice, local: bool, (norm, outputs): (I
         split: (local && method == 0 && norm != InputNorm::L1).then_some(Duration::from_millis(150)),
         exact: method == 1,
         cuts: method == 2,
+        real: method == 3 && !local && norm != InputNorm::L1,
         case_limit: 40,
         time_limit: Some(Duration::from_millis(500)),
         effort: 0.01,
@@ -507,11 +516,11 @@ fn both_checkers_agree_on_random_networks() {
     }
     let mut dice = Dice::of(seed, count);
     for norm in [InputNorm::Linf, InputNorm::L2] {
-        for exact in [true, false] {
-            // for cuts, of one layer and of several, which few of the others have
+        for (exact, real) in [(true, false), (false, false), (false, true), (false, true)] {
+            // for cuts, of one layer and of several, and parts without interior, which few of the others have
             let network = with_layers(if exact { 1 } else { 2 }, &mut dice);
-            let outputs = Outputs::One(0);
-            let options = Options { norm, outputs, exact, cuts: !exact, effort: 0.01, ..Options::default() };
+            let (outputs, cuts) = (Outputs::One(0), !exact && !real);
+            let options = Options { norm, outputs, exact, cuts, real, effort: 0.01, ..Options::default() };
             desk.put(&network, &mut dice, &options, FORGERIES);
         }
     }

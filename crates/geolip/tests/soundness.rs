@@ -28,7 +28,7 @@ fn forms(file: &mut CertificateFile) -> Vec<&mut FormProof> {
             Proof::Tree(tree) => {
                 let leaves = tree.iter_mut().filter_map(|branch| match branch {
                     Branch::Leaf(proof) => Some(of(proof)),
-                    Branch::Slope(..) | Branch::Input(..) | Branch::Side(..) => None,
+                    Branch::Slope(..) | Branch::Input(..) | Branch::Side(..) | Branch::Thin(_) => None,
                 });
                 leaves.flatten().collect()
             }

@@ -204,6 +204,38 @@ impl Activation {
         self.pieces(index).filter(Pieces::is_linear)
     }
 
+    /// The slopes (left, right) of neuron `index`, if it is exactly left·s for s ≤ 0 and right·s for s ≥ 0.
+    pub fn around_zero(&self, index: usize) -> Option<(f64, f64)> {
+        match self {
+            Self::Relu => Some((0.0, 1.0)),
+            Self::LeakyRelu { slope } => Some((*slope, 1.0)),
+            Self::PRelu { slopes } => slopes.get(index).map(|slope| (*slope, 1.0)),
+            Self::Abs => Some((-1.0, 1.0)),
+            Self::Sigmoid
+            | Self::Tanh
+            | Self::Softsign
+            | Self::Softplus
+            | Self::Elu { .. }
+            | Self::Celu { .. }
+            | Self::Selu { .. }
+            | Self::HardSigmoid { .. }
+            | Self::Clip { .. }
+            | Self::Silu
+            | Self::Gelu
+            | Self::GeluTanh
+            | Self::HardSwish
+            | Self::Mish
+            | Self::Sin
+            | Self::Cos
+            | Self::Erf
+            | Self::Atan
+            | Self::Asinh
+            | Self::Exp
+            | Self::Log
+            | Self::Power { .. } => None,
+        }
+    }
+
     /// What an activation of the form c·(eˢ − 1) subtracts near zero, in size: implementations lose what is below a rounding of
     /// it. 0 for others.
     pub fn saturation(&self, index: usize) -> f64 {
@@ -375,6 +407,18 @@ mod tests {
                 !curved || pieces.is_none_or(|pieces| pieces.only_kink().is_none()),
                 "{activation} has no kink to cut at"
             );
+        }
+    }
+
+    #[test]
+    fn two_slopes_are_those_of_functions_with_one_kink_at_zero() {
+        for activation in examples() {
+            let kink = activation.linear_pieces(0).and_then(|pieces| pieces.only_kink());
+            let own = activation.around_zero(0);
+            assert_eq!(own.is_some(), kink == Some(0.0), "{activation}");
+            for (s, c) in own.into_iter().flat_map(|(l, r)| [(-3.0, l), (-0.0, l), (0.0, r), (0.625, r)]) {
+                assert_eq!(activation.value(0, s), c * s, "{activation}({s})");
+            }
         }
     }
 

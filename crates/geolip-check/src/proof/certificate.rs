@@ -1,6 +1,6 @@
 //! Certificates: checked upper bounds. Only this folder makes one, from what [`super::prove`] and the theorems beside it accept.
 
-use super::file::{Claim, FormProof, Proof};
+use super::file::{Branch, Claim, FormProof, Proof};
 use super::rejection::Rejection;
 use crate::form::Tester;
 use crate::place::{Part, Place, Region};
@@ -8,7 +8,8 @@ use crate::problem::{Functional, InputNorm, ProblemError, Units};
 use crate::slopes::SlopeNetwork;
 
 /// A checked upper bound. Everywhere: for every slope pattern v ∈ \[α, β\], ‖J(v)ᵀu‖ in the dual of `norm` (for a norm of the output,
-/// the operator norm of J(v)) is at most `upper`, and so is the Lipschitz constant; on a region or a part, the Lipschitz constant there is.
+/// the operator norm of J(v)) is at most `upper`, and so is the Lipschitz constant; on a region or a part, or where the proof
+/// [takes sides](Self::takes_sides), the Lipschitz constant there is.
 /// In a case, the same with the slopes of its neurons. With [units](Self::units) D, J(v) D takes the place of J(v), and x/D that of x. A theorem about the imported network in real arithmetic, unless its
 /// [failure probability](Self::failure_probability) is not zero; only the checker makes one.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +89,21 @@ impl Certificate {
     /// What proves it.
     pub fn proof(&self) -> &Proof {
         &self.claim.proof
+    }
+
+    /// Whether its proof cuts the place by inputs or by sides of pre-activations: then it bounds the Lipschitz constant there, and not the norms of
+    /// all slope patterns.
+    pub fn takes_sides(&self) -> bool {
+        self.proof().rests_on(&|proof| match proof {
+            Proof::Tree(tree) => tree.iter().any(|branch| matches!(branch, Branch::Input(..) | Branch::Side(..))),
+            Proof::Multipliers(_)
+            | Proof::Outputs(_)
+            | Proof::Inputs(_)
+            | Proof::Signs(_)
+            | Proof::Cuts(_)
+            | Proof::Intervals
+            | Proof::Patterns => false,
+        })
     }
 
     /// 0 for a proof; for a probabilistic certificate, the probability that its tests pass what is not true.

@@ -17,6 +17,7 @@
 //! | `largest_output.rs` | **a claim for each output** |
 //! | `largest_input.rs` | **a form for each input** |
 //! | `tree.rs` | **branch by branch**, by slopes, inputs and sides of pre-activations |
+//! | `thin.rs` | **parts without interior**, of the whole space, in whole numbers |
 //! | `rank.rs` | a proof that every activation pattern of a layer is reachable |
 //! | `rejection.rs`, `room.rs` | why a certificate is rejected; the memory that checking may take |
 
@@ -35,6 +36,7 @@ mod rejection;
 mod room;
 pub mod signs;
 mod sizes;
+pub mod thin;
 pub mod tree;
 mod whole;
 

@@ -9,9 +9,11 @@ use super::multipliers::{check, check_probabilistic};
 use super::one_hidden::OneHidden;
 use super::rejection::Rejection;
 use super::room::{Room, SideBySide};
-use super::tree::{Leaves, twins_of};
+use super::thin::HalfSpaces;
+use super::tree::{Leaf, Leaves, twins_of};
 use super::{closed_form, cuts, largest_input, signs};
 use crate::form::{Affordable, Draws, MatrixFreeForm, QuadraticForm, Randomness};
+use crate::place::Place;
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::slopes::SlopeNetwork;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -180,13 +182,32 @@ impl Prover<'_> {
         if claim.proof.rests_on(&|proof| matches!(proof, Proof::Signs(_))) {
             site.hidden(); // once for all leaves
         }
+        let half_spaces = match tree.iter().any(|branch| matches!(branch, Branch::Thin(_))) {
+            true => {
+                self.room.writes_out(network, claim)?;
+                let half_spaces = HalfSpaces::new(network.network());
+                Some(half_spaces.ok_or_else(|| unfit(claim, "the network is too large for parts without interior"))?)
+            }
+            false => None,
+        };
         let mut leaves = Leaves::new(network, &twins, tree);
         let next = || match leaves.advance().map_err(|reason| unfit(claim, reason))? {
-            Some(proof) => Ok(Some((leaves.place().map_err(|error| unfit(claim, &error.to_string()))?, proof))),
+            Some(Leaf::Bounded(proof)) => {
+                let place = leaves.place().map_err(|error| unfit(claim, &error.to_string()))?;
+                Ok(Some((Leaf::Bounded(proof), place, Vec::new())))
+            }
+            Some(Leaf::Thin(named)) => Ok(Some((Leaf::Thin(named), Place::everywhere(), leaves.sides().to_vec()))),
             None => Ok(None),
         };
         let leaf = Prover { tests: None, room: self.room.shared(), ..self };
-        side_by_side.all(next, |(place, proof)| {
+        side_by_side.all(next, |(end, place, sides)| {
+            let proof = match (end, &half_spaces) {
+                (Leaf::Bounded(proof), _) => proof,
+                (Leaf::Thin(named), Some(half_spaces)) => {
+                    return half_spaces.are_thin(&sides, named).map_err(|reason| unfit(claim, reason));
+                }
+                (Leaf::Thin(_), None) => return Err(unfit(claim, "its tree has an unexpected leaf")),
+            };
             let own = network.within(place).map_err(|error| unfit(claim, &error.to_string()))?;
             let own_claim = Claim { output: claim.output.clone(), upper: claim.upper, proof: proof.clone() };
             leaf.prove(&Site::beside(&own, site), &own_claim).map(|_| ())

@@ -2,11 +2,12 @@
 //!
 //! # The claim
 //!
-//! At almost every input x of a region the gradient is that of the slope network with v(x), the derivatives at x. (Where a
-//! pre-activation stays at a kink on a set that is more than a boundary, its own gradient vanishes almost everywhere there, and
-//! either derivative may be taken: say the right one, and the left one for opposite twins.) For inputs P and neurons E with slopes e let B(P, E) be
-//! the largest ‖J(v)‖ with vⱼ = eⱼ on E and v = v(x) elsewhere, over almost all x of P; everywhere, without a region, with any v in their
-//! intervals elsewhere. B of the root, without fixed neurons, is at least the Lipschitz constant.
+//! At almost every input x the gradient is that of the slope network with v(x), the derivatives at x, where a pre-activation at a kink counts
+//! either derivative: at almost every x where a locally Lipschitz hⱼ is at a kink t, its gradient vanishes, and so does that of the neuron's
+//! value, which is v ∇hⱼ for any v; so by induction over the layers the chain rule holds with any of them. (Say the right one is taken, and on
+//! a region the left one for opposite twins.) For inputs P and neurons E with slopes e let B(P, E) be
+//! the largest ‖J(v)‖ with vⱼ = eⱼ on E and v = v(x) elsewhere, over almost all x of P. B of the root, without fixed neurons, is at least the
+//! Lipschitz constant: of a region, or of the whole space.
 //!
 //! **Claim.** If every leaf (P, E) of a whole binary tree has a bound B(P, E) ≤ B, then so has its root. *Proof.*
 //!
@@ -14,21 +15,29 @@
 //!   operator norm) is convex in vⱼ. Over \[α, β\], the interval of the root, it is largest at α or at β, whatever the other slopes are: B(P, E)
 //!   is at most the larger of the two children's.
 //! * *Input*: parts meet along the cut, so they cover P.
-//! * *Side*: inputs with hⱼ(x) ≤ t, and with hⱼ(x) ≥ t. Where t is a kink and hⱼ(x) = t, x is in both, and one of them counts the derivative
-//!   that was taken for it, and for its twins. ∎
+//! * *Side*, on a region: inputs with hⱼ(x) ≤ t, and with hⱼ(x) ≥ t. Where t is a kink and hⱼ(x) = t, x is in both, and one of them counts the derivative
+//!   that was taken for it, and for its twins.
+//! * *Side*, without a region, of a neuron that is not in E and whose function is cs on either side of t = 0
+//!   ([`Activation::around_zero`](crate::function::Activation::around_zero)): the same, and in both children the neuron joins E, with the c of its side. For almost all x with hⱼ(x) < 0, or > 0, that
+//!   is vⱼ(x); where hⱼ(x) = 0 the right one was taken, and x counts in the upper child.
+//! * A leaf that is *thin* ([`super::thin`]): P has measure zero, so that B(P, E), over almost all of no inputs, is at most anything. ∎
+//!
+//! Without a region, a tree of slopes alone bounds B over all v in their intervals as well, which is the formal constant. With sides it bounds
+//! the Lipschitz constant alone.
 //!
 //! A leaf is proved like any bound, as that of the slope network in its place, which has at least B(P, E): intervals are worked out for its
-//! part, and the slopes that its path fixes are the ends of the root's intervals, as they are proved. Both are worked out here, from the network, the region and
-//! the path, and from nothing else in the file.
+//! part, and the slopes that its path fixes are the ends of the root's intervals, as they are proved, or those of a side. Both are worked out here, from the
+//! network, the region and the path, and from nothing else in the file. What a thin leaf names are sides of its own path.
 //!
 //! The tree is written as a list in the order of a walk: a branching, all of its lower child (slope α; at most the number), all of its
 //! upper child. This is not the search that finds the tree: nothing of that is trusted.
 
 use super::certificate::Certificate;
 use super::file::{Branch, Claim, Proof};
+use super::thin::HalfSpaces;
 use crate::network::Network;
 use crate::place::{Fixing, Knife, Part, Place, Region, RegionError, Side, Twins};
-use crate::slopes::SlopeNetwork;
+use crate::slopes::{Origin, SlopeNetwork};
 
 /// The twins that a tree has to know; none where it cuts no sides.
 pub(super) fn twins_of(network: &Network, tree: &[Branch]) -> Twins {
@@ -36,6 +45,23 @@ pub(super) fn twins_of(network: &Network, tree: &[Branch]) -> Twins {
         true => Twins::new(network),
         false => Twins::none(),
     }
+}
+
+/// Where a tree ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Leaf<'a> {
+    /// By a proof of the bound.
+    Bounded(&'a Proof),
+    /// By sides whose inputs have measure zero.
+    Thin(&'a [(usize, usize)]),
+}
+
+/// The slope of a neuron on a side of a kink that is the only one of its function, and at zero: what a side fixes where there is no region.
+pub fn slope_on_side(root: &SlopeNetwork, side: Side) -> Option<Fixing> {
+    let Side { layer, neuron, at, above } = side;
+    let Origin::Activation(activation, node) = root.origins().nth(layer)? else { return None };
+    let (left, right) = activation.around_zero(neuron).filter(|_| neuron < root.network().node(node).len)?;
+    (at == 0.0).then_some(Fixing { layer, neuron, slope: if above { right } else { left } })
 }
 
 /// The leaves of a tree in their order. One path is kept, that of the leaf at hand, and how its place came from those around it: a tree
@@ -75,6 +101,8 @@ enum Before {
     Sides(usize),
     /// One fixing more.
     Fixed,
+    /// One fixing more, and one side.
+    FixedOnSide,
 }
 
 impl<'a> Leaves<'a> {
@@ -102,7 +130,7 @@ impl<'a> Leaves<'a> {
 
     /// Where the leaf at hand is.
     pub fn place(&self) -> Result<Place, RegionError> {
-        let cut = self.path.iter().any(|(knife, _)| !matches!(knife, Knife::Slope(..)));
+        let cut = self.root.region().is_some() && self.path.iter().any(|(knife, _)| !matches!(knife, Knife::Slope(..)));
         let place = match cut {
             false => self.root.place().whole(),
             true => Part::new(Region::new_box(self.lower.clone(), self.upper.clone())?, self.sides.clone()).into(),
@@ -110,8 +138,13 @@ impl<'a> Leaves<'a> {
         Ok(place.in_case(self.root.place().case()).in_case(&self.fixings))
     }
 
+    /// The sides of its path, where there is no region.
+    pub fn sides(&self) -> &[Side] {
+        &self.sides
+    }
+
     /// Goes on to the next leaf; none after the last. An error if the list is no whole tree over the place.
-    pub fn advance(&mut self) -> Result<Option<&'a Proof>, &'static str> {
+    pub fn advance(&mut self) -> Result<Option<Leaf<'a>>, &'static str> {
         loop {
             if !self.below {
                 let Some(branching) = self.waiting.pop() else {
@@ -133,7 +166,14 @@ impl<'a> Leaves<'a> {
             let knife = match branch {
                 Branch::Leaf(proof) => {
                     self.below = false;
-                    return Ok(Some(proof));
+                    return Ok(Some(Leaf::Bounded(proof)));
+                }
+                Branch::Thin(_) if self.root.region().is_some() => {
+                    return Err("its tree has a part without interior on a region; there, parts are bounded");
+                }
+                Branch::Thin(named) => {
+                    self.below = false;
+                    return Ok(Some(Leaf::Thin(named)));
                 }
                 &Branch::Slope(layer, neuron) => match self.fixed.get(layer).and_then(|layer| layer.get(neuron)) {
                     None => return Err("its tree splits a neuron that does not exist"),
@@ -154,14 +194,21 @@ impl<'a> Leaves<'a> {
                     Knife::Side(layer, neuron, at)
                 }
             };
-            if !matches!(knife, Knife::Slope(..)) {
-                match self.root.region() {
-                    None => return Err("its tree cuts inputs, but there is no region"),
-                    Some(region) if region.ball().is_some() => {
-                        return Err("its tree cuts a ball; only boxes can be cut");
-                    }
-                    Some(_) => {}
+            match (knife, self.root.region()) {
+                (Knife::Slope(..), _) => {}
+                (Knife::Input(..), None) => return Err("its tree cuts inputs, but there is no region"),
+                (Knife::Side(layer, neuron, _), None) if self.fixed[layer][neuron] => {
+                    return Err("its tree splits a neuron twice");
                 }
+                (Knife::Side(layer, neuron, at), None) => {
+                    if slope_on_side(self.root, Side { layer, neuron, at, above: false }).is_none() {
+                        return Err("its tree cuts at a number that is not the only kink of a neuron, at zero");
+                    }
+                }
+                (Knife::Input(..) | Knife::Side(..), Some(region)) if region.ball().is_some() => {
+                    return Err("its tree cuts a ball; only boxes can be cut");
+                }
+                (Knife::Input(..) | Knife::Side(..), Some(_)) => {}
             }
             self.waiting.push(self.path.len());
             self.branch(knife, false);
@@ -189,6 +236,13 @@ impl<'a> Leaves<'a> {
                 *(if upper { &mut self.lower[input] } else { &mut self.upper[input] }) = at;
                 before
             }
+            Knife::Side(layer, neuron, at) if self.root.region().is_none() => {
+                let side = Side { layer, neuron, at, above: upper };
+                self.sides.push(side);
+                self.fixed[layer][neuron] = true;
+                self.fixings.extend(slope_on_side(self.root, side));
+                Before::FixedOnSide
+            }
             Knife::Side(layer, neuron, at) => {
                 let before = Before::Sides(self.sides.len());
                 self.sides.extend(Side { layer, neuron, at, above: upper }.with_twins(self.twins));
@@ -214,8 +268,13 @@ impl<'a> Leaves<'a> {
                 self.fixings.pop();
                 self.fixed[layer][neuron] = false;
             }
+            (Knife::Side(layer, neuron, _), Before::FixedOnSide) => {
+                self.sides.pop();
+                self.fixings.pop();
+                self.fixed[layer][neuron] = false;
+            }
             (_, Before::Sides(count)) => self.sides.truncate(count),
-            (Knife::Input(..) | Knife::Side(..), Before::Ends(..) | Before::Fixed) => {}
+            (Knife::Input(..) | Knife::Side(..), Before::Ends(..) | Before::Fixed | Before::FixedOnSide) => {}
         }
         Some((knife, before))
     }
@@ -228,6 +287,8 @@ pub enum CheckedBranch<'a> {
     Branch(Knife),
     /// The bound of a leaf.
     Leaf(&'a Certificate),
+    /// A leaf whose inputs have measure zero, by the sides of these neurons (layer and neuron).
+    Thin(&'a [(usize, usize)]),
 }
 
 impl Certificate {
@@ -235,7 +296,7 @@ impl Certificate {
     /// are about something else. A tree that is one leaf is that leaf.
     pub fn of_tree(root: &SlopeNetwork, twins: &Twins, tree: &[CheckedBranch<'_>]) -> Option<Self> {
         let leaves = tree.iter().filter_map(|node| match node {
-            CheckedBranch::Branch(_) => None,
+            CheckedBranch::Branch(_) | CheckedBranch::Thin(_) => None,
             CheckedBranch::Leaf(certificate) => Some(*certificate),
         });
         let certificates: Vec<&Self> = leaves.collect();
@@ -245,10 +306,24 @@ impl Certificate {
             CheckedBranch::Branch(Knife::Input(input, at)) => Branch::Input(*input, *at),
             CheckedBranch::Branch(Knife::Side(layer, neuron, at)) => Branch::Side(*layer, *neuron, *at),
             CheckedBranch::Leaf(certificate) => Branch::Leaf(Box::new(certificate.proof().clone())),
+            CheckedBranch::Thin(named) => Branch::Thin(named.to_vec()),
         });
         let written: Vec<Branch> = written.collect();
         let mut leaves = Leaves::new(root, twins, &written);
-        for certificate in &certificates {
+        let half_spaces = match written.iter().any(|branch| matches!(branch, Branch::Thin(_))) {
+            true => Some(HalfSpaces::new(root.network())?),
+            false => None,
+        };
+        for node in tree {
+            let certificate = match node {
+                CheckedBranch::Branch(_) => continue,
+                CheckedBranch::Leaf(certificate) => certificate,
+                CheckedBranch::Thin(named) => {
+                    leaves.advance().ok()??;
+                    half_spaces.as_ref()?.are_thin(leaves.sides(), named).ok()?;
+                    continue;
+                }
+            };
             leaves.advance().ok()??;
             let fits = certificate.norm() == norm
                 && *certificate.functional() == output
@@ -259,8 +334,8 @@ impl Certificate {
         }
         leaves.advance().ok()?.is_none().then_some(())?;
         let upper = certificates.iter().map(|c| c.upper()).fold(0.0, f64::max);
-        let proof = match certificates.as_slice() {
-            [certificate] => certificate.proof().clone(),
+        let proof = match (certificates.as_slice(), written.len()) {
+            ([certificate], 1) => certificate.proof().clone(),
             _ => Proof::Tree(written),
         };
         Some(Self::shown(root, norm, Claim { output, upper, proof }, None))
@@ -272,6 +347,8 @@ mod tests {
     use super::*;
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
+    use crate::problem::{Functional, InputNorm};
+    use crate::proof::prove;
 
     fn leaf() -> Branch {
         Branch::Leaf(Box::new(Proof::Intervals))
@@ -333,7 +410,7 @@ mod tests {
         let own = (lower.clone(), upper.clone(), sides.clone(), fixings.clone());
         let (mut below, mut above) = (own.clone(), own.clone());
         match tree.next().expect("whole") {
-            Branch::Leaf(_) => return into.push(own),
+            Branch::Leaf(_) | Branch::Thin(_) => return into.push(own),
             Branch::Input(i, at) => {
                 below.1[*i] = *at;
                 above.0[*i] = *at;
@@ -401,6 +478,71 @@ mod tests {
         }
         let slope = crate::function::Slope::new;
         assert_eq!(slopes, [[slope(0.1, 1.0), slope(0.1, 0.1)], [slope(0.1, 1.0), slope(1.0, 1.0)]]);
+    }
+
+    #[test]
+    fn sides_everywhere_fix_the_slope_of_their_side_once_and_at_the_kink() {
+        let mut b = NetworkBuilder::new(1).expect("inputs");
+        let one = |b: &mut NetworkBuilder, f| b.activate("z", b.input(), f).expect("known");
+        let z = [Activation::LeakyRelu { slope: 2.0 }, Activation::Abs, Activation::Sigmoid].map(|f| one(&mut b, f));
+        let y = b.affine("y", z.map(|z| (z, LinearMap::Identity(1))).to_vec(), None).expect("shapes");
+        let network = b.finish(y);
+        let (root, twins) = (SlopeNetwork::everywhere(&network).expect("bounded"), Twins::none());
+        let tree = [Branch::Side(0, 0, 0.0), Branch::Side(1, 0, -0.0), leaf(), leaf(), leaf()];
+        let (mut leaves, mut slopes, mut sides) = (Leaves::new(&root, &twins, &tree), Vec::new(), Vec::new());
+        while leaves.advance().expect("whole").is_some() {
+            let place = leaves.place().expect("a place");
+            assert!(place.part().is_none());
+            slopes.push(place.case().iter().map(|fixing| fixing.slope).collect::<Vec<f64>>());
+            sides.push(leaves.sides().iter().map(|side| side.above).collect::<Vec<bool>>());
+        }
+        assert_eq!(slopes, [vec![2.0, -1.0], vec![2.0, 1.0], vec![1.0]]);
+        assert_eq!(sides, [vec![false, false], vec![false, true], vec![true]]);
+        let read = |root: &SlopeNetwork, tree: &[Branch]| Leaves::new(root, &twins, tree).count();
+        let refused = [
+            [Branch::Side(0, 0, 0.0), Branch::Side(0, 0, 0.0)],
+            [Branch::Side(0, 0, 0.0), Branch::Slope(0, 0)],
+            [Branch::Slope(0, 0), Branch::Side(0, 0, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(0, 0, 5e-324)],
+            [Branch::Slope(1, 0), Branch::Side(2, 0, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(0, 1, 0.0)],
+            [Branch::Slope(1, 0), Branch::Side(3, 0, 0.0)],
+        ];
+        for pair in refused {
+            let tree = [pair.to_vec(), vec![leaf(), leaf(), leaf()]].concat();
+            assert!(read(&root, &tree).is_err(), "{tree:?}");
+        }
+        let fixed =
+            root.within(Place::everywhere().in_case(&[root.at_end(0, 0, true).expect("a neuron")])).expect("a case");
+        let side = [Branch::Side(0, 0, 0.0), leaf(), leaf()];
+        assert!(read(&fixed, &side).is_err() && read(&root, &side).is_ok(), "fixed by the case that it is in");
+        let thin = [Branch::Side(0, 0, 0.0), Branch::Thin(vec![(0, 0)]), leaf()];
+        let region = Region::new_box(vec![-1.0], vec![1.0]).expect("a box");
+        assert_eq!(read(&root, &thin), Ok(2), "as far as the shape goes");
+        assert!(read(&SlopeNetwork::new(&network, region).expect("a region"), &thin).is_err());
+        // and what is thin has to be
+        let claim =
+            |tree: &[Branch]| Claim { output: Functional::output(0), upper: 9.0, proof: Proof::Tree(tree.to_vec()) };
+        let proved = |tree: &[Branch]| prove(&root, InputNorm::Linf, &claim(tree), usize::MAX).is_ok();
+        assert!(
+            proved(&side)
+                && !proved(&thin)
+                && !proved(&[Branch::Thin(vec![(0, 0)])])
+                && !proved(&[Branch::Thin(vec![])])
+        );
+        let opposite = [
+            Branch::Side(0, 0, 0.0),
+            Branch::Side(1, 0, 0.0),
+            leaf(),
+            Branch::Thin(vec![(0, 0), (1, 0)]),
+            Branch::Side(1, 0, 0.0),
+            Branch::Thin(vec![(1, 0), (0, 0)]),
+            leaf(),
+        ];
+        assert!(proved(&opposite), "they share their pre-activation, x");
+        let mut wrong = opposite.clone();
+        wrong.swap(2, 3);
+        assert!(!proved(&wrong));
     }
 
     #[test]

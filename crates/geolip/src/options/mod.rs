@@ -56,6 +56,9 @@ pub struct Options {
     /// Whether to search for the formal constant itself by branch and bound on slopes, until upper bound and best pattern agree to
     /// `tol` or a limit is met; with `split` on a box of few inputs, slopes are fixed in parts that cannot be cut. Exponential in the number of neurons at worst.
     pub exact: bool,
+    /// Whether to search for the Lipschitz constant itself: over the whole space by branch and bound on sides of pre-activations, on a box of at
+    /// most 24 inputs on inputs and sides, until upper bound and the best gradient of a real input agree to `tol` or a limit is met.
+    pub real: bool,
     /// The file in which a search is saved every so often, at its end, and where it is interrupted; if it exists, the
     /// search goes on from there. One of another question is refused.
     pub checkpoint: Option<PathBuf>,
@@ -82,11 +85,15 @@ impl Default for Options {
             sweep_limit: 20_000,
             cuts: false,
             exact: false,
+            real: false,
             checkpoint: None,
             case_limit: 200_000,
         }
     }
 }
+
+/// Inputs up to which regions are cut.
+pub(crate) const CUT_INPUTS: usize = 24;
 
 /// The options of [`crate::certified_radius`].
 ///
@@ -144,9 +151,22 @@ pub enum OptionsError {
     SweepLimit,
     /// A checkpoint without a search.
     #[error(
-        "a checkpoint stores a search (exact, split), but none was asked for; ask for one, or leave the checkpoint out"
+        "a checkpoint stores a search (exact, true, split), but none was asked for; ask for one, or leave the checkpoint out"
     )]
     Checkpoint,
+    /// Two constants at once.
+    #[error(
+        "exact asks for the formal constant and true for the Lipschitz constant itself, which is at most that; ask for one of them"
+    )]
+    TwoConstants,
+    /// The Lipschitz constant itself where no search goes down to it.
+    #[error("true does not work {place}; {instead}")]
+    True {
+        /// Where it was asked for.
+        place: &'static str,
+        /// What would work.
+        instead: &'static str,
+    },
     /// The case limit.
     #[error("a limit of 0 cases allows no search; give at least 1")]
     CaseLimit,
@@ -167,12 +187,33 @@ impl Options {
         if self.sweep_limit == 0 {
             return Err(OptionsError::SweepLimit);
         }
-        if self.checkpoint.is_some() && !self.exact && self.split.is_none() {
+        if self.checkpoint.is_some() && !self.exact && !self.real && self.split.is_none() {
             return Err(OptionsError::Checkpoint);
         }
         if self.case_limit == 0 {
             return Err(OptionsError::CaseLimit);
         }
-        Ok(())
+        if self.real { self.allows_true() } else { Ok(()) }
+    }
+
+    /// Whether a search goes down to the Lipschitz constant itself.
+    fn allows_true(&self) -> Result<(), OptionsError> {
+        let refuse = |place, instead| Err(OptionsError::True { place, instead });
+        if self.exact {
+            return Err(OptionsError::TwoConstants);
+        }
+        match &self.region {
+            None if self.norm == InputNorm::L1 => {
+                refuse("over all inputs in l1", "ask for another norm, for a box of few inputs, or for exact")
+            }
+            None => Ok(()),
+            Some(region) if region.ball().is_some() => {
+                refuse("on a ball", "give a box (radius with the region norm linf, or box), or ask for split")
+            }
+            Some(region) if region.inputs() > CUT_INPUTS => {
+                refuse("on a region of more than 24 inputs", "ask for split or exact, or leave the region out")
+            }
+            Some(_) => Ok(()),
+        }
     }
 }

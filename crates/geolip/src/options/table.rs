@@ -22,7 +22,7 @@ const BOUND_RADIUS: &[&str] = &["bound", "radius"];
 const NOBODY: &[&str] = &[];
 const LOAD: &[&str] = &["load"];
 /// What searches by branch and bound.
-const SEARCH: &[&str] = &["exact", "split"];
+const SEARCH: &[&str] = &["exact", "true", "split"];
 
 #[doc = include_str!("table.md")]
 pub const CHOICES: &[Choice] = &[
@@ -294,6 +294,19 @@ pub const CHOICES: &[Choice] = &[
     .python(
         "Search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and the \
          best pattern agree to the tolerance; what is found before the time limit is certified all the same",
+    ),
+    Choice::of(
+        BOUND,
+        "true",
+        "Search for the Lipschitz constant itself, until the bound and the gradient of a real input agree to the tolerance: over all \
+         inputs by branch and bound on sides of neurons, on a box of at most 24 inputs as by --split; what is found before the \
+         time limit (or Ctrl-C) is certified all the same",
+    )
+    .flag()
+    .python(
+        "Search for the Lipschitz constant itself, until the bound and the gradient of a real input agree to the tolerance: over all \
+         inputs by branch and bound on sides of neurons, on a box of at most 24 inputs as by --split; what is found before the \
+         time limit is certified all the same",
     ),
     Choice::of(
         BOUND,

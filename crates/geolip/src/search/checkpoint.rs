@@ -90,6 +90,8 @@ impl Saved {
                 own.into_iter().chain([branch]).collect()
             }
             State::Closed(certificate) => vec![SavedNode::Closed(certificate.upper(), certificate.proof().clone())],
+            // which is quickly shown again
+            State::Thin(_) => vec![SavedNode::Open(0.0)],
             State::Open(open) => vec![match &open.certificate {
                 Some(certificate) => SavedNode::Bounded(certificate.upper(), certificate.proof().clone()),
                 None => SavedNode::Open(open.value),
@@ -231,6 +233,7 @@ fn question(network: &str, options: &Options, output: String) -> Record {
         .with("region", options.region.as_ref().map(hash))
         .with("split", options.split.is_some())
         .with("exact", options.exact)
+        .with("true", options.real)
         .number("tol", options.tol)
         .with("cuts", options.cuts)
         .number("effort", options.effort)

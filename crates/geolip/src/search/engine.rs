@@ -73,6 +73,8 @@ pub(super) struct Found<K> {
 
 pub(super) enum Verdict {
     Closed(Box<Certificate>),
+    /// Without interior, by the sides of these neurons (layer and neuron).
+    Thin(Vec<(usize, usize)>),
     /// With what to branch by, if there is something, and a bound, if there is one.
     Open(Option<Knife>, Option<Box<Certificate>>),
 }
@@ -209,6 +211,7 @@ impl<K: Send + Sync> Progress<K> {
             self.best.learn(engine, found.pattern, found.witness);
             states.push(match found.verdict {
                 Verdict::Closed(certificate) => State::Closed(certificate),
+                Verdict::Thin(named) => State::Thin(named),
                 Verdict::Open(knife, certificate) => {
                     let keep = self.room > 0;
                     self.room -= usize::from(keep);

@@ -2,18 +2,20 @@
 //!
 //! A place, all inputs or a region with all slopes there, is branched by the slope of a neuron, by an input, or by the side of a
 //! pre-activation ([`crate::proof::tree`]), until the largest bound of a leaf meets what is known from below. What is found by
-//! then is valid at any time. Two experts bound places and choose what to branch them by:
+//! then is valid at any time. Three experts bound places and choose what to branch them by:
 //!
 //! | expert | branches | bounds | goes down to |
 //! | --- | --- | --- | --- |
 //! | [`cases`] | slopes | the relaxation, from the solution of the case above; for one hidden layer with cuts | the formal constant |
+//! | [`cells`] | sides, slopes where a function has not one kink, at zero | the relaxation, and that no input is there | the Lipschitz constant |
 //! | [`parts`] | inputs and sides, slopes where there is no other way | intervals, patterns, the relaxation where it pays | the Lipschitz constant of the region |
 //!
 //! | option | everywhere, or a ball, or many inputs | a box of few inputs |
 //! | --- | --- | --- |
 //! | `exact` | cases | cases |
 //! | `split` | cases, for that long | parts, for that long |
-//! | both | cases, for that long | parts, with slopes, for that long |
+//! | `real` | cells, everywhere and not in ℓ1; else refused beforehand | parts |
+//! | `exact` and `split` | cases, for that long | parts, with slopes, for that long |
 //!
 //! In ℓ1, where a relaxation has a form for every input, parts are branched by slopes in the place of cases.
 //!
@@ -24,12 +26,13 @@
 //! | `tree.rs` | the places so far |
 //! | `queue.rs` | their order, and how several bounds share the time |
 //! | `checkpoint.rs` | the file in which a search is kept |
-//! | `cases/`, `parts/` | the experts |
+//! | `cases/`, `cells/`, `parts/` | the experts |
 //!
 //! Results do not depend on the number of threads: places are bounded in rounds of fixed size, and what one finds is known to
 //! the next round. Nothing here is trusted: the tree and every leaf of it are checked by [`crate::proof`].
 
 mod cases;
+mod cells;
 mod checkpoint;
 mod cut;
 mod engine;
@@ -41,7 +44,7 @@ pub(crate) use checkpoint::Checkpoint;
 
 use crate::error::BoundError;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
-use crate::options::Options;
+use crate::options::{CUT_INPUTS, Options};
 use crate::problem::{Functional, InputNorm};
 use crate::report::{Bound, Stop};
 use crate::slopes::SlopeNetwork;
@@ -50,8 +53,6 @@ use engine::{Best, Engine, Expert, Progress};
 use queue::{Turn, in_turn};
 use std::time::Instant;
 
-/// Inputs up to which regions are cut.
-const MOST_INPUTS: usize = 24;
 /// Multiply–adds of the search for an input that is as steep as a better pattern, for every effort.
 const INPUT_WORK: f64 = 1e8;
 
@@ -63,12 +64,13 @@ pub(crate) fn close(
     mut checkpoint: Option<&mut Checkpoint>,
 ) -> Result<Vec<Bound>, BoundError> {
     let Question { network, options, started, .. } = question;
-    let is_small_box = network.region().is_some_and(|r| r.ball().is_none() && r.inputs() <= MOST_INPUTS);
-    let cuts_inputs = options.split.is_some() && is_small_box;
+    let is_small_box = network.region().is_some_and(|r| r.ball().is_none() && r.inputs() <= CUT_INPUTS);
+    let cuts_inputs = (options.split.is_some() || options.real) && is_small_box;
+    let by_cells = options.real && network.region().is_none() && options.norm != InputNorm::L1;
     let by_parts = cuts_inputs || options.norm == InputNorm::L1;
-    let searches = options.exact || options.split.is_some();
+    let searches = options.exact || options.real || options.split.is_some();
     // a search of cases takes cuts with it
-    if options.cuts && (by_parts || !searches) {
+    if options.cuts && (by_parts || by_cells || !searches) {
         let limit = (started, options.time_limit);
         bounds = in_turn(
             (bounds, largest),
@@ -83,13 +85,14 @@ pub(crate) fn close(
     let begun = Instant::now();
     let whole = options.time_limit.map(|limit| limit.saturating_sub(started.elapsed()));
     let limit = (begun, whole.into_iter().chain(options.split).min());
-    let reaches = |bound: &Bound| if cuts_inputs { bound.witness.lower } else { bound.pattern_lower };
+    let reaches = |bound: &Bound| if cuts_inputs || by_cells { bound.witness.lower } else { bound.pattern_lower };
     in_turn((bounds, largest), limit, reaches, |bound, turn| {
         let searcher = Searcher { question, turn };
         let checkpoint = checkpoint.as_deref_mut();
-        let mut bound = match by_parts {
-            true => parts::search(&searcher, bound, cuts_inputs, checkpoint)?,
-            false => cases::search(&searcher, bound, checkpoint)?,
+        let mut bound = match (by_cells, by_parts) {
+            (true, _) => cells::search(&searcher, bound, checkpoint)?,
+            (false, true) => parts::search(&searcher, bound, cuts_inputs, checkpoint)?,
+            (false, false) => cases::search(&searcher, bound, checkpoint)?,
         };
         bound.time = started.elapsed();
         Ok(bound)

@@ -1,7 +1,8 @@
 //! The tree of a search: which places are branched, which are proved, which are open. It decides nothing.
 
 use super::checkpoint::SavedNode;
-use crate::place::{Knife, Part, Place, Twins};
+use crate::place::{Knife, Part, Place, Side, Twins};
+use crate::proof::tree::slope_on_side;
 use crate::proof::{Certificate, CheckedBranch, Proof};
 use crate::slopes::SlopeNetwork;
 use rayon::prelude::*;
@@ -31,6 +32,8 @@ pub(super) enum State<K> {
     /// Into the places below and above; with its own bound, where one was proved, for they may come out worse.
     Branched(Knife, [usize; 2], Option<Box<Certificate>>),
     Closed(Box<Certificate>),
+    /// Without interior, by the sides of these neurons.
+    Thin(Vec<(usize, usize)>),
 }
 
 /// What is known of a place that is neither proved well enough nor branched.
@@ -53,6 +56,7 @@ impl<K> State<K> {
             Self::Open(open) => open.certificate.as_ref(),
             Self::Branched(_, _, own) => own.as_ref(),
             Self::Closed(certificate) => Some(certificate),
+            Self::Thin(_) => return 0.0,
         };
         own.map_or(f64::INFINITY, |certificate| certificate.upper())
     }
@@ -96,8 +100,12 @@ impl<K> Tree<K> {
         }
         let mut part: Option<Part> = None;
         let mut fixings = Vec::new();
+        let everywhere = self.root.region().is_none();
         for (knife, upper) in path.into_iter().rev() {
             match knife {
+                Knife::Side(layer, neuron, at) if everywhere => {
+                    fixings.push(slope_on_side(&self.root, Side { layer, neuron, at, above: upper })?);
+                }
                 Knife::Slope(layer, neuron) => fixings.extend(self.root.at_end(layer, neuron, upper)),
                 Knife::Input(..) | Knife::Side(..) => {
                     let whole = part.as_ref().or(self.root.part())?;
@@ -123,7 +131,7 @@ impl<K> Tree<K> {
     pub fn open(&self, id: usize) -> Option<&Open<K>> {
         match &self.nodes[id].state {
             State::Open(open) => Some(open),
-            State::Branched(..) | State::Closed(_) => None,
+            State::Branched(..) | State::Closed(_) | State::Thin(_) => None,
         }
     }
 
@@ -147,7 +155,7 @@ impl<K> Tree<K> {
         }
         let own = match &mut self.nodes[id].state {
             State::Open(open) => open.certificate.take(),
-            State::Branched(..) | State::Closed(_) => None,
+            State::Branched(..) | State::Closed(_) | State::Thin(_) => None,
         };
         self.set(id, State::Branched(knife, children, own));
         children
@@ -160,7 +168,7 @@ impl<K> Tree<K> {
 
     /// How many places are closed.
     pub fn closed(&self) -> usize {
-        self.nodes.iter().filter(|node| matches!(node.state, State::Closed(_))).count()
+        self.nodes.iter().filter(|node| matches!(node.state, State::Closed(_) | State::Thin(_))).count()
     }
 
     /// The least bound that is proved of a place: its own, or that of one around it. For every place.
@@ -215,6 +223,7 @@ impl<K> Tree<K> {
                 }
                 State::Branched(_, _, own) => CheckedBranch::Leaf(own.as_deref()?),
                 State::Closed(certificate) => CheckedBranch::Leaf(certificate),
+                State::Thin(named) => CheckedBranch::Thin(named),
                 State::Open(open) => CheckedBranch::Leaf(open.certificate.as_deref()?),
             });
         }
@@ -297,6 +306,9 @@ impl<K: Send + Sync> Tree<K> {
         let box_of = || self.place(id)?.region().filter(|region| region.ball().is_none()).cloned();
         match knife {
             Knife::Slope(layer, neuron) => self.root.at_end(layer, neuron, false).is_some(),
+            Knife::Side(layer, neuron, at) if self.root.region().is_none() => {
+                slope_on_side(&self.root, Side { layer, neuron, at, above: false }).is_some()
+            }
             Knife::Side(layer, neuron, at) => {
                 at.is_finite() && self.root.at_end(layer, neuron, false).is_some() && box_of().is_some()
             }
@@ -313,7 +325,7 @@ mod tests {
     use super::*;
     use crate::matrix::Matrix;
     use crate::network::{Activation, LinearMap, NetworkBuilder};
-    use crate::place::{Region, Side};
+    use crate::place::Region;
     use crate::problem::{Functional, InputNorm};
     use crate::proof::{Claim, prove};
     use crate::search::checkpoint::Saved;

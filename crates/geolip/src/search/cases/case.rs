@@ -15,7 +15,7 @@ use crate::slopes::SlopeNetwork;
 use std::time::Instant;
 
 /// What all cases of a search share.
-pub(super) struct Problem<'a> {
+pub(in crate::search) struct Problem<'a> {
     pub norm: InputNorm,
     pub functional: Functional,
     pub recovery: &'a Recovery<'a>,
@@ -28,7 +28,7 @@ pub(super) struct Problem<'a> {
 
 /// Limits of work on a case.
 #[derive(Clone, Copy)]
-pub(super) struct Limits<'a> {
+pub(in crate::search) struct Limits<'a> {
     pub memory: usize,
     pub deadline: Option<Instant>,
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -73,10 +73,10 @@ impl Start {
 }
 
 /// How work on a case ended.
-pub(super) type Solved = Found<Start>;
+pub(in crate::search) type Solved = Found<Start>;
 
 /// A case with what it takes to solve it.
-pub(super) enum Relaxed<'a> {
+pub(in crate::search) enum Relaxed<'a> {
     Vectors(vectors::Relaxed<'a>),
     Lifted(lifted::Relaxed<'a>),
     Signs(signs::Relaxed<'a>),

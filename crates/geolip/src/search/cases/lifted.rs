@@ -20,7 +20,7 @@ pub(in crate::search) struct State {
 }
 
 /// A case with what it takes to solve it.
-pub(super) struct Relaxed<'a> {
+pub(in crate::search) struct Relaxed<'a> {
     problem: &'a Problem<'a>,
     limits: Limits<'a>,
     vectors: vectors::Relaxed<'a>,
@@ -79,7 +79,7 @@ impl<'a> Relaxed<'a> {
         let verdict = match (case.certificate, relaxed.verdict) {
             (Some(certificate), _) => Verdict::Closed(Box::new(certificate)),
             (None, Verdict::Open(split, certificate)) => Verdict::Open(own.or(split), certificate),
-            (None, closed @ Verdict::Closed(_)) => closed,
+            (None, closed) => closed,
         };
         // an open case of a smaller value would be solved again, not split
         let value = relaxed.value.min(case.value).max(target.next_up());

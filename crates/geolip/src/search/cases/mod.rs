@@ -30,7 +30,8 @@ use crate::proof::{Certificate, Proof};
 use crate::relaxation::VectorNetwork;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
-use case::{Limits, Problem, Relaxed, Start};
+use case::Limits;
+pub(super) use case::{Problem, Relaxed, Start};
 use rayon::prelude::*;
 use std::sync::Arc;
 
@@ -102,10 +103,10 @@ pub(super) fn search(
 }
 
 /// Bounds cases by their relaxations.
-struct Cases<'a> {
-    problem: &'a Problem<'a>,
+pub(super) struct Cases<'a> {
+    pub problem: &'a Problem<'a>,
     /// The solution of the whole.
-    origin: Arc<Start>,
+    pub origin: Arc<Start>,
 }
 
 impl Expert for Cases<'_> {
@@ -126,7 +127,7 @@ impl Expert for Cases<'_> {
 impl Cases<'_> {
     /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound: where there are
     /// many, a bound near the largest of them will do, which costs no more than solving them did.
-    fn bound_open(&self, options: &Options, progress: &mut Progress<Start>) {
+    pub fn bound_open(&self, options: &Options, progress: &mut Progress<Start>) {
         let open = progress.tree.all_open();
         let tree = &progress.tree;
         let (highest, target) = (progress.highest(), progress.target(options.tol));

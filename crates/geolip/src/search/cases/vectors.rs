@@ -38,7 +38,7 @@ const TRIES: usize = 3;
 const PATTERN_SWEEPS: usize = 20;
 
 /// A case with what it takes to solve it.
-pub(super) struct Relaxed<'a> {
+pub(in crate::search) struct Relaxed<'a> {
     problem: &'a Problem<'a>,
     case: &'a SlopeNetwork,
     network: VectorNetwork<'a>,
