@@ -271,3 +271,18 @@ fn on_a_box_it_is_the_constant_of_the_box() {
     assert!(report.is_lip_exact(own), "{} {}", own.witness.lower, own.upper());
     assert!(own.witness.lower <= whole.bounds[0].upper());
 }
+
+/// Where all slopes are fixed and the terms of the gradient cancel, the form of a case proves nothing, but its intervals do.
+#[test]
+fn cells_without_a_gradient_are_closed() {
+    let mut b = NetworkBuilder::new(2).expect("inputs");
+    let dense =
+        |rows, entries: &[f64]| LinearMap::Dense(Matrix::from_vec(rows, entries.len() / rows, entries.to_vec()));
+    let h = b.affine("h", vec![(b.input(), dense(2, &[-3.0, 2.0, -2.0, -3.0]))], None).expect("shapes");
+    let z = b.activate("z", h, Activation::Relu).expect("relu");
+    let h = b.affine("h2", vec![(z, dense(2, &[1.0, 1.0, 3.0, -1.0]))], None).expect("shapes");
+    let z = b.activate("z2", h, Activation::Abs).expect("abs");
+    let y = b.affine("y", vec![(z, dense(1, &[-3.0, 1.0]))], None).expect("shapes");
+    let report = bound(&b.finish(y), &options(InputNorm::Linf), &Silent).expect("bounded");
+    assert!(report.is_lip_exact(&report.bounds[0]) && (report.bounds[0].upper() - 28.0).abs() < 1e-4);
+}

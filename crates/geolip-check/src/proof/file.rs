@@ -64,7 +64,7 @@ pub struct CertificateFile {
     pub notes: Vec<String>,
 }
 
-/// One claim: the FGL of this output is at most `upper`, because of this proof.
+/// One claim: the FGL of this output is at most `upper`, because of this proof; where that takes sides or cuts inputs, the Lipschitz constant there is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Claim {

@@ -30,10 +30,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Bits of a number in a half-space, at most.
 const MOST_BITS: u64 = 1 << 14;
-/// Products of 64-bit words for one set of sides, at most, roughly.
-const MOST_WORK: f64 = 4e9;
+/// Products of 64-bit words for one set of sides, at most, roughly; one that is short costs about as much as this many.
+const MOST_WORK: f64 = 1e9;
+const SHORT: f64 = 4.0;
+/// Numbers in the affine functions that one set of sides takes, at most: tens of bytes each.
+const MOST_NUMBERS: usize = 1 << 21;
 /// Entries of the maps of a network, at most: they are written out.
-const MOST_ENTRIES: usize = 1 << 22;
+const MOST_ENTRIES: usize = 1 << 21;
 
 const TOO_LONG: &str = "the half-spaces of a part without interior take numbers longer than the checker allows";
 const TOO_MUCH: &str = "a part without interior takes more work than the checker allows";
@@ -60,7 +63,7 @@ struct Row {
 impl<'a> HalfSpaces<'a> {
     /// Of a network; none where its functions are not all of one number, or its maps are too large.
     pub fn new(network: &'a Network) -> Option<Self> {
-        let entries = network.terms().map(|term| term.map.places()).fold(0, usize::saturating_add);
+        let entries = network.terms().map(|term| term.map.nonzeros()).fold(0, usize::saturating_add);
         if entries > MOST_ENTRIES || network.nodes().iter().any(|node| matches!(node.op, Op::Combine { .. })) {
             return None;
         }
@@ -107,6 +110,10 @@ impl<'a> HalfSpaces<'a> {
         named: &[(usize, usize)],
     ) -> Result<Vec<Vec<BigInt>>, &'static str> {
         let wanted = self.wanted(above, named)?;
+        let numbers = wanted.iter().map(BTreeSet::len).sum::<usize>().saturating_mul(self.network.inputs() + 1);
+        if numbers > MOST_NUMBERS {
+            return Err(TOO_MUCH);
+        }
         let mut work = 0.0;
         let mut known: Vec<BTreeMap<usize, Row>> = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
@@ -250,7 +257,7 @@ fn sum<'r>(
     for (m, e, row) in factors {
         let m = m << shift(e)?;
         for (sum, v) in numbers.iter_mut().zip(&row.numbers) {
-            *work += words(&m) * words(v) + words(sum);
+            *work += SHORT + words(&m) * words(v) + words(sum);
             *sum += &m * v;
         }
         if *work > MOST_WORK {

@@ -125,6 +125,11 @@ impl<'a> Searcher<'a> {
         }
     }
 
+    /// When the last open places have to be bounded; what is not by then is left open.
+    fn end(&self) -> Option<Instant> {
+        Some(self.turn.deadline? + self.options().time_limit?.mul_f64(engine::LATE))
+    }
+
     /// The engine, for so many places at most.
     fn engine<'b>(
         &'b self,

@@ -186,3 +186,23 @@ fn no_part_around_a_point_is_thin() {
     }
     assert!(thin > 1000 && with_interior > 100, "{thin} {with_interior}");
 }
+
+/// Sums of all of many inputs would take a number for every input and each of them.
+#[test]
+fn what_would_take_much_memory_is_refused() {
+    let ends = |inputs: usize| {
+        let mut b = NetworkBuilder::new(inputs).expect("inputs");
+        let w = Matrix::from_fn(2, inputs, |i, _| if i == 0 { 1.0 } else { -1.0 });
+        let h = b.affine("h", vec![(b.input(), LinearMap::Dense(w))], None).expect("shapes");
+        let z = b.activate("z", h, Activation::Relu).expect("relu");
+        let network = b.finish(z);
+        let known = HalfSpaces::new(&network).expect("small");
+        known.are_thin(&[side(0, 0, true), side(0, 1, true)], &[(0, 0), (0, 1)])
+    };
+    assert!(ends(800).is_ok());
+    assert!(ends(2000).expect_err("four million numbers").contains("more work"));
+    let mut b = NetworkBuilder::new(1500).expect("inputs");
+    let h = b.affine("h", vec![(b.input(), LinearMap::Dense(Matrix::zeros(1500, 1500)))], None).expect("shapes");
+    let z = b.activate("z", h, Activation::Relu).expect("relu");
+    assert!(HalfSpaces::new(&b.finish(z)).is_none(), "its maps are written out");
+}

@@ -81,8 +81,7 @@ impl<'a> Relaxed<'a> {
             (None, Verdict::Open(split, certificate)) => Verdict::Open(own.or(split), certificate),
             (None, closed) => closed,
         };
-        // an open case of a smaller value would be solved again, not split
-        let value = relaxed.value.min(case.value).max(target.next_up());
+        let value = relaxed.value.min(case.value);
         let sweeps = relaxed.sweeps + case.evaluations;
         with_cuts(Solved { value, verdict, sweeps, ..relaxed }, &case.solution)
     }

@@ -26,7 +26,7 @@ use crate::error::BoundError;
 use crate::lower::GradientBound;
 use crate::options::Options;
 use crate::place::Twins;
-use crate::proof::{Certificate, Proof};
+use crate::proof::{Certificate, Proof, certify_by_intervals};
 use crate::relaxation::VectorNetwork;
 use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
@@ -34,6 +34,7 @@ use case::Limits;
 pub(super) use case::{Problem, Relaxed, Start};
 use rayon::prelude::*;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Open cases up to which each gets the best bound it can have when a search is stopped; more are bounded by the largest of
 /// their values, and this much more.
@@ -87,7 +88,7 @@ pub(super) fn search(
     let engine = searcher.engine((&functional, &gradient), options.case_limit.min(proofs));
     let stop = searcher.run((&engine, &mut cases), &mut progress, checkpoint)?;
     if stop != Stop::Converged {
-        cases.bound_open(options, &mut progress);
+        cases.bound_open(options, &mut progress, searcher.end());
     }
     bound.iterations += progress.sweeps;
     bound.stop = stop;
@@ -115,7 +116,20 @@ impl Expert for Cases<'_> {
     const ENDS_LATE: bool = true;
 
     fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
-        Relaxed::new(self.problem, local).solve(above.kept.as_ref().unwrap_or(&self.origin), work.target)
+        let start = above.kept.as_ref().unwrap_or(&self.origin);
+        let mut found = Relaxed::new(self.problem, local).solve(start, work.target)?;
+        if let Verdict::Open(None, None) = found.verdict {
+            // no slope is free: a form may prove nothing where the terms of the gradient cancel, but intervals are its size, up to rounding
+            let known = certify_by_intervals(local, self.problem.norm, &self.problem.functional).map(Box::new);
+            if let Some(known) = known.filter(|known| known.upper() <= work.target) {
+                found.verdict = Verdict::Closed(known);
+            }
+        }
+        if matches!(found.verdict, Verdict::Open(..)) {
+            // a value that is not proved is no reason to try again: the case is to be split
+            found.value = found.value.max(work.target.next_up());
+        }
+        Some(found)
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
@@ -127,7 +141,7 @@ impl Expert for Cases<'_> {
 impl Cases<'_> {
     /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound: where there are
     /// many, a bound near the largest of them will do, which costs no more than solving them did.
-    pub fn bound_open(&self, options: &Options, progress: &mut Progress<Start>) {
+    pub fn bound_open(&self, options: &Options, progress: &mut Progress<Start>, end: Option<Instant>) {
         let open = progress.tree.all_open();
         let tree = &progress.tree;
         let (highest, target) = (progress.highest(), progress.target(options.tol));
@@ -135,6 +149,9 @@ impl Cases<'_> {
         let bounded: Vec<(usize, Certificate)> = open
             .par_iter()
             .filter_map(|&id| {
+                if end.is_some_and(|end| Instant::now() >= end) {
+                    return None;
+                }
                 let start = tree.open(id)?.kept.as_ref().unwrap_or(&self.origin);
                 let network = tree.network(tree.place(id)?)?;
                 let relaxed = Relaxed::new(self.problem, &network);

@@ -85,7 +85,7 @@ pub(super) fn search(
     let engine = searcher.engine((&functional, &gradient), options.case_limit);
     let stop = searcher.run((&engine, &mut cells), &mut progress, checkpoint)?;
     if stop != Stop::Converged {
-        cells.cases.bound_open(options, &mut progress);
+        cells.cases.bound_open(options, &mut progress, searcher.end());
     }
     bound.iterations += progress.sweeps;
     bound.stop = stop;
