@@ -20,8 +20,6 @@ use std::time::{Duration, Instant};
 
 /// The part of the tolerance that closed places may use.
 pub(super) const TARGET: f64 = 0.9;
-/// What bounding an open place at the end takes, as a multiple of what bounding one takes in a search: most of these end early.
-const ENDING: f64 = 2.5;
 /// The part of the time limit by which a search may be late at the end; what is not bounded by then is left open.
 pub(super) const LATE: f64 = 0.05;
 
@@ -31,8 +29,6 @@ pub(super) trait Expert: Sync {
     type Kept: Send + Sync;
     /// Places taken up in one round: a number of its own, so that results do not depend on the number of threads.
     const ROUND: usize;
-    /// Whether open places have to be bounded at the end, which takes about as long as solving them did.
-    const ENDS_LATE: bool;
 
     /// Bounds the place of a network; none if nothing is known of it. `above` is what is known of the place above it, or of this
     /// place.
@@ -40,6 +36,11 @@ pub(super) trait Expert: Sync {
 
     /// A bound of an open place that can be branched by nothing.
     fn last(&self, local: &SlopeNetwork, open: &Open<Self::Kept>, lower: f64) -> Option<Certificate>;
+
+    /// What bounding an open place at the end takes, as a multiple of what bounding one takes in the search; 0 where they have bounds.
+    fn ending(&self) -> f64 {
+        0.0
+    }
 
     /// What else it knows by the end of a round.
     fn learn(&mut self, found: &[Found<Self::Kept>]) {
@@ -304,7 +305,7 @@ impl Engine<'_> {
             let gap = (top.value / progress.best.lower - 1.0).max(0.0);
             let (cases, open) = (progress.tree.len(), progress.queue.len());
             self.observer.event(Event::Searched { index: self.index, cases, open, gap });
-            if let Some(stop) = self.stopped::<E>(progress) {
+            if let Some(stop) = self.stopped(expert, progress) {
                 return stop;
             }
             if let Some(checkpoint) = checkpoint.as_deref_mut().filter(|checkpoint| checkpoint.is_due()) {
@@ -367,11 +368,11 @@ impl Engine<'_> {
         Saved::of(self.index, self.network, &progress.tree, &progress.best)
     }
 
-    fn stopped<E: Expert>(&self, progress: &Progress<E::Kept>) -> Option<Stop> {
+    fn stopped<E: Expert>(&self, expert: &E, progress: &Progress<E::Kept>) -> Option<Stop> {
         let threads = u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX);
         let open = u32::try_from(progress.queue.len()).unwrap_or(u32::MAX);
         let ending = match progress.effort {
-            (time, count) if E::ENDS_LATE && count > 0 => (time / count * open / threads).mul_f64(ENDING),
+            (time, count) if count > 0 => (time / count * open / threads).mul_f64(expert.ending()),
             _ => Duration::ZERO,
         };
         if self.observer.cancelled() {

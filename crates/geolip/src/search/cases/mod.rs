@@ -40,6 +40,10 @@ use std::time::Instant;
 /// their values, and this much more.
 const FEW: usize = 32;
 const NEAR: f64 = 1e-4;
+/// What bounding an open case at the end takes, as a multiple of what solving one takes, which mostly ends before it is accurate; with cuts.
+const ENDING: (f64, f64) = (6.0, 2.0);
+/// The part of the first solution's size that a proof of a case with cuts takes, about: most cuts are slack there.
+const KEPT: usize = 4;
 
 /// The bound with what a search adds to it.
 pub(super) fn search(
@@ -81,7 +85,9 @@ pub(super) fn search(
     progress.sweeps = root.sweeps;
     // proofs with cuts are long: half of the memory is for those of the cases that are closed, about every second one
     let proofs = match &*origin {
-        Start::Lifted(state) => (options.memory_limit / 2 / state.solution.bytes().max(1)).saturating_mul(2).max(1),
+        Start::Lifted(state) => {
+            (options.memory_limit / 2 / (state.solution.bytes() / KEPT).max(1)).saturating_mul(2).max(1)
+        }
         Start::Vectors(_) | Start::Signs(_) => usize::MAX,
     };
     let mut cases = Cases { problem: &problem, origin };
@@ -113,7 +119,6 @@ pub(super) struct Cases<'a> {
 impl Expert for Cases<'_> {
     type Kept = Start;
     const ROUND: usize = 8;
-    const ENDS_LATE: bool = true;
 
     fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
         let start = above.kept.as_ref().unwrap_or(&self.origin);
@@ -130,6 +135,10 @@ impl Expert for Cases<'_> {
             found.value = found.value.max(work.target.next_up());
         }
         Some(found)
+    }
+
+    fn ending(&self) -> f64 {
+        if self.problem.cuts.is_some() { ENDING.1 } else { ENDING.0 }
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {

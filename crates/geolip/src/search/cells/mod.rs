@@ -123,7 +123,6 @@ struct Cells<'a> {
 impl Expert for Cells<'_> {
     type Kept = Start;
     const ROUND: usize = 8;
-    const ENDS_LATE: bool = true;
 
     fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
         let sight = self.look(local);
@@ -143,6 +142,10 @@ impl Expert for Cells<'_> {
         let at = |x: Vec<f64>| witness_at(self.network, norm, self.gradient, self.functional, &x).0;
         let witness = sight.and_then(|sight| sight.point).map(at);
         Some(Found { witness, pattern: None, ..found })
+    }
+
+    fn ending(&self) -> f64 {
+        self.cases.ending()
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {

@@ -150,7 +150,6 @@ struct Parts<'a> {
 impl Expert for Parts<'_> {
     type Kept = Part;
     const ROUND: usize = 16;
-    const ENDS_LATE: bool = false;
 
     fn bound(
         &self,
