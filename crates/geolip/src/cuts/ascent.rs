@@ -17,6 +17,7 @@ use crate::random::gaussian;
 use crate::relaxation::Point;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::cell::Cell;
 use std::time::Instant;
 
 /// Features, for up to so many neurons: few need few, and of many every one costs.
@@ -234,35 +235,42 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The dual problem for the multipliers as they are, and a proof from it.
-    pub fn prove(
+    /// The dual problem for the multipliers as they are, from a point, in so many steps or until its value exceeds `most`: the value where that ends, and the
+    /// largest on the way.
+    pub fn dual<T: Real>(
         &mut self,
-        (single, lift): (&mut Lift<f32>, &mut Lift<f64>),
-        clock: &Clock<'_>,
-    ) -> Option<Certificate> {
-        self.cuts.renew(f64::INFINITY, Vec::new(), lift.layout.atoms());
+        lift: &mut Lift<T>,
+        v: &mut Vec<T>,
+        (steps, most): (usize, f64),
+        stop: impl Fn() -> bool,
+    ) -> (f64, f64) {
         let (weights, constant) = self.cuts.fixed();
-        let mut rough = self.noisy(single, DUAL_NOISE);
         let (links, cuts) = (&self.links, &self.cuts);
-        let stop = || clock.over(PARTS[2]);
-        let mut goal = |v: &[f32], gradient: &mut [f32]| {
-            single.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient)
+        let highest = Cell::new(f64::NEG_INFINITY);
+        let mut goal = |v: &[T], gradient: &mut [T]| {
+            let value = lift.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient);
+            highest.set(value.max(highest.get()));
+            value
         };
-        self.evaluations += maximise(&mut rough, (DUAL_STEPS.0, GAIN), &mut goal, stop);
+        self.evaluations += maximise(v, (steps, GAIN), &mut goal, || highest.get() > most || stop());
+        let value = goal(v, &mut vec![T::default(); v.len()]);
+        (value, highest.get())
+    }
+
+    /// The dual problem, and a proof from it.
+    fn prove(&mut self, (single, lift): (&mut Lift<f32>, &mut Lift<f64>), clock: &Clock<'_>) -> Option<Certificate> {
+        self.cuts.renew(f64::INFINITY, Vec::new(), lift.layout.atoms());
+        let stop = || clock.over(PARTS[2]);
+        let mut rough = self.noisy(single, DUAL_NOISE);
+        self.dual(single, &mut rough, (DUAL_STEPS.0, f64::INFINITY), stop);
         let mut v: Vec<f64> = rough.into_iter().map(f64::from).collect();
         let mut best: Option<Certificate> = None;
         for _ in 0..DUAL_RUNS {
-            let (links, cuts) = (&self.links, &self.cuts);
-            let mut goal = |v: &[f64], gradient: &mut [f64]| {
-                lift.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient)
-            };
-            self.evaluations += maximise(&mut v, (DUAL_STEPS.1, GAIN), &mut goal, stop);
-            let mut gradient = vec![0.0; v.len()];
-            let value = goal(&v, &mut gradient);
+            let (value, _) = self.dual(lift, &mut v, (DUAL_STEPS.1, f64::INFINITY), stop);
             let gap = (value * self.sizes.value / self.question.lower - 1.0).clamp(0.0, 1.0);
             let worth = (LOST.0 * gap).max(LOST.1);
             let prover = Prover::new(self.question, &self.sizes);
-            let Some((certificate, mixed)) = prover.certify(&self.lifted(lift, &v, (value, constant)), worth) else {
+            let Some((certificate, mixed)) = prover.certify(&self.lifted(lift, &v, value), worth) else {
                 break;
             };
             let better = |known: &Certificate| certificate.upper() < known.upper() * (1.0 - LOST.1);
@@ -278,7 +286,8 @@ impl<'a> State<'a> {
     }
 
     /// The multipliers of a solution of the dual problem: by Euler's identity each is its variable's product with the gradient.
-    pub fn lifted<T: Real>(&self, lift: &Lift<T>, v: &[T], (value, constant): (f64, f64)) -> Lifted {
+    pub fn lifted<T: Real>(&self, lift: &Lift<T>, v: &[T], value: f64) -> Lifted {
+        let constant = self.cuts.constant();
         let gains: f64 = lift.input_gains.iter().sum();
         let rows = lift.normalised(v).0;
         let squares = rows.chunks(self.k).map(|row| row.iter().map(|v| v.get() * v.get()).sum::<f64>());

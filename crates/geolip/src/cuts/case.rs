@@ -4,13 +4,11 @@
 //! cases at once. One that stays open gets a step of the multipliers, no new cuts, and passes on what it has.
 
 use super::ascent::{Clock, DUAL_NOISE, GAIN, State};
-use super::lbfgs::maximise;
-use super::lift::{Goal, Lift};
+use super::lift::Lift;
 use super::prove::Prover;
 use super::solution::Solution;
 use super::{Case, Question};
 use crate::proof::Certificate;
-use std::cell::Cell;
 
 /// Steps for the dual problem in single and, where what these come to is not enough for a proof, in double precision.
 const DUAL_STEPS: (usize, usize) = (60, 80);
@@ -53,15 +51,9 @@ pub(super) fn bound(question: Question<'_>, above: &Solution) -> Option<Certific
     let mut state = State::of(question, above.within(question.vectors.network(), question.memory)?);
     let clock = Clock::new(question);
     let mut single = state.lift::<f32>();
-    let (weights, constant) = state.cuts.fixed();
     let mut v = state.noisy(&single, DUAL_NOISE);
-    let (links, cuts) = (&state.links, &state.cuts);
-    let mut goal = |v: &[f32], gradient: &mut [f32]| {
-        single.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient)
-    };
-    state.evaluations += maximise(&mut v, (DUAL_STEPS.0, GAIN), &mut goal, || clock.over(1.0));
-    let value = goal(&v, &mut vec![0.0; v.len()]);
-    Prover::new(question, &state.sizes).roughly(&state.lifted(&single, &v, (value, constant)))
+    let (value, _) = state.dual(&mut single, &mut v, (DUAL_STEPS.0, f64::INFINITY), || clock.over(1.0));
+    Prover::new(question, &state.sizes).roughly(&state.lifted(&single, &v, value))
 }
 
 impl State<'_> {
@@ -69,40 +61,24 @@ impl State<'_> {
     fn close(&mut self, single: &mut Lift<f32>, (target, most): (f64, f64), clock: &Clock<'_>) -> Option<Certificate> {
         let aim = target / self.sizes.value;
         self.cuts.renew(f64::INFINITY, Vec::new(), single.layout.atoms());
-        let (weights, constant) = self.cuts.fixed();
+        let late = || clock.over(1.0);
         let mut rough = self.noisy(single, DUAL_NOISE);
-        let (links, cuts) = (&self.links, &self.cuts);
-        let highest = Cell::new(f64::NEG_INFINITY);
-        let note = |value: f64| {
-            highest.set(value.max(highest.get()));
-            value
-        };
-        let above = |most: f64| highest.get() > most || clock.over(1.0);
-        let mut goal = |v: &[f32], gradient: &mut [f32]| {
-            note(single.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient))
-        };
-        self.evaluations += maximise(&mut rough, (DUAL_STEPS.0, GAIN), &mut goal, || above(most));
-        if above(aim) {
+        let (value, highest) = self.dual(single, &mut rough, (DUAL_STEPS.0, most), late);
+        if highest > aim || late() {
             self.rows = single.normalised(&rough).0.into_iter().map(f64::from).collect();
             return None;
         }
-        let prover = Prover::new(self.question, &self.sizes);
-        let value = goal(&rough, &mut vec![0.0; rough.len()]);
-        let certificate = prover.within(&self.lifted(single, &rough, (value, constant)), target);
+        let certificate = Prover::new(self.question, &self.sizes).within(&self.lifted(single, &rough, value), target);
         if certificate.is_some() {
             return certificate;
         }
         let mut lift = self.lift::<f64>();
         let mut v: Vec<f64> = rough.into_iter().map(f64::from).collect();
-        let mut goal = |v: &[f64], gradient: &mut [f64]| {
-            note(lift.evaluate(v, links, &mut Goal::Plain { cuts, weights: &weights, constant }, gradient))
-        };
-        self.evaluations += maximise(&mut v, (DUAL_STEPS.1, GAIN), &mut goal, || above(aim));
-        if above(aim) {
+        let (value, highest) = self.dual(&mut lift, &mut v, (DUAL_STEPS.1, aim), late);
+        if highest > aim || late() {
             return None;
         }
-        let value = goal(&v, &mut vec![0.0; v.len()]);
-        prover.within(&self.lifted(&lift, &v, (value, constant)), target)
+        Prover::new(self.question, &self.sizes).within(&self.lifted(&lift, &v, value), target)
     }
 
     /// The neuron of the largest (1 − |⟨t, e⟩|) of its share.

@@ -93,7 +93,12 @@ impl Cuts {
                 weights[*p as usize] -= cut.mu * *w;
             }
         }
-        (weights, self.all.iter().map(|cut| cut.mu * cut.constant).sum())
+        (weights, self.constant())
+    }
+
+    /// The constant of the Lagrangian.
+    pub fn constant(&self) -> f64 {
+        self.all.iter().map(|cut| cut.mu * cut.constant).sum()
     }
 
     /// Adds the gradient of Σ weight·product to that of the atoms.

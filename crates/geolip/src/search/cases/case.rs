@@ -44,7 +44,7 @@ impl<'a> Problem<'a> {
     pub fn origin(&self, (whole, rank): (&VectorNetwork<'_>, usize), cuts: Option<Solution>, stream: u64) -> Start {
         let point = || Point::random(whole, rank, self.seed, stream);
         match (cuts, &self.layer) {
-            (Some(solution), _) => Start::Lifted(lifted::State { point: point(), solution }.into()),
+            (Some(solution), _) => Start::Lifted(lifted::State { point: point(), solution: solution.into() }.into()),
             (None, Some(layer)) => Start::Signs(layer.origin(self.seed)),
             (None, None) => Start::Vectors(point()),
         }

@@ -8,6 +8,7 @@ use crate::place::Knife;
 use crate::proof::Certificate;
 use crate::relaxation::{Point, VectorNetwork};
 use crate::slopes::SlopeNetwork;
+use std::sync::Arc;
 
 /// Where the relaxation is above the target by no more than this, relatively, splitting on without cuts takes less time.
 const NEAR: f64 = 0.03;
@@ -16,7 +17,8 @@ const NEAR: f64 = 0.03;
 #[derive(Clone, Debug)]
 pub(in crate::search) struct State {
     pub point: Point,
-    pub solution: Solution,
+    /// That of the case above, where no work was done on its cuts.
+    pub solution: Arc<Solution>,
 }
 
 /// A case with what it takes to solve it.
@@ -39,14 +41,14 @@ impl<'a> Relaxed<'a> {
         let relaxed = self.vectors.solve(state.point.clone(), target);
         let Verdict::Open(..) = relaxed.verdict else { return Some(relaxed) };
         match relaxed.value <= target * (1.0 + NEAR) {
-            true => with_cuts(relaxed, &state.solution),
+            true => with_cuts(relaxed, Arc::clone(&state.solution)),
             false => self.cut(relaxed, &state.solution, target),
         }
     }
 
     /// The relaxation's value and solution, with the cuts of the case above.
     pub fn converge(&self, state: &State) -> Option<Solved> {
-        with_cuts(self.vectors.converge(state.point.clone()), &state.solution)
+        with_cuts(self.vectors.converge(state.point.clone()), Arc::clone(&state.solution))
     }
 
     /// The bound of a case: what its cuts prove without more work on them, or the relaxation's.
@@ -71,9 +73,9 @@ impl<'a> Relaxed<'a> {
         }
     }
 
-    fn cut(&self, relaxed: Solved, above: &Solution, target: f64) -> Option<Solved> {
+    fn cut(&self, relaxed: Solved, above: &Arc<Solution>, target: f64) -> Option<Solved> {
         let Some(case) = cuts::case(self.question(target), above, target) else {
-            return with_cuts(relaxed, above);
+            return with_cuts(relaxed, Arc::clone(above));
         };
         let own = case.split.map(|(layer, neuron)| Knife::Slope(layer, neuron));
         let verdict = match (case.certificate, relaxed.verdict) {
@@ -83,13 +85,13 @@ impl<'a> Relaxed<'a> {
         };
         let value = relaxed.value.min(case.value);
         let sweeps = relaxed.sweeps + case.evaluations;
-        with_cuts(Solved { value, verdict, sweeps, ..relaxed }, &case.solution)
+        with_cuts(Solved { value, verdict, sweeps, ..relaxed }, case.solution.into())
     }
 }
 
 /// What is known of a case, with a solution with cuts.
-fn with_cuts(relaxed: Solved, solution: &Solution) -> Option<Solved> {
+fn with_cuts(relaxed: Solved, solution: Arc<Solution>) -> Option<Solved> {
     let Start::Vectors(point) = relaxed.kept else { return None };
-    let kept = Start::Lifted(State { point, solution: solution.clone() }.into());
+    let kept = Start::Lifted(State { point, solution }.into());
     Some(Solved { kept, ..relaxed })
 }

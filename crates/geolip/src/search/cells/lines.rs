@@ -58,13 +58,8 @@ impl<'a> Lines<'a> {
                         let layer = *self.layer_of.get(&index)?;
                         let (left, right) = self.layers[layer].1.around_zero(i)?;
                         let slope = match above.get(&(layer, i)) {
-                            Some(above) => {
-                                if *above {
-                                    right
-                                } else {
-                                    left
-                                }
-                            }
+                            Some(true) => right,
+                            Some(false) => left,
                             None => (left == right).then_some(left)?,
                         };
                         match slope {
