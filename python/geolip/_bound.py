@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         split: float | None
         tol: float
         cuts: bool
+        relaxation_only: bool
         exact: bool
         true: bool
         checkpoint: str | os.PathLike[str] | None
@@ -110,6 +111,7 @@ def bound(
     split: float | None = None,
     tol: float = 1e-6,
     cuts: bool = False,
+    relaxation_only: bool = False,
     exact: bool = False,
     true: bool = False,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -160,6 +162,8 @@ def bound(
         tol: relative gap between the certified bound and the relaxation at which work on an output ends.
         cuts: tighten the relaxation by cuts, at any depth: a smaller bound, in seconds to a minute for up to some
             hundred neurons (linf, l2 and lp).
+        relaxation_only: stop at the semidefinite relaxation: without the few cuts and the closed forms that better
+            it in about the same time.
         exact: search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound
             and the best pattern agree to the tolerance; what is found before the time limit is certified all the
             same.
@@ -207,6 +211,7 @@ def bound(
         "split": split,
         "tol": tol,
         "cuts": cuts,
+        "relaxation_only": relaxation_only,
         "exact": exact,
         "true": true,
         "checkpoint": checkpoint,

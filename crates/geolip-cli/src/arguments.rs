@@ -112,6 +112,9 @@ pub struct BoundArguments {
     pub cuts: bool,
 
     #[arg(long)]
+    pub relaxation_only: bool,
+
+    #[arg(long)]
     pub exact: bool,
 
     #[arg(id = "true", long = "true")]
@@ -200,6 +203,7 @@ impl BoundArguments {
             tol: self.tol,
             time_limit: self.time_limit,
             cuts: self.cuts,
+            relaxation_only: self.relaxation_only,
             exact: self.exact,
             real: self.real,
             checkpoint: self.checkpoint.clone(),

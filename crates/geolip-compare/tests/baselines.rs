@@ -44,7 +44,7 @@ proptest! {
     /// in ℓ∞ the product of norms is at least geolip's bound with closed forms.
     #[test]
     fn every_method_is_on_its_side_of_the_fgl(network in network(), norm in any_norm()) {
-        let options = Options { norm, effort: 0.1, closed_forms: false, ..Options::default() };
+        let options = Options { norm, effort: 0.1, relaxation_only: true, ..Options::default() };
         let everywhere = support::everywhere(&network);
         let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let exact: Vec<_> = question.functionals().iter()
@@ -118,7 +118,7 @@ proptest! {
         activation in activation(), norm in norm(), seed in any::<u64>(),
     ) {
         let network = one_hidden(inputs, hidden, activation, skip, seed);
-        let options = Options { norm, effort: 0.1, closed_forms: false, ..Options::default() };
+        let options = Options { norm, effort: 0.1, relaxation_only: true, ..Options::default() };
         let everywhere = support::everywhere(&network);
         let question = Question::new(&everywhere, &options, &Silent).expect("a good question");
         let natural = question.run(Method::NaturalForm).expect("one hidden layer").values;

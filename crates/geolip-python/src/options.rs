@@ -31,6 +31,7 @@ pub struct Choices<'py> {
     split: Option<f64>,
     tol: f64,
     cuts: bool,
+    relaxation_only: bool,
     exact: bool,
     #[pyo3(item("true"))]
     real: bool,
@@ -68,6 +69,7 @@ impl Choices<'_> {
             tol: self.tol,
             time_limit: seconds("time_limit", self.time_limit)?,
             cuts: self.cuts,
+            relaxation_only: self.relaxation_only,
             exact: self.exact,
             real: self.real,
             checkpoint: self.checkpoint,

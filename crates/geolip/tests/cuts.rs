@@ -8,7 +8,7 @@ use geolip::network::{Activation, Network};
 use geolip::proof::cuts;
 use geolip::proof::{Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, prove};
 use geolip::slopes::SlopeNetwork;
-use geolip::{Functional, InputNorm, OutputNorm};
+use geolip::{Functional, InputNorm, Method, Options, OutputNorm, Silent, bound};
 use proptest::prelude::*;
 use support::dice::Dice;
 use support::{any_norm, any_outputs, brute_force, config, connected, everywhere, network};
@@ -103,6 +103,37 @@ proptest! {
             }
         }
     }
+}
+
+/// By default small networks get a few cuts: below the relaxation, and above what every pattern attains.
+#[test]
+fn a_few_cuts_are_below_the_relaxation() {
+    for norm in [InputNorm::Linf, InputNorm::L2] {
+        for seed in [3, 4] {
+            let network = connected(&[3, 5, 4, 1], &Activation::Relu, false, seed);
+            let bounded = |relaxation_only: bool| {
+                let options = Options { norm, relaxation_only, effort: 0.0, ..Options::default() };
+                bound(&network, &options, &Silent).expect("bounded").bounds.swap_remove(0)
+            };
+            let (plain, tight) = (bounded(true), bounded(false));
+            assert_eq!(plain.method, Method::Relaxation);
+            assert!(tight.upper() <= plain.upper(), "{norm}, seed {seed}");
+            let fgl = brute_force(&network, norm, &Functional::output(0));
+            assert!(fgl.below <= tight.upper(), "{norm}, seed {seed}: {} below {}", tight.upper(), fgl.below);
+        }
+        let network = connected(&[6, 12, 12, 12, 1], &Activation::Relu, false, 1);
+        let bounded = |relaxation_only: bool, threads: usize| {
+            let options = Options { norm, relaxation_only, threads: Some(threads), ..Options::default() };
+            bound(&network, &options, &Silent).expect("bounded").bounds.swap_remove(0)
+        };
+        let (plain, tight) = (bounded(true, 1), bounded(false, 1));
+        assert!(matches!(tight.method, Method::Cuts { .. }), "{norm}: {}", tight.method);
+        assert!(tight.upper() < 0.99 * plain.upper(), "{norm}: {} against {}", tight.upper(), plain.upper());
+        assert!(tight.pattern_lower <= tight.upper());
+        assert_eq!(tight.certificate, bounded(false, 2).certificate, "{norm}: whatever the number of threads");
+    }
+    let both = Options { relaxation_only: true, cuts: true, ..Options::default() };
+    assert!(both.validate().is_err());
 }
 
 /// A network of two hidden layers and a proof with cuts of every kind.

@@ -24,7 +24,7 @@ fn probabilistic(norm: InputNorm) -> Options {
 
 /// One output, by elimination where the network is small.
 fn verified(norm: InputNorm) -> Options {
-    Options { norm, outputs: Outputs::One(0), closed_forms: false, ..Options::default() }
+    Options { norm, outputs: Outputs::One(0), relaxation_only: true, ..Options::default() }
 }
 
 fn solved(network: &Network, options: &Options) -> Report {

@@ -13,7 +13,7 @@ use support::{BRUTE_FORCE_NEURONS, activations, any_norm, any_outputs, brute_for
 const FINE: f64 = 1e-10;
 
 fn solve(network: &Network, norm: InputNorm, outputs: Outputs, tol: f64) -> Vec<Bound> {
-    bound(network, &Options { norm, outputs, tol, effort: 0.1, closed_forms: false, ..Options::default() }, &Silent)
+    bound(network, &Options { norm, outputs, tol, effort: 0.1, relaxation_only: true, ..Options::default() }, &Silent)
         .expect("bounded")
         .bounds
 }
@@ -200,7 +200,7 @@ proptest! {
     /// Random tests and closed forms take over where there is no memory for a proof.
     #[test]
     fn bounds_without_elimination_are_true(network in network(), norm in any_norm(), outputs in any_outputs()) {
-        let options = Options { norm, outputs: outputs.of(&network), memory_limit: 0, affordable: Affordable::NONE, closed_forms: false, tol: 1e-3, ..Options::default() };
+        let options = Options { norm, outputs: outputs.of(&network), memory_limit: 0, affordable: Affordable::NONE, relaxation_only: true, tol: 1e-3, ..Options::default() };
         let report = bound(&network, &options, &Silent).expect("bounded");
         for bound in &report.bounds {
             let fgl = brute_force(&network, norm, &bound.functional).below;

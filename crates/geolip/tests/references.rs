@@ -17,7 +17,7 @@ fn solve(network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
 
 fn solve_to(tol: f64, network: &Network, norm: InputNorm, output: usize) -> geolip::Bound {
     // (without what may be better than the relaxation)
-    let options = Options { norm, outputs: Outputs::One(output), tol, closed_forms: false, ..Options::default() };
+    let options = Options { norm, outputs: Outputs::One(output), tol, relaxation_only: true, ..Options::default() };
     let report = bound(network, &options, &Silent).expect("a reference network has a bound");
     check_file(network, &report.certificate_file(network)).expect("its certificate is accepted");
     report.bounds.into_iter().next().expect("one output was asked for")

@@ -8,7 +8,7 @@ use super::lists::Cuts;
 use super::prove::{Lifted, Prover};
 use super::real::Real;
 use super::solution::Solution;
-use super::start::{RANK, Sizes, Start};
+use super::start::{Sizes, Start};
 use super::{Question, Tightened, triangles, vertices};
 use crate::matrix::Matrix;
 use crate::problem::{Functional, InputNorm, OutputNorm};
@@ -33,11 +33,11 @@ const SEARCH: usize = 2;
 const TRIANGLES: (usize, usize) = (1100, 7);
 const VERTICES: (usize, usize) = (500, 5);
 /// The noise of a row at first, of length about this, down to nothing: the relaxation's solution has a low rank.
-const NOISE: f64 = 0.1;
+pub(super) const NOISE: f64 = 0.1;
 /// Penalties of cuts, in units of the smallest share of those that take part.
 const PENALTY: f64 = 5.0;
 /// Cuts are kept while their violation is above this, and while they settle.
-const SLACK: f64 = -0.1;
+pub(super) const SLACK: f64 = -0.1;
 const TIGHT: f64 = -0.02;
 /// Rounds that settle: steps, and what penalties are multiplied by, down to the least.
 const SETTLING: [f64; 4] = [0.3, 0.09, 0.027, 0.01];
@@ -96,21 +96,24 @@ pub(super) fn run(question: Question<'_>, start: Start) -> Tightened {
     state.settle(&mut single, &SETTLING, &clock);
     let mut double = state.lift::<f64>();
     let certificate = state.prove((&mut single, &mut double), &clock);
-    let cuts = certificate.as_ref().map_or(0, |certificate| match certificate.proof() {
-        Proof::Cuts(proof) => proof.triangles.len() + proof.vertices.len(),
-        _ => 0,
-    });
-    Tightened { certificate, cuts, evaluations: state.evaluations, point: state.point(), solution: state.solution() }
+    state.tightened(certificate)
 }
 
 impl<'a> State<'a> {
-    fn new(question: Question<'a>, Start { sizes, rows }: Start) -> Self {
-        let count = sizes.neurons.len();
-        let k = FEATURES.iter().find(|(_, most)| count <= *most).map_or(RANK, |(k, _)| *k);
-        let wide = rows.chunks(RANK).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, k - RANK)));
+    fn new(question: Question<'a>, start: Start) -> Self {
+        let count = start.sizes.neurons.len();
+        let k = FEATURES.iter().find(|(_, most)| count <= *most).map_or(start.k, |(k, _)| *k);
+        Self::wide(question, start, k)
+    }
+
+    /// At the start, with at least so many features.
+    pub fn wide(question: Question<'a>, Start { sizes, k: known, rows }: Start, least: usize) -> Self {
+        let k = least.max(known);
+        let wide = rows.chunks(known).flat_map(|row| row.iter().copied().chain(std::iter::repeat_n(0.0, k - known)));
         let rows = wide.map(|v| v as f32).collect();
-        let zero = || vec![0.0; count];
-        Self::of(question, Solution { sizes, k, rows, kappa: zero(), nu: zero(), cuts: Vec::new() })
+        let zero = || vec![0.0; sizes.neurons.len()];
+        let (kappa, nu) = (zero(), zero());
+        Self::of(question, Solution { sizes, k, rows, kappa, nu, cuts: Vec::new() })
     }
 
     /// Where a solution is.
@@ -133,6 +136,16 @@ impl<'a> State<'a> {
             evaluations: 0,
             sizes: solution.sizes,
         }
+    }
+
+    /// What came of it.
+    pub fn tightened(&self, certificate: Option<Certificate>) -> Tightened {
+        let cuts = certificate.as_ref().map_or(0, |certificate| match certificate.proof() {
+            Proof::Cuts(proof) => proof.triangles.len() + proof.vertices.len(),
+            _ => 0,
+        });
+        let (point, solution) = (self.point(), self.solution());
+        Tightened { certificate, cuts, evaluations: self.evaluations, point, solution }
     }
 
     /// What is kept of it.
@@ -336,7 +349,7 @@ impl<'a> State<'a> {
 }
 
 /// The shares of what cuts are about.
-fn shares(norm: InputNorm, sizes: &Sizes) -> Shares {
+pub(super) fn shares(norm: InputNorm, sizes: &Sizes) -> Shares {
     let inputs = match norm {
         InputNorm::Linf => &sizes.input_shares[..],
         _ => &[],

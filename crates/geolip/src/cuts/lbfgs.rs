@@ -7,11 +7,14 @@ use rayon::prelude::*;
 const MEMORY: usize = 10;
 /// Numbers per block of a sum, so that sums do not depend on the number of threads.
 const BLOCK: usize = 1 << 13;
+/// Blocks that are worth another thread.
+const BLOCKS: usize = 4;
 
 fn product<T: Real>(a: &[T], b: &[T]) -> f64 {
     let arch = pulp::Arch::new();
     let sums: Vec<f64> = a
         .par_chunks(BLOCK)
+        .with_min_len(BLOCKS)
         .zip(b.par_chunks(BLOCK))
         .map(|(a, b)| {
             arch.dispatch(
@@ -25,7 +28,7 @@ fn product<T: Real>(a: &[T], b: &[T]) -> f64 {
 
 fn add<T: Real>(y: &mut [T], a: f64, x: &[T]) {
     let arch = pulp::Arch::new();
-    y.par_chunks_mut(BLOCK).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
+    y.par_chunks_mut(BLOCK).with_min_len(BLOCKS).zip(x.par_chunks(BLOCK)).for_each(|(y, x)| {
         arch.dispatch(
             #[inline(always)]
             || axpy(y, T::of(a), x),

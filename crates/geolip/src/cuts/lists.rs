@@ -5,6 +5,9 @@ use super::real::{Real, axpy, dot};
 use rayon::prelude::*;
 use std::collections::{HashMap, HashSet};
 
+/// Multiply–adds that are worth another thread.
+const WORK: usize = 1 << 17;
+
 /// Cuts, with the products that they share.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cuts {
@@ -51,7 +54,8 @@ impl Cuts {
     pub fn gram<T: Real>(&self, k: usize, atoms: &[T], gram: &mut Vec<T>) {
         gram.resize(self.pattern.pairs.len(), T::default());
         let arch = pulp::Arch::new();
-        gram.par_chunks_mut(4096).zip(self.pattern.pairs.par_chunks(4096)).for_each(|(gram, pairs)| {
+        let block = (WORK / k).max(1);
+        gram.par_chunks_mut(block).zip(self.pattern.pairs.par_chunks(block)).for_each(|(gram, pairs)| {
             arch.dispatch(
                 #[inline(always)]
                 || {
@@ -105,7 +109,9 @@ impl Cuts {
     pub fn add_gradient<T: Real>(&self, k: usize, atoms: &[T], weights: &[T], gradient: &mut [T]) {
         let arch = pulp::Arch::new();
         const ROWS: usize = 32;
-        gradient.par_chunks_mut(ROWS * k).enumerate().for_each(|(block, chunk)| {
+        let blocks = gradient.len().div_ceil(ROWS * k);
+        let enough = WORK * blocks / (self.pattern.others.len() * k).max(1);
+        gradient.par_chunks_mut(ROWS * k).enumerate().with_min_len(enough.max(1)).for_each(|(block, chunk)| {
             arch.dispatch(
                 #[inline(always)]
                 || {

@@ -10,11 +10,12 @@
 //! | --- | --- |
 //! | `mod.rs` | the question and the answer |
 //! | `ascent.rs` | the schedule: rounds with new cuts, rounds that settle, the dual value |
+//! | `quick.rs` | a short one, with cuts between the parts of neurons alone |
 //! | `case.rs`, `solution.rs` | a case of a search, and what is kept of it for those below |
 //! | `start.rs` | where it starts: the relaxation's solution |
 //! | `lift.rs` | the Lagrangian and its gradient: one pass forward and one back |
 //! | `cut.rs`, `lists.rs`, `layout.rs` | one cut, the cuts at hand, and where variables and atoms stand |
-//! | `triangles.rs`, `vertices.rs` | what is violated most |
+//! | `triangles.rs`, `vertices.rs`, `parts.rs` | what is violated most |
 //! | `singular.rs` | singular vectors of small matrices |
 //! | `lbfgs.rs` | the maximiser |
 //! | `maps.rs`, `real.rs` | linear maps and rows in single and double precision |
@@ -30,7 +31,9 @@ mod lbfgs;
 mod lift;
 mod lists;
 mod maps;
+mod parts;
 mod prove;
+mod quick;
 mod real;
 mod singular;
 mod solution;
@@ -38,6 +41,7 @@ mod start;
 mod triangles;
 mod vertices;
 
+use crate::form::QuadraticForm;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::Certificate;
 use crate::relaxation::{Point, VectorNetwork};
@@ -87,6 +91,11 @@ pub(crate) fn tighten(question: Question<'_>) -> Option<Tightened> {
         return None;
     }
     Some(ascent::run(question, start))
+}
+
+/// The bound with a few cuts from the relaxation's solution, in about the time that that took; none where there is no place for them.
+pub(crate) fn tighten_quickly(question: Question<'_>, form: &QuadraticForm<'_>, solution: &Point) -> Option<Tightened> {
+    quick::run(question, form, solution)
 }
 
 /// What came of a case.

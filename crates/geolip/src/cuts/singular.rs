@@ -1,4 +1,4 @@
-//! The largest singular value of a 4 × 4 matrix.
+//! Largest singular values of matrices of up to four rows and columns.
 
 /// The largest singular value of a matrix, with its left and right vectors: Jacobi's rotations on MᵀM.
 pub(super) fn largest(m: &[[f64; 4]; 4]) -> (f64, [f64; 4], [f64; 4]) {
@@ -25,6 +25,25 @@ pub(super) fn largest(m: &[[f64; 4]; 4]) -> (f64, [f64; 4], [f64; 4]) {
     let image = |row: &[f64; 4]| row.iter().zip(&right).map(|(m, r)| m * r).sum::<f64>();
     let left = if sigma > 0.0 { [0, 1, 2, 3].map(|i| image(&m[i]) / sigma) } else { [0.0; 4] };
     (sigma, left, right)
+}
+
+/// The same for up to four rows of two numbers, by the eigenvalue of MᵀM in closed form; left vectors have zeros for rows that are not there.
+pub(super) fn largest_of_two(rows: &[[f64; 2]]) -> (f64, [f64; 4], [f64; 2]) {
+    let sum = |f: fn(&[f64; 2]) -> f64| rows.iter().map(f).sum::<f64>();
+    let (xx, yy, xy) = (sum(|r| r[0] * r[0]), sum(|r| r[1] * r[1]), sum(|r| r[0] * r[1]));
+    let (mean, difference) = (0.5 * (xx + yy), 0.5 * (xx - yy));
+    let root = (difference * difference + xy * xy).sqrt();
+    let sigma = (mean + root).sqrt();
+    let (x, y) = match (xy, mean + root - xx) {
+        (x, y) if x.hypot(y) > 1e-12 => (x / x.hypot(y), y / x.hypot(y)),
+        _ if xx >= yy => (1.0, 0.0),
+        _ => (0.0, 1.0),
+    };
+    let mut left = [0.0; 4];
+    if sigma > 0.0 {
+        left.iter_mut().zip(rows).for_each(|(l, r)| *l = (r[0] * x + r[1] * y) / sigma);
+    }
+    (sigma, left, [x, y])
 }
 
 /// Sweeps at most, and the sum of squares off the diagonal that ends them.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// Features of the relaxation's solution, the sweeps it gets, and the relative gain that ends them.
-pub(super) const RANK: usize = 16;
+const RANK: usize = 16;
 const SWEEPS: usize = 1500;
 const GAIN: f64 = 1e-12;
 /// The tilt of the relaxation's multipliers that makes its form definite, and what more the constant and the inputs get.
@@ -55,16 +55,16 @@ pub(super) struct Sizes {
 /// The relaxation's solution.
 pub(super) struct Start {
     pub sizes: Sizes,
-    /// Rows of RANK numbers: inputs, unit vectors, signs.
+    /// Rows of so many numbers: inputs, unit vectors, signs.
+    pub k: usize,
     pub rows: Vec<f64>,
 }
 
 impl Start {
-    /// None where the relaxation has no finite value, or its form does not fit.
+    /// By an ascent of its own; none where the relaxation has no finite value, or its form does not fit.
     pub fn new(question: Question<'_>) -> Option<Self> {
         let (vectors, functional) = (question.vectors, question.functional);
-        let network = vectors.network();
-        let form = QuadraticForm::within(network, question.memory as f64)?;
+        let form = QuadraticForm::within(vectors.network(), question.memory as f64)?;
         let first = Point::random(vectors, RANK, question.seed, 0);
         let mut ascent = Ascent::new(vectors, vec![functional.clone()], first);
         let late = || question.deadline.is_some_and(|deadline| Instant::now() >= deadline);
@@ -74,6 +74,17 @@ impl Start {
                 break;
             }
         }
+        Self::of(question, &form, &ascent)
+    }
+
+    /// From a solution that is known.
+    pub fn at(question: Question<'_>, form: &QuadraticForm<'_>, solution: &Point) -> Option<Self> {
+        Self::of(question, form, &Ascent::new(question.vectors, vec![question.functional.clone()], solution.clone()))
+    }
+
+    fn of(question: Question<'_>, form: &QuadraticForm<'_>, ascent: &Ascent<'_>) -> Option<Self> {
+        let (vectors, functional) = (question.vectors, question.functional);
+        let network = vectors.network();
         let at = ascent.point(0);
         let (point, sweep) = ascent.settle(0);
         let value = sweep.value[0];
@@ -85,7 +96,7 @@ impl Start {
         // a single one in ℓ2
         let gamma = |i: usize| multipliers.gamma.get(i).unwrap_or(&multipliers.gamma[0]) / value;
         let inputs: Vec<f64> = (0..network.inputs()).map(gamma).collect();
-        let repair = Repair::new(&form, vectors.norm(), functional.clone(), multipliers);
+        let repair = Repair::new(form, vectors.norm(), functional.clone(), multipliers);
         let mut definite = repair.with_tilt(TILT)?.multipliers;
         definite.zeta.iter_mut().for_each(|z| *z *= ROOM.0);
         definite.gamma.iter_mut().for_each(|g| *g *= ROOM.1);
@@ -116,7 +127,7 @@ impl Start {
                 rows.extend_from_slice(point.s[layer].row(j));
                 let n: Vec<f64> = h.row(j).iter().zip(at.s[layer].row(j)).map(|(h, s)| h - h_length(j) * s).collect();
                 let square: f64 = n.iter().map(|v| v * v).sum();
-                let mut t = vec![0.0; RANK];
+                let mut t = vec![0.0; at.k];
                 t[0] = 1.0;
                 if square > 0.0 {
                     t.iter_mut().zip(&n).for_each(|(t, v)| *t -= 2.0 * n[0] * v / square);
@@ -125,7 +136,7 @@ impl Start {
             }
         }
         rows.extend(signs);
-        Some(Self { sizes, rows })
+        Some(Self { sizes, k: at.k, rows })
     }
 }
 

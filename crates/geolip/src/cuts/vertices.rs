@@ -7,20 +7,20 @@
 use super::cut::{Cut, Kind, Shares};
 use super::lift::Lift;
 use super::real::{Real, axpy, dot, multiply, view};
-use super::singular::largest;
+use super::singular::{largest, largest_of_two};
 use rayon::prelude::*;
 use std::cmp::Ordering;
 
 /// The violation from which a cut is worth having.
-const LEAST: f64 = 0.02;
+pub(super) const LEAST: f64 = 0.02;
 /// Parts shorter than this fraction of their pre-activation have no direction; nor has what is left of (e ± t)/2, shorter than the second.
-const SHORT: f64 = 1e-2;
+pub(super) const SHORT: f64 = 1e-2;
 const FLAT: f64 = 0.1;
 /// Neurons whose products with all others are computed at once.
-const BLOCK: usize = 64;
+pub(super) const BLOCK: usize = 64;
 
 /// A violation, two sides, and coordinates of ψ in their orthonormal vectors.
-type Found = (f64, [usize; 2], [[f64; 4]; 2]);
+pub(super) type Found = (f64, [usize; 2], [[f64; 4]; 2]);
 
 /// What coordinates count, for ψ⁺ and ψ⁻: the first of P, the second of P and of e ± t.
 struct Basis([[f64; 3]; 2]);
@@ -107,7 +107,7 @@ fn order(x: &Found, y: &Found) -> Ordering {
 }
 
 /// Keeps the most violated.
-fn keep(found: &mut Vec<Found>, own: Vec<Found>, most: usize) {
+pub(super) fn keep(found: &mut Vec<Found>, own: Vec<Found>, most: usize) {
     found.extend(own);
     found.sort_by(order);
     found.truncate(most);
@@ -159,24 +159,13 @@ fn with_inputs<T: Real>(
         let pair = |j: usize, i: usize| {
             let columns = [0, 1, 2, 3].map(|a| {
                 let entry = |b: usize| gram[(4 * j + a) * 2 * inputs + 2 * i + b].get();
-                (entry(0), if a >= 2 { -entry(1) } else { entry(1) })
+                [entry(0), if a >= 2 { -entry(1) } else { entry(1) }]
             });
-            // KᵀK is 2 × 2
-            let sum = |f: &dyn Fn(&(f64, f64)) -> f64| columns.iter().map(f).sum::<f64>();
-            let (xx, yy, xy) = (sum(&|c| c.0 * c.0), sum(&|c| c.1 * c.1), sum(&|c| c.0 * c.1));
-            let (mean, difference) = (0.5 * (xx + yy), 0.5 * (xx - yy));
-            let root = (difference * difference + xy * xy).sqrt();
-            let sigma = (mean + root).sqrt();
+            let (sigma, left, [x, y]) = largest_of_two(&columns);
             let violation = 2.0 * (sigma - 1.0);
             if violation <= LEAST {
                 return None;
             }
-            let (x, y) = match (xy, mean + root - xx) {
-                (x, y) if x.hypot(y) > 1e-12 => (x / x.hypot(y), y / x.hypot(y)),
-                _ if xx >= yy => (1.0, 0.0),
-                _ => (0.0, 1.0),
-            };
-            let left = columns.map(|c| (c.0 * x + c.1 * y) / sigma);
             Some((violation, [first + j, i], [left, [x, y, 0.0, 0.0]]))
         };
         let pair = &pair;

@@ -38,9 +38,8 @@ pub struct Options {
     /// Which eliminations those are. A report for the checker has the default; with less, small networks get random tests, which
     /// [`crate::proof::check_file_with`] accepts if it is told the same.
     pub affordable: Affordable,
-    /// Whether intervals and patterns are tried where a form has proved a bound that they may better. Tests of forms do without.
-    #[doc(hidden)]
-    pub closed_forms: bool,
+    /// Whether to do without what may better the relaxation cheaply: a few cuts, intervals, and the patterns of a few neurons.
+    pub relaxation_only: bool,
     /// How much work goes into the bounds from below, in units of the usual, which is of the order of the work on the bounds
     /// from above.
     pub effort: f64,
@@ -78,7 +77,7 @@ impl Default for Options {
             time_limit: None,
             memory_limit: 4 << 30,
             affordable: Affordable::default(),
-            closed_forms: true,
+            relaxation_only: false,
             effort: 1.0,
             threads: None,
             seed: 0,
@@ -167,6 +166,9 @@ pub enum OptionsError {
         /// What would work.
         instead: &'static str,
     },
+    /// Cuts that are asked for and ruled out.
+    #[error("cuts tighten the relaxation, and relaxation_only asks for nothing but that; ask for one of them")]
+    CutsAndNone,
     /// The case limit.
     #[error("a limit of 0 cases allows no search; give at least 1")]
     CaseLimit,
@@ -189,6 +191,9 @@ impl Options {
         }
         if self.checkpoint.is_some() && !self.exact && !self.real && self.split.is_none() {
             return Err(OptionsError::Checkpoint);
+        }
+        if self.cuts && self.relaxation_only {
+            return Err(OptionsError::CutsAndNone);
         }
         if self.case_limit == 0 {
             return Err(OptionsError::CaseLimit);

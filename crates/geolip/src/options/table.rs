@@ -286,6 +286,12 @@ pub const CHOICES: &[Choice] = &[
     .flag(),
     Choice::of(
         BOUND,
+        "relaxation_only",
+        "Stop at the semidefinite relaxation: without the few cuts and the closed forms that better it in about the same time",
+    )
+    .flag(),
+    Choice::of(
+        BOUND,
         "exact",
         "Search for the formal Lipschitz constant itself (FGL) by branch and bound on slopes, until the bound and the \
          best pattern agree to the tolerance; what is found before the time limit (or Ctrl-C) is certified all the same",

@@ -236,6 +236,7 @@ fn question(network: &str, options: &Options, output: String) -> Record {
         .with("true", options.real)
         .number("tol", options.tol)
         .with("cuts", options.cuts)
+        .with("relaxation_only", options.relaxation_only)
         .number("effort", options.effort)
         .with("seed", options.seed)
 }

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `relax.rs` | ℓ∞, ℓ2, ℓp: the relaxation, in batches: ascent → multipliers → check → lower bounds |
 //! | `inputs.rs` | ℓ1, input by input |
+//! | `quick.rs` | ℓ∞, ℓ2, ℓp: a few cuts, where they cost about as much as the relaxation |
 //! | `closed_form.rs` | all: what the checker works out for itself, where that is better |
 
 mod closed_form;
 mod inputs;
+mod quick;
 mod relax;
 
 use crate::error::BoundError;

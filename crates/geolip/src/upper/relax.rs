@@ -2,6 +2,7 @@
 
 use super::Question;
 use super::closed_form::by_itself;
+use super::quick::by_quick_cuts;
 use crate::dual::{Budget, Form, Recovery};
 use crate::error::BoundError;
 use crate::form::Draws;
@@ -168,6 +169,12 @@ fn with_lower_bounds(
     let witnesses = search_inputs(network.network(), options.norm, exact, &functionals, &patterns, realiser, rules);
     let all = outcomes.into_iter().zip(patterns).zip(witnesses);
     all.map(|((outcome, pattern), witness)| {
+        let pattern = pattern_inside(network.network(), exact, &outcome.functional, pattern);
+        let pattern_lower = pattern.value.max(witness.lower);
+        let quick = match options.relaxation_only {
+            true => None,
+            false => by_quick_cuts(context, &outcome, pattern_lower),
+        };
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
         // where no multipliers are accepted, as at extreme scales, intervals still prove something
         let (certificate, method, relaxation, stop) = match outcome.certificate {
@@ -180,15 +187,16 @@ fn with_lower_bounds(
             }
         };
         let known = certificate.upper();
-        let pattern = pattern_inside(network.network(), exact, &functional, pattern);
-        let (pattern_lower, rank, lip_is_fgl) = (pattern.value.max(witness.lower), solution.k, realiser.is_some());
+        let (rank, lip_is_fgl) = (solution.k, realiser.is_some());
+        let (certificate, method) = quick.unwrap_or((certificate, method));
         let open = certificate.upper() > pattern_lower * (1.0 + options.tol);
-        let certificate = match open && options.closed_forms {
+        let tightened = certificate.upper();
+        let certificate = match open && !options.relaxation_only {
             true => by_itself(network.network(), options.norm, &functional, certificate),
             false => certificate,
         };
         // what is known of the relaxation's factor holds for a better bound, too
-        let exact = certificate.upper() < known && pattern_lower >= certificate.upper() * (1.0 - options.tol);
+        let exact = certificate.upper() < tightened && pattern_lower >= certificate.upper() * (1.0 - options.tol);
         let method = if exact { Method::ClosedForm { exact } } else { method };
         let relaxation = if certificate.upper() < known { relaxation.min(certificate.upper()) } else { relaxation };
         Ok(Bound {
