@@ -22,6 +22,14 @@ use std::time::{Duration, Instant};
 pub(super) const TARGET: f64 = 0.9;
 /// The part of the time limit by which a search may be late at the end; what is not bounded by then is left open.
 pub(super) const LATE: f64 = 0.05;
+/// How near its value an open place is bounded at the end: by this part of the gap, and by the second number relatively. A bound that need not be sharp takes no
+/// longer than it took to branch the place.
+const NEAR: (f64, f64) = (0.02, 1e-4);
+/// Places from which on it is measured how long that takes, and of how many.
+const REHEARSAL: usize = 48;
+const REHEARSED: usize = 7;
+/// The time kept back for it, as a multiple of what was measured.
+const MARGIN: f64 = 1.25;
 
 /// Bounds places, and says what to branch them by.
 pub(super) trait Expert: Sync {
@@ -37,9 +45,15 @@ pub(super) trait Expert: Sync {
     /// A bound of an open place that can be branched by nothing.
     fn last(&self, local: &SlopeNetwork, open: &Open<Self::Kept>, lower: f64) -> Option<Certificate>;
 
-    /// What bounding an open place at the end takes, as a multiple of what bounding one takes in the search; 0 where they have bounds.
+    /// What bounding an open place at the end takes, as a multiple of what bounding one takes in the search, until that is measured; 0 where they have bounds.
     fn ending(&self) -> f64 {
         0.0
+    }
+
+    /// The bound of an open place at the end, `enough` if that is within reach.
+    fn end(&self, local: &SlopeNetwork, open: &Open<Self::Kept>, enough: f64) -> Option<Certificate> {
+        let _ = (local, open, enough);
+        None
     }
 
     /// What else it knows by the end of a round.
@@ -106,6 +120,9 @@ pub(super) struct Progress<K> {
     room: usize,
     /// Time that bounding places took, over all threads, and how many.
     effort: (Duration, u32),
+    /// What bounding an open place at the end takes, measured when the tree had half the size at which it is measured again.
+    ending: Option<Duration>,
+    rehearsal: usize,
 }
 
 /// One search.
@@ -159,7 +176,17 @@ impl<K: Send + Sync> Progress<K> {
     pub fn new(tree: Tree<K>, best: Best, room: usize) -> Self {
         let value = tree.open(0).map_or(0.0, |open| open.value);
         let queue = BinaryHeap::from([Entry { value, id: 0 }]);
-        Self { tree, best, queue, stuck: 0.0, sweeps: 0, room, effort: (Duration::ZERO, 0) }
+        Self {
+            tree,
+            best,
+            queue,
+            stuck: 0.0,
+            sweeps: 0,
+            room,
+            effort: (Duration::ZERO, 0),
+            ending: None,
+            rehearsal: REHEARSAL,
+        }
     }
 
     /// The bound that closes a place.
@@ -171,6 +198,24 @@ impl<K: Send + Sync> Progress<K> {
     pub fn highest(&self) -> f64 {
         let open = self.tree.all_open();
         open.iter().filter_map(|id| self.tree.open(*id)).map(|open| open.value).fold(self.stuck, f64::max)
+    }
+
+    /// A bound that is near enough for open places at the end of a search.
+    pub fn near(&self, tol: f64) -> f64 {
+        let highest = self.highest();
+        let gap = (highest - self.best.lower).max(0.0);
+        (highest + (NEAR.0 * gap).max(NEAR.1 * highest)).max(self.target(tol))
+    }
+
+    /// What bounding an open place at the end takes.
+    pub fn ending(&self, guess: f64) -> Duration {
+        self.ending.unwrap_or_else(|| self.pace().mul_f64(guess))
+    }
+
+    /// What bounding a place took, on average.
+    pub fn pace(&self) -> Duration {
+        let (time, count) = self.effort;
+        if count > 0 { time / count } else { Duration::ZERO }
     }
 
     /// What is to be done with an open place: its two children are bounded if it has to be branched, else (it was left open for a
@@ -308,6 +353,9 @@ impl Engine<'_> {
             if let Some(stop) = self.stopped(expert, progress) {
                 return stop;
             }
+            if self.deadline.is_some() && expert.ending() > 0.0 && cases >= progress.rehearsal {
+                self.rehearse(expert, progress);
+            }
             if let Some(checkpoint) = checkpoint.as_deref_mut().filter(|checkpoint| checkpoint.is_due()) {
                 checkpoint.save(self.saved(progress));
             }
@@ -358,6 +406,33 @@ impl Engine<'_> {
         }
     }
 
+    /// Bounds a few open places, the highest and others, as at the end of the search, to know how long that takes.
+    fn rehearse<E: Expert>(&self, expert: &E, progress: &mut Progress<E::Kept>) {
+        let (open, near) = (progress.tree.all_open(), progress.near(self.options.tol));
+        let highest = progress.queue.peek().map(|entry| entry.id);
+        let some = open.iter().step_by(open.len().div_ceil(REHEARSED)).copied();
+        let tree = &progress.tree;
+        let bounded: Vec<(usize, Option<Certificate>, Duration)> = highest
+            .into_iter()
+            .chain(some)
+            .collect::<Vec<usize>>()
+            .into_par_iter()
+            .filter(|_| !self.is_late())
+            .filter_map(|id| {
+                let begun = Instant::now();
+                let local = tree.network(tree.place(id)?)?;
+                let found = expert.end(&local, tree.open(id)?, near);
+                Some((id, found, begun.elapsed()))
+            })
+            .collect();
+        let count = u32::try_from(bounded.len()).unwrap_or(u32::MAX).max(1);
+        progress.ending = Some(bounded.iter().map(|(_, _, time)| *time).sum::<Duration>() / count);
+        progress.rehearsal = 2 * progress.tree.len();
+        for (id, certificate, _) in bounded {
+            certificate.into_iter().for_each(|certificate| progress.tree.prove(id, certificate));
+        }
+    }
+
     /// Whether its time is over.
     fn is_late(&self) -> bool {
         self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
@@ -371,10 +446,7 @@ impl Engine<'_> {
     fn stopped<E: Expert>(&self, expert: &E, progress: &Progress<E::Kept>) -> Option<Stop> {
         let threads = u32::try_from(rayon::current_num_threads()).unwrap_or(u32::MAX);
         let open = u32::try_from(progress.queue.len()).unwrap_or(u32::MAX);
-        let ending = match progress.effort {
-            (time, count) if count > 0 => (time / count * open / threads).mul_f64(expert.ending()),
-            _ => Duration::ZERO,
-        };
+        let ending = (progress.ending(expert.ending()) * open / threads).mul_f64(MARGIN);
         if self.observer.cancelled() {
             Some(Stop::Interrupted)
         } else if self.deadline.is_some_and(|limit| Instant::now() + ending >= limit) {

@@ -139,6 +139,15 @@ impl<K> Tree<K> {
         self.nodes[id].state = state;
     }
 
+    /// Takes note of a bound of an open place, if it is better than the one that is known.
+    pub fn prove(&mut self, id: usize, certificate: Certificate) {
+        if let State::Open(open) = &mut self.nodes[id].state
+            && open.certificate.as_ref().is_none_or(|known| certificate.upper() < known.upper())
+        {
+            open.certificate = Some(Box::new(certificate));
+        }
+    }
+
     /// Closes an open place with the bound that is proved on the way; whether there is one.
     pub fn close(&mut self, id: usize) -> bool {
         let State::Open(open) = &mut self.nodes[id].state else { return false };

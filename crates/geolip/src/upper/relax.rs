@@ -186,7 +186,6 @@ fn with_lower_bounds(
                 (certificate, Method::ClosedForm { exact: false }, relaxation, unless_converged(stop))
             }
         };
-        let known = certificate.upper();
         let (rank, lip_is_fgl) = (solution.k, realiser.is_some());
         let (certificate, method) = quick.unwrap_or((certificate, method));
         let open = certificate.upper() > pattern_lower * (1.0 + options.tol);
@@ -196,9 +195,14 @@ fn with_lower_bounds(
             false => certificate,
         };
         // what is known of the relaxation's factor holds for a better bound, too
-        let exact = certificate.upper() < tightened && pattern_lower >= certificate.upper() * (1.0 - options.tol);
-        let method = if exact { Method::ClosedForm { exact } } else { method };
-        let relaxation = if certificate.upper() < known { relaxation.min(certificate.upper()) } else { relaxation };
+        let by_itself = certificate.upper() < tightened;
+        let exact = by_itself && pattern_lower >= certificate.upper() * (1.0 - options.tol);
+        let method = match (exact, by_itself) {
+            (true, _) => Method::ClosedForm { exact },
+            (false, true) => Method::Relaxation,
+            (false, false) => method,
+        };
+        let relaxation = if by_itself { relaxation.min(certificate.upper()) } else { relaxation };
         Ok(Bound {
             functional,
             certificate,

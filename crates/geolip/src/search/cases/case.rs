@@ -85,8 +85,18 @@ pub(in crate::search) enum Relaxed<'a> {
 impl<'a> Relaxed<'a> {
     /// A case, given by its slope network.
     pub fn new(problem: &'a Problem<'a>, case: &'a SlopeNetwork) -> Self {
-        match (&problem.cuts, &problem.layer) {
-            (Some(limits), _) => Self::Lifted(lifted::Relaxed::new(problem, *limits, case)),
+        Self::limited(problem, problem.cuts, case)
+    }
+
+    /// The same when the search has ended: only this time counts.
+    pub fn after(problem: &'a Problem<'a>, case: &'a SlopeNetwork, deadline: Option<Instant>) -> Self {
+        let limits = |limits: Limits<'a>| Limits { deadline, cancelled: &|| false, ..limits };
+        Self::limited(problem, problem.cuts.map(limits), case)
+    }
+
+    fn limited(problem: &'a Problem<'a>, cuts: Option<Limits<'a>>, case: &'a SlopeNetwork) -> Self {
+        match (cuts, &problem.layer) {
+            (Some(limits), _) => Self::Lifted(lifted::Relaxed::new(problem, limits, case)),
             (None, Some(layer)) => Self::Signs(signs::Relaxed::new(layer, problem, case)),
             (None, None) => Self::Vectors(vectors::Relaxed::new(problem, case)),
         }

@@ -11,20 +11,21 @@
 //! | `case.rs` | one case, whatever its relaxation |
 //! | `vectors.rs` | a case as a vector network: ascent, certificate, or the neuron to split by |
 //! | `lifted.rs` | the same with cuts ([`crate::cuts`]) |
+//! | `ending.rs` | what is proved of open cases when a search is stopped |
 //! | `signs/` | a case of one hidden layer as a program over signs, with cuts |
 
 mod case;
+mod ending;
 mod lifted;
 mod signs;
 mod vectors;
 
-use super::engine::{Expert, Found, Progress, TARGET, Verdict, Work};
-use super::tree::{Open, State, Tree};
+use super::engine::{Expert, Found, Progress, Verdict, Work};
+use super::tree::{Open, Tree};
 use super::{Checkpoint, Searcher, cut};
 use crate::dual::Recovery;
 use crate::error::BoundError;
 use crate::lower::GradientBound;
-use crate::options::Options;
 use crate::place::Twins;
 use crate::proof::{Certificate, Proof, certify_by_intervals};
 use crate::relaxation::VectorNetwork;
@@ -32,14 +33,8 @@ use crate::report::{Bound, Method, Stop};
 use crate::slopes::SlopeNetwork;
 use case::Limits;
 pub(super) use case::{Problem, Relaxed, Start};
-use rayon::prelude::*;
 use std::sync::Arc;
-use std::time::Instant;
 
-/// Open cases up to which each gets the best bound it can have when a search is stopped; more are bounded by the largest of
-/// their values, and this much more.
-const FEW: usize = 32;
-const NEAR: f64 = 1e-4;
 /// What bounding an open case at the end takes, as a multiple of what solving one takes, which mostly ends before it is accurate; with cuts.
 const ENDING: (f64, f64) = (6.0, 2.0);
 /// The part of the first solution's size that a proof of a case with cuts takes, about: most cuts are slack there.
@@ -90,11 +85,11 @@ pub(super) fn search(
         }
         Start::Vectors(_) | Start::Signs(_) => usize::MAX,
     };
-    let mut cases = Cases { problem: &problem, origin };
+    let mut cases = Cases { problem: &problem, origin, tol: options.tol };
     let engine = searcher.engine((&functional, &gradient), options.case_limit.min(proofs));
     let stop = searcher.run((&engine, &mut cases), &mut progress, checkpoint)?;
     if stop != Stop::Converged {
-        cases.bound_open(options, &mut progress, searcher.end());
+        cases.bound_open(&mut progress, searcher.end());
     }
     bound.iterations += progress.sweeps;
     bound.stop = stop;
@@ -114,6 +109,8 @@ pub(super) struct Cases<'a> {
     pub problem: &'a Problem<'a>,
     /// The solution of the whole.
     pub origin: Arc<Start>,
+    /// The tolerance of the search.
+    pub tol: f64,
 }
 
 impl Expert for Cases<'_> {
@@ -141,49 +138,13 @@ impl Expert for Cases<'_> {
         if self.problem.cuts.is_some() { ENDING.1 } else { ENDING.0 }
     }
 
+    fn end(&self, local: &SlopeNetwork, open: &Open<Start>, enough: f64) -> Option<Certificate> {
+        let start = open.kept.as_ref().unwrap_or(&self.origin);
+        self.bound_one(&Relaxed::new(self.problem, local), start, enough)
+    }
+
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
         let relaxed = Relaxed::new(self.problem, local);
         relaxed.bound(&relaxed.converge(open.kept.as_ref()?)?.kept, lower)
-    }
-}
-
-impl Cases<'_> {
-    /// Proves for every open case what its own relaxation gives, so that the tree as it stands is a bound: where there are
-    /// many, a bound near the largest of them will do, which costs no more than solving them did.
-    pub fn bound_open(&self, options: &Options, progress: &mut Progress<Start>, end: Option<Instant>) {
-        let open = progress.tree.all_open();
-        let tree = &progress.tree;
-        let (highest, target) = (progress.highest(), progress.target(options.tol));
-        let near = (open.len() > FEW && highest.is_finite()).then_some((highest * (1.0 + NEAR)).max(target));
-        let bounded: Vec<(usize, Certificate)> = open
-            .par_iter()
-            .filter_map(|&id| {
-                if end.is_some_and(|end| Instant::now() >= end) {
-                    return None;
-                }
-                let start = tree.open(id)?.kept.as_ref().unwrap_or(&self.origin);
-                let network = tree.network(tree.place(id)?)?;
-                let relaxed = Relaxed::new(self.problem, &network);
-                if self.problem.cuts.is_some() {
-                    return Some((id, relaxed.bound(start, near.unwrap_or(target))?));
-                }
-                if let Some(Verdict::Closed(case)) = near.and_then(|near| Some(relaxed.solve(start, near)?.verdict)) {
-                    return Some((id, *case));
-                }
-                let solved = relaxed.converge(start)?;
-                let own = (solved.value * (1.0 + TARGET * options.tol)).max(target);
-                let bounded = relaxed.bound(&solved.kept, own);
-                if bounded.as_ref().is_some_and(|case| near.is_none_or(|near| case.upper() <= near.max(own))) {
-                    return Some((id, bounded?));
-                }
-                // an ascent that ended in a bad place: once more, from the solution of the whole
-                let again = relaxed.converge(&self.origin).and_then(|solved| relaxed.bound(&solved.kept, own));
-                let best = bounded.into_iter().chain(again).min_by(|a, b| a.upper().total_cmp(&b.upper()));
-                Some((id, best?))
-            })
-            .collect();
-        for (id, case) in bounded {
-            progress.tree.set(id, State::Closed(Box::new(case)));
-        }
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn search(
         gradient: &gradient,
         lines: half_spaces.as_ref().map(|_| Lines::new(network.network())),
         half_spaces,
-        cases: Cases { problem: &problem, origin: Arc::clone(&origin) },
+        cases: Cases { problem: &problem, origin: Arc::clone(&origin), tol: options.tol },
     };
     let Verdict::Open(knife, _) = root.verdict else { return Ok(bound) };
     let open = Open {
@@ -85,7 +85,7 @@ pub(super) fn search(
     let engine = searcher.engine((&functional, &gradient), options.case_limit);
     let stop = searcher.run((&engine, &mut cells), &mut progress, checkpoint)?;
     if stop != Stop::Converged {
-        cells.cases.bound_open(options, &mut progress, searcher.end());
+        cells.cases.bound_open(&mut progress, searcher.end());
     }
     bound.iterations += progress.sweeps;
     bound.stop = stop;
@@ -146,6 +146,10 @@ impl Expert for Cells<'_> {
 
     fn ending(&self) -> f64 {
         self.cases.ending()
+    }
+
+    fn end(&self, local: &SlopeNetwork, open: &Open<Start>, enough: f64) -> Option<Certificate> {
+        self.cases.end(local, open, enough)
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
