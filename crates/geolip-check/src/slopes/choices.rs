@@ -14,16 +14,17 @@
 //! **Rounded**: nothing. A coefficient that is no floating-point number is not formed, and the entry is refused.
 
 use super::{SlopeNetwork, SlopeOp};
+use crate::network::NodeId;
 use crate::rounding::{exact_product, exact_sum};
 use crate::sparse::Sparse;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// An entry of a node, by its number in a slope network, and the neurons (layer, neuron) that are written out in it.
+/// An entry of a node of the network, and the neurons (layer, neuron) that are written out in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice(pub usize, pub usize, pub Vec<(usize, usize)>);
 
-/// A sum of entries (node, entry), none of its coefficients zero.
+/// A sum of entries (node, entry) of a slope network, none of its coefficients zero.
 pub type Sum = BTreeMap<(usize, usize), f64>;
 
 /// The most choices of an entry, and the most terms of each, on the way.
@@ -53,7 +54,7 @@ impl<'a> WrittenOut<'a> {
     /// There is no such entry or neuron, or there are too many choices or terms, or one is not exact: in words.
     pub fn choices(&mut self, Choice(node, entry, neurons): &Choice) -> Result<Vec<Sum>, String> {
         let len = |node: usize| self.network.nodes().get(node).map_or(0, |node| node.len);
-        if *entry >= len(*node) {
+        if self.network.network().nodes().get(*node).is_none_or(|node| *entry >= node.len) {
             return Err(format!("node {node} has no entry {entry}"));
         }
         let mut chosen = HashSet::with_capacity(neurons.len());
@@ -61,8 +62,9 @@ impl<'a> WrittenOut<'a> {
             let place = self.layers.get(*layer).filter(|node| *neuron < len(**node));
             chosen.insert((*place.ok_or_else(|| format!("there is no neuron {neuron} of layer {layer}"))?, *neuron));
         }
-        let mut sums = vec![Sum::from([((*node, *entry), 1.0)])];
-        let mut end = (*node, *entry + 1);
+        let image = self.network.image(NodeId(*node)).index();
+        let mut sums = vec![Sum::from([((image, *entry), 1.0)])];
+        let mut end = (image, *entry + 1);
         while let Some(place) =
             sums.iter().filter_map(|sum| sum.range(..end).next_back().map(|(place, _)| *place)).max()
         {

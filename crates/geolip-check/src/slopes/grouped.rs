@@ -47,7 +47,8 @@ impl Grouped {
             if sums.len() > own.len() + 1 {
                 return Err(format!("entry {entry} of node {node} has more choices than neurons and one"));
             }
-            if by_node.entry(*node).or_default().insert(*entry, sums).is_some() {
+            let image = network.image(NodeId(*node)).index();
+            if by_node.entry(image).or_default().insert(*entry, sums).is_some() {
                 return Err(format!("entry {entry} of node {node} stands twice"));
             }
         }

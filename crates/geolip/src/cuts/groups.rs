@@ -36,8 +36,9 @@ struct Search<'a> {
     /// Per entry the first one that all paths from it to the output go through, or its own number where there is none; and how many there are. None where no
     /// path goes to the output.
     gates: Vec<Option<(usize, usize)>>,
-    /// Per node its layer.
+    /// Per node its layer, and the node of the network that it is the image of.
     layers: Vec<Option<usize>>,
+    originals: Vec<Option<usize>>,
     taken: HashSet<(usize, usize)>,
 }
 
@@ -47,8 +48,10 @@ impl<'a> Search<'a> {
         network.nodes().iter().for_each(|node| starts.push(starts[starts.len() - 1] + node.len));
         let mut layers = vec![None; network.nodes().len()];
         network.layers().enumerate().for_each(|(layer, (node, _))| layers[node.index()] = Some(layer));
+        let mut originals = vec![None; network.nodes().len()];
+        network.network().ids().for_each(|id| originals[network.image(id).index()] = Some(id.index()));
         let gates = gates(network, &starts);
-        Self { network, starts, gates, layers, taken: HashSet::new() }
+        Self { network, starts, gates, layers, originals, taken: HashSet::new() }
     }
 
     fn run(mut self) -> Vec<Choice> {
@@ -68,13 +71,14 @@ impl<'a> Search<'a> {
     /// The choice that writes out most neurons, in whole layers from the last.
     fn best(&self, place: (usize, usize), written: &mut WrittenOut<'_>) -> Option<Choice> {
         self.gates[self.starts[place.0] + place.1]?;
+        let original = self.originals[place.0]?;
         let neurons = self.neurons(place, written);
         let mut best = None;
         for end in 2..=neurons.len() {
             if neurons.get(end).is_some_and(|next| next.0 == neurons[end - 1].0) {
                 continue;
             }
-            let choice = Choice(place.0, place.1, neurons[..end].to_vec());
+            let choice = Choice(original, place.1, neurons[..end].to_vec());
             let Ok(sums) = written.choices(&choice) else { break };
             if (LEAST..=end + 1).contains(&sums.len()) {
                 best = Some(choice);

@@ -7,10 +7,10 @@
 //!
 //! > P = z − αh, N = βh − z: P = 0 where t = −1, N = 0 where t = 1.
 //!
-//! In ℓ∞ the inputs of a vertex are signs, too. With e the constant 1, multipliers ε, ζ, γ, λ, τ, μ ≥ 0 and κ, ν of any sign, let
+//! In ℓ∞ the inputs of a vertex are signs, too. With e the constant 1, multipliers ζ, γ, λ, μ ≥ 0 and ε, τ, κ, ν, ρ, ω of any sign, let
 //!
 //! > q = ε e² + Σ ζᵢ wᵢ² + Σ γᵢ xᵢ² + Σ τⱼ tⱼ² − Σ λⱼ Pⱼ Nⱼ − 2 e uᵀy − 2 Σ κⱼ Pⱼ(tⱼ − e) − 2 Σ νⱼ Nⱼ(tⱼ + e)
-//! >   \+ 2 Σ_c μ_c (s₀ ab + s₁ ac + s₂ bc) − 2 Σ_c Q_c,
+//! >   \+ 2 Σ_c μ_c (s₀ ab + s₁ ac + s₂ bc) − 2 Σ_c Q_c + 2 Σ_c A_c + 2 Σ_g ω_g e(Σ (e + t) − 2e),
 //!
 //! with 2 wᵀy in the place of 2 e uᵀy for a norm of the output. A *triangle* c has three variables a, b, c among e, signs and inputs, and signs s with
 //! s₀s₁s₂ = −1. A *vertex cut* c has two of them, A and B, neither e, with
@@ -18,12 +18,19 @@
 //! > ψ⁺ = a P + b (e + t), ψ⁻ = c N + d (e − t) for a sign, ψ⁺ = c (e + x), ψ⁻ = d (e − x) for an input,
 //! > Q = ψ_A⁺² + ψ_A⁻² + ψ_B⁺² + ψ_B⁻² − 2(ψ_A⁺ψ_B⁺ + ψ_A⁺ψ_B⁻ + ψ_A⁻ψ_B⁺ − ψ_A⁻ψ_B⁻),
 //!
-//! and any coefficients. **Claim.** If q ≥ 0 everywhere, then FGL ≤ ½(ε + Z + Σ τ + Γ) + Σ μ, where Γ bounds Σ γᵢxᵢ² and Z bounds Σ ζᵢwᵢ² on their unit
+//! and any coefficients. A and the sums with ω are about *groups*, if there are any: then all of this is about the network with groups that the choices of
+//! the proof give ([`crate::slopes::grouped`]), and vertices are those at which exactly one slope of each group is 1. For two neurons of one group,
+//! P, t of the one and P′, t′ of the other,
+//!
+//! > A = ρ₀ PP′ + ρ₁ P(e + t′) + ρ₂ (e + t)P′ + ρ₃ (e + t)(e + t′),
+//!
+//! and the sum with ω is over all neurons of the group g. **Claim.** If q ≥ 0 everywhere, then FGL ≤ ½(ε + Z + Σ τ + Γ) + Σ μ, where Γ bounds Σ γᵢxᵢ² and Z bounds Σ ζᵢwᵢ² on their unit
 //! balls ([`crate::form::support`]; for a functional Z = 0).
 //!
 //! *Proof.* At the vertex that attains the FGL (with e = 1, and for a norm w in the unit ball of its dual that attains it) PⱼNⱼ = Pⱼ(tⱼ − e) = Nⱼ(tⱼ + e) = 0.
 //! Three products of signs whose product is −1 (that of ab, ac, bc is 1) have a sum of at most 1. On either side of a vertex cut one ψ is 0, and what is
-//! left of Q is (ψ_A − ψ_B)² ≥ 0, or (ψ_A + ψ_B)² where both are ψ⁻. So 2 FGL ≤ ε + Z + Σ τ + Γ + 2 Σ μ. ∎
+//! left of Q is (ψ_A − ψ_B)² ≥ 0, or (ψ_A + ψ_B)² where both are ψ⁻. Of two neurons of a group one at least is off, so that its P and e + t are 0 and A = 0; and one of
+//! all is on, so that the sum of e + t is 2e. With e² = t² = 1, 2 FGL ≤ ε + Z + Σ τ + Γ + 2 Σ μ. ∎
 //!
 //! Unit vectors in the place of signs break triangles and vertex cuts, which is why these bounds can be below the relaxation.
 //! For pairs of slopes without signs, vertex cuts with b = d = 0 are the quadratic constraints of full-block multipliers (LipSDP-Network and its kin) in closed form.
@@ -31,6 +38,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `mod.rs` | the claim, and what is asked of its numbers |
+//! | `shape.rs` | where the variables stand |
 //! | `atoms.rs` | q as a form of the variables and the pre-activations, with an error bound for every entry |
 //! | `lifted.rs` | the pre-activations put in, and the proof that q ≥ 0 |
 
