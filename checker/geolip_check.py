@@ -310,7 +310,7 @@ def check_cuts(local: Local, norm, claim: Claim, value):
     constant, zeta, gamma = number(constant), numbers(zeta), numbers(gamma)
     lambda_ = [numbers(layer) for layer in items(lambda_)]
     network, slopes, output, groups = local.network, local.wide, claim.output, []
-    if choices:
+    if choices is not None and items(choices):
         grouped = Grouped(network, slopes, choices)
         network, slopes, groups = grouped.network, grouped.slopes, grouped.groups
     require(norm != "l1", "cuts prove no bounds in l1")
@@ -320,7 +320,7 @@ def check_cuts(local: Local, norm, claim: Claim, value):
     per_input = checked(norm, network.inputs, slopes, zeta, gamma, lambda_)
     lift = expand(network, slopes)
     inputs = network.inputs if norm == "linf" else 0
-    cuts = Cuts(signs, triangles, vertices, apart or [], whole or [], lift[1], inputs, groups)
+    cuts = Cuts(signs, triangles, vertices, (apart, whole), lift[1], inputs, groups)
     rest = 2 * (claim.upper - cuts.sum_mu) - sum(map(Fraction, [constant, *zeta])) - cuts.sum_tau
     require(is_at_most(norm, list(map(Fraction, gamma)), rest), "the multipliers prove a larger bound")
     # of a functional, the constant 1 is the one w

@@ -43,7 +43,7 @@ class Cuts:
     """What a proof lists, once it fits the network. Variables are 0 for e, then the signs in their order, then `inputs`
     inputs (none where these are no signs)."""
 
-    def __init__(self, signs, triangles, vertices, apart, whole, free: list[list[bool]], inputs: int, groups):
+    def __init__(self, signs, triangles, vertices, of_groups, free: list[list[bool]], inputs: int, groups):
         self.signs = [self._sign(sign, free) for sign in items(signs)]
         neurons = [neuron for neuron, _ in self.signs]
         require(len(set(neurons)) == len(neurons), "a neuron has two signs")
@@ -52,8 +52,9 @@ class Cuts:
         self.vertices = [self._vertex(vertex) for vertex in items(vertices)]
         numbers_ = {neuron: k for k, neuron in enumerate(neurons, 1)}
         self.groups = [[numbers_.get(neuron) for neuron in group] for group in groups]
-        self.apart = [self._apart(pair) for pair in items(apart)]
-        self.whole = [self._whole(group) for group in items(whole)]
+        apart, whole = (items([] if listed is None else listed) for listed in of_groups)
+        self.apart = [self._apart(pair) for pair in apart]
+        self.whole = [self._whole(group) for group in whole]
         self.sum_tau = sum((Fraction(tau) for _, (tau, _, _) in self.signs), Fraction(0))
         self.sum_mu = sum((Fraction(mu) for _, _, mu in self.triangles), Fraction(0))
 

@@ -29,7 +29,7 @@ use std::time::Duration;
 use support::dice::Dice;
 use support::files::root;
 use support::room::with_room;
-use support::{any_norm, any_outputs, network, random};
+use support::{any_norm, any_outputs, maxima, network, random};
 
 /// Networks in an ordinary run, and forgeries per certificate.
 const NETWORKS: u64 = 60;
@@ -94,6 +94,28 @@ fn with_layers(layers: usize, dice: &mut Dice) -> Network {
     }
     let weights = LinearMap::Dense(random(2, b.len_of(last), dice.next()));
     let y = b.affine("output", vec![(last, weights)], None).unwrap();
+    b.finish(y)
+}
+
+/// Maxima of three or four numbers, or of their ReLUs, between two dense layers.
+fn with_maxima(dice: &mut Dice) -> Network {
+    let (inputs, k, count) = (2 + dice.below(3), 3 + dice.below(2), 2 + dice.below(2));
+    let mut b = NetworkBuilder::new(inputs).unwrap();
+    let dense = |b: &mut NetworkBuilder, from: NodeId, rows: usize, dice: &mut Dice| {
+        let weights = LinearMap::Dense(random(rows, b.len_of(from), dice.next()));
+        b.affine("affine", vec![(from, weights)], None).unwrap()
+    };
+    let input = b.input();
+    let mut x = dense(&mut b, input, k * count, dice);
+    let with_relu = dice.below(2) == 0;
+    if with_relu {
+        x = b.activate("relu", x, Activation::Relu).unwrap();
+    }
+    let groups = (0..count).map(|group| (group * k..(group + 1) * k).collect()).collect();
+    let (largest, _) = maxima(&mut b, x, groups, usize::from(with_relu));
+    let h = dense(&mut b, largest, 3, dice);
+    let z = b.activate("relu", h, Activation::Relu).unwrap();
+    let y = dense(&mut b, z, 2, dice);
     b.finish(y)
 }
 
@@ -347,6 +369,9 @@ impl Desk {
             *self.kinds.entry("in units".to_owned()).or_default() += file["bounds"].as_array().unwrap().len();
         }
         let place = if options.region.is_some() { "on a region" } else { "everywhere" };
+        if file.to_string().contains("choices") {
+            *self.kinds.entry(format!("groups {place}")).or_default() += 1;
+        }
         kinds(&file).into_iter().for_each(|k| *self.kinds.entry(format!("{k} {place}")).or_default() += 1);
         self.look(network, &name, 0, &file, "true");
         for k in 1..=forgeries {
@@ -524,10 +549,23 @@ fn both_checkers_agree_on_random_networks() {
             desk.put(&network, &mut dice, &options, FORGERIES);
         }
     }
+    for turn in 0..8 {
+        let network = with_maxima(&mut dice);
+        let norm = dice.one_of(&[InputNorm::Linf, InputNorm::L2]);
+        let asked = (norm, if turn % 4 == 0 { Outputs::Norm(OutputNorm::L2) } else { Outputs::One(0) });
+        let options = question(&network, &mut dice, turn % 2 == 1, asked);
+        let options = Options { cuts: true, exact: false, real: false, split: None, ..options };
+        desk.put(&network, &mut dice, &options, 2 * FORGERIES);
+    }
     compare(&desk, &desk.second_opinion(python));
-    for kind in
-        ["multipliers everywhere", "signs everywhere", "cuts everywhere", "tree everywhere", "patterns on a region"]
-    {
+    for kind in [
+        "multipliers everywhere",
+        "signs everywhere",
+        "cuts everywhere",
+        "tree everywhere",
+        "patterns on a region",
+        "groups everywhere",
+    ] {
         assert!(desk.kinds.contains_key(kind), "no proof by {kind}: {:?}", desk.kinds);
     }
 }

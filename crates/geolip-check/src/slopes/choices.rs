@@ -156,3 +156,86 @@ fn is_power_of_two(weight: f64) -> bool {
     const FRACTION: u64 = (1 << 52) - 1;
     weight.is_normal() && weight.to_bits() & FRACTION == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::matrix::Matrix;
+    use crate::network::{Activation, LinearMap, Network, NetworkBuilder};
+    use crate::place::{Place, Region, RegionNorm};
+
+    /// c + factor·φ(s·(max(a, b) − c)) with max(a, b) = b + relu(a − b), of three numbers.
+    fn tree(factor: f64, s: f64, inner: f64, activation: &Activation) -> Network {
+        let mut b = NetworkBuilder::new(3).expect("inputs");
+        let row = |b: &mut NetworkBuilder, name: &str, terms: &[(NodeId, &[f64])]| {
+            let dense = |w: &[f64]| LinearMap::Dense(Matrix::from_vec(1, w.len(), w.to_vec()));
+            b.affine(name, terms.iter().map(|(from, w)| (*from, dense(w))).collect(), None).expect("shapes")
+        };
+        let x = b.input();
+        let d = row(&mut b, "a - b", &[(x, &[1.0, -1.0, 0.0])]);
+        let z = b.activate("relu", d, Activation::Relu).expect("relu");
+        let m = row(&mut b, "max(a, b)", &[(x, &[0.0, 1.0, 0.0]), (z, &[inner])]);
+        let d = row(&mut b, "m - c", &[(m, &[s]), (x, &[0.0, 0.0, -s])]);
+        let z = b.activate("outer", d, activation.clone()).expect("activation");
+        let y = row(&mut b, "y", &[(x, &[0.0, 0.0, 1.0]), (z, &[factor])]);
+        b.finish(y)
+    }
+
+    /// The choices of the output with these neurons written out, as (input, coefficient).
+    fn choices(network: &SlopeNetwork, neurons: &[(usize, usize)]) -> Result<Vec<Vec<(usize, f64)>>, String> {
+        let root = Choice(network.network().output().index(), 0, neurons.to_vec());
+        let plain = |sum: Sum| sum.into_iter().map(|((node, i), c)| (10 * node + i, c)).collect();
+        Ok(WrittenOut::new(network).choices(&root)?.into_iter().map(plain).collect())
+    }
+
+    fn everywhere(network: &Network) -> SlopeNetwork {
+        SlopeNetwork::everywhere(network).expect("bounded slopes")
+    }
+
+    const BOTH: [(usize, usize); 2] = [(0, 0), (1, 0)];
+
+    #[test]
+    fn a_maximum_is_one_of_its_numbers() {
+        let single = |i: usize| vec![(i, 1.0)];
+        let largest = everywhere(&tree(1.0, 1.0, 1.0, &Activation::Relu));
+        assert_eq!(choices(&largest, &BOTH), Ok(vec![single(2), single(1), single(0)]));
+        // its own neuron, node 2, stays
+        assert_eq!(choices(&largest, &BOTH[1..]), Ok(vec![single(2), vec![(1, 1.0), (20, 1.0)]]));
+        // min(max(a, b), c)
+        let median = everywhere(&tree(-1.0, -1.0, 1.0, &Activation::Relu));
+        assert_eq!(choices(&median, &BOTH), Ok(vec![single(2), single(1), single(0)]));
+        // a slope that is fixed leaves one choice
+        let case = Place::everywhere().in_case(&[largest.at_end(0, 0, false).expect("a neuron")]);
+        assert_eq!(choices(&largest.within(case).expect("a case"), &BOTH), Ok(vec![single(2), single(1)]));
+        let left = Region::around(&[-5.0, 5.0, 0.0], 1.0, RegionNorm::Linf, None).expect("a region");
+        let left = SlopeNetwork::new(largest.network(), left).expect("bounded slopes");
+        assert_eq!(choices(&left, &BOTH), Ok(vec![single(1)]));
+    }
+
+    #[test]
+    fn what_is_no_maximum_is_not_taken_for_one() {
+        // c + relu(c − m) is c or 2c − m
+        let turned = everywhere(&tree(1.0, -1.0, 1.0, &Activation::Relu));
+        assert_eq!(choices(&turned, &BOTH).map(|sums| sums[1].clone()), Ok(vec![(1, -1.0), (2, 2.0)]));
+        // b + 2 relu(a − b) is b or 2a − b
+        let doubled = everywhere(&tree(1.0, 1.0, 2.0, &Activation::Relu));
+        assert_eq!(choices(&doubled, &BOTH).map(|sums| sums[2].clone()), Ok(vec![(0, 2.0), (1, -1.0)]));
+        // slopes in [0, 1/2]
+        let half = Activation::HardSigmoid { slope: 0.5, offset: 0.0 };
+        let half = everywhere(&tree(1.0, 1.0, 1.0, &half));
+        assert_eq!(choices(&half, &BOTH).map(|sums| sums[2].clone()), Ok(vec![(0, 0.5), (2, 0.5)]));
+        // 1.25 (m − c) is no power of two: its entry stays
+        let scaled = everywhere(&tree(1.0, 1.25, 1.0, &Activation::Relu));
+        assert_eq!(choices(&scaled, &BOTH), Ok(vec![vec![(2, 1.0)], vec![(2, 1.0), (40, 1.0)]]));
+    }
+
+    #[test]
+    fn what_is_not_exact_or_not_there_is_refused() {
+        let tiny = everywhere(&tree(2f64.powi(-60), 1.0, 1.0, &Activation::Relu));
+        assert!(choices(&tiny, &BOTH).is_err());
+        let network = everywhere(&tree(1.0, 1.0, 1.0, &Activation::Relu));
+        assert!(choices(&network, &[(2, 0)]).is_err() && choices(&network, &[(0, 1)]).is_err());
+        let at = |node: usize, entry: usize| WrittenOut::new(&network).choices(&Choice(node, entry, vec![(0, 0)]));
+        assert!(at(6, 1).is_err() && at(7, 0).is_err() && at(usize::MAX, 0).is_err());
+    }
+}

@@ -219,3 +219,64 @@ fn reached(graph: &Graph) -> Vec<Vec<bool>> {
 fn gather(cols: usize, sources: impl IntoIterator<Item = Option<usize>>) -> Gather {
     Gather::new(cols, sources).expect("entries exist, and are fewer than 2³²")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::network::{Activation, NetworkBuilder};
+
+    /// |x| of two numbers, then their maximum and both of them, in a sum of all.
+    fn example() -> Result<SlopeNetwork, Box<dyn std::error::Error>> {
+        let mut b = NetworkBuilder::new(2)?;
+        let a = b.activate("abs", b.input(), Activation::Abs)?;
+        let dense = |entries: &[f64], rows: usize| {
+            LinearMap::Dense(Matrix::from_vec(rows, entries.len() / rows, entries.to_vec()))
+        };
+        let d = b.affine("d", vec![(a, dense(&[1.0, -1.0], 1))], None)?;
+        let z = b.activate("relu", d, Activation::Relu)?;
+        let m = b.affine("m", vec![(a, dense(&[0.0, 1.0, 0.3, 0.7], 2)), (z, dense(&[1.0, 0.0], 2))], None)?;
+        let y = b.affine("y", vec![(m, dense(&[0.4, -1.1], 1))], None)?;
+        Ok(SlopeNetwork::everywhere(&b.finish(y))?)
+    }
+
+    /// At every vertex, the Jacobian is that of the grouped network with one of each group on.
+    #[test]
+    fn vertices_of_the_network_are_among_those_of_the_grouped_one() -> Result<(), Box<dyn std::error::Error>> {
+        let network = example()?;
+        let grouped = Grouped::new(&network, &[Choice(4, 0, vec![(1, 0)])])?;
+        assert_eq!(grouped.groups(), [[(2, 0), (2, 1)]]);
+        let inner = grouped.network();
+        // the neuron that is written out is read no more
+        assert!(inner.slopes()[1][0].is_fixed() && !inner.slopes()[0][1].is_fixed());
+        let jacobian = |network: &SlopeNetwork, slopes: &[Vec<f64>]| {
+            let slopes: Vec<Matrix> = slopes.iter().map(|s| Matrix::from_vec(s.len(), 1, s.clone())).collect();
+            network.adjoint(&slopes, &Matrix::from_vec(1, 1, vec![1.0])).of(NodeId::INPUT).data().to_vec()
+        };
+        for pattern in 0..8_u32 {
+            let bit = |at: u32| f64::from(pattern >> at & 1);
+            let abs = vec![2.0 * bit(0) - 1.0, 2.0 * bit(1) - 1.0];
+            let before = jacobian(&network, &[abs.clone(), vec![bit(2)]]);
+            let on = |which: usize| {
+                let group = (0..2).map(|at| f64::from(u8::from(at == which))).collect();
+                jacobian(inner, &[abs.clone(), vec![0.0], group])
+            };
+            let same = |after: Vec<f64>| before.iter().zip(&after).all(|(a, b)| (a - b).abs() < 1e-15);
+            assert!(same(on(0)) != same(on(1)), "{pattern}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn choices_that_do_not_fit_together_are_refused() -> Result<(), Box<dyn std::error::Error>> {
+        let network = example()?;
+        let refused = |choices: &[Choice]| assert!(Grouped::new(&network, choices).is_err(), "{choices:?}");
+        let choice = Choice(4, 0, vec![(1, 0)]);
+        refused(&[choice.clone(), choice]);
+        refused(&[Choice(4, 0, vec![])]);
+        refused(&[Choice(4, 0, vec![(1, 0), (1, 0)])]);
+        refused(&[Choice(4, 2, vec![(1, 0)])]);
+        // of two slopes ±1 and a maximum: ±|a|, ±|b|
+        refused(&[Choice(4, 0, vec![(1, 0), (0, 0), (0, 1), (0, 1)])]);
+        Ok(())
+    }
+}
