@@ -59,6 +59,7 @@ class Grouped:
         while True:
             left = [place for sum_ in sums for place in sum_ if place < end]
             if not left:
+                require(all(entry not in sum_ for sum_ in sums), "an entry is not written out")
                 return sorted(sums, key=lambda sum_: not sum_)  # zero last
             end = max(left)
             if end in chosen:

@@ -233,7 +233,7 @@ fn accepted_with_groups(
     seed: u64,
 ) -> Option<(CutProof, Certificate)> {
     let place = everywhere(network);
-    let grouped = Grouped::new(&place, choices).unwrap();
+    let grouped = Grouped::new(&place, choices, f64::INFINITY).unwrap();
     let inner = grouped.network();
     (0..12).find_map(|round| {
         let (size, mut dice) = (3.0 * 0.25_f64.powi(round), Dice::of(seed, 1));

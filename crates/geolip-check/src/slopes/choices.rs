@@ -51,7 +51,7 @@ impl<'a> WrittenOut<'a> {
     /// The choices of an entry, one that is zero last.
     ///
     /// # Errors
-    /// There is no such entry or neuron, or there are too many choices or terms, or one is not exact: in words.
+    /// There is no such entry or neuron, or the entry stays as it is, or there are too many choices or terms, or one is not exact: in words.
     pub fn choices(&mut self, Choice(node, entry, neurons): &Choice) -> Result<Vec<Sum>, String> {
         let len = |node: usize| self.network.nodes().get(node).map_or(0, |node| node.len);
         if self.network.network().nodes().get(*node).is_none_or(|node| *entry >= node.len) {
@@ -74,6 +74,10 @@ impl<'a> WrittenOut<'a> {
                     .ok_or_else(|| format!("the choices of entry {entry} of node {node} are too many, or not exact"))?;
             }
             end = place;
+        }
+        // all else that a choice reads stands before its node
+        if sums.iter().any(|sum| sum.contains_key(&(image, *entry))) {
+            return Err(format!("entry {entry} of node {node} is not written out"));
         }
         let is_zero = |sum: &Sum| sum.is_empty();
         sums.sort_by_key(is_zero);
@@ -237,5 +241,9 @@ mod tests {
         assert!(choices(&network, &[(2, 0)]).is_err() && choices(&network, &[(0, 1)]).is_err());
         let at = |node: usize, entry: usize| WrittenOut::new(&network).choices(&Choice(node, entry, vec![(0, 0)]));
         assert!(at(6, 1).is_err() && at(7, 0).is_err() && at(usize::MAX, 0).is_err());
+        // an input, a neuron that is not to be written out, an entry with another coefficient
+        assert!(at(0, 1).is_err() && at(5, 0).is_err());
+        let scaled = everywhere(&tree(1.25, 1.0, 1.0, &Activation::Relu));
+        assert!(choices(&scaled, &BOTH).is_err());
     }
 }

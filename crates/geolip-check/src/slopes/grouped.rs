@@ -28,11 +28,12 @@ pub struct Grouped {
 }
 
 impl Grouped {
-    /// Of a network, with these entries as choices.
+    /// Of a network, with these entries as choices, in so many bytes, about.
     ///
     /// # Errors
-    /// An entry or a neuron stands twice, an entry has no neurons, or more choices than neurons and one, or as for [`WrittenOut::choices`]: in words.
-    pub fn new(network: &SlopeNetwork, choices: &[Choice]) -> Result<Self, String> {
+    /// An entry or a neuron stands twice, an entry has no neurons, or more choices than neurons and one, it takes more bytes,
+    /// or as for [`WrittenOut::choices`]: in words.
+    pub fn new(network: &SlopeNetwork, choices: &[Choice], bytes: f64) -> Result<Self, String> {
         let mut written = WrittenOut::new(network);
         let mut by_node: BTreeMap<usize, BTreeMap<usize, Vec<Sum>>> = BTreeMap::new();
         let mut neurons = BTreeSet::new();
@@ -52,7 +53,10 @@ impl Grouped {
                 return Err(format!("entry {entry} of node {node} stands twice"));
             }
         }
-        Ok(Building::new(network).build(&by_node))
+        match Building::bytes(network, &by_node) <= bytes {
+            true => Ok(Building::new(network).build(&by_node)),
+            false => Err("its groups take more than the memory limit".to_owned()),
+        }
     }
 
     /// The network.
@@ -80,6 +84,17 @@ struct Building<'a> {
 impl<'a> Building<'a> {
     fn new(old: &'a SlopeNetwork) -> Self {
         Self { old, nodes: Vec::new(), images: Vec::new(), layers: Vec::new(), groups: Vec::new() }
+    }
+
+    /// At least what its matrices take.
+    fn bytes(old: &SlopeNetwork, choices: &BTreeMap<usize, BTreeMap<usize, Vec<Sum>>>) -> f64 {
+        let of_node = |entries: &BTreeMap<usize, Vec<Sum>>| {
+            let sums = || entries.values().flatten();
+            let nodes: BTreeSet<usize> = sums().flat_map(|sum| sum.keys().map(|(node, _)| *node)).collect();
+            let read: f64 = nodes.into_iter().map(|node| old.nodes()[node].len as f64).sum();
+            size_of::<f64>() as f64 * sums().count() as f64 * read
+        };
+        choices.values().map(of_node).sum()
     }
 
     fn build(mut self, choices: &BTreeMap<usize, BTreeMap<usize, Vec<Sum>>>) -> Grouped {
@@ -243,7 +258,7 @@ mod tests {
     #[test]
     fn vertices_of_the_network_are_among_those_of_the_grouped_one() -> Result<(), Box<dyn std::error::Error>> {
         let network = example()?;
-        let grouped = Grouped::new(&network, &[Choice(4, 0, vec![(1, 0)])])?;
+        let grouped = Grouped::new(&network, &[Choice(4, 0, vec![(1, 0)])], f64::INFINITY)?;
         assert_eq!(grouped.groups(), [[(2, 0), (2, 1)]]);
         let inner = grouped.network();
         // the neuron that is written out is read no more
@@ -269,8 +284,10 @@ mod tests {
     #[test]
     fn choices_that_do_not_fit_together_are_refused() -> Result<(), Box<dyn std::error::Error>> {
         let network = example()?;
-        let refused = |choices: &[Choice]| assert!(Grouped::new(&network, choices).is_err(), "{choices:?}");
+        let refused = |choices: &[Choice]| assert!(Grouped::new(&network, choices, 1e6).is_err(), "{choices:?}");
         let choice = Choice(4, 0, vec![(1, 0)]);
+        assert!(Grouped::new(&network, std::slice::from_ref(&choice), 1e6).is_ok());
+        assert!(Grouped::new(&network, std::slice::from_ref(&choice), 8.0).is_err());
         refused(&[choice.clone(), choice]);
         refused(&[Choice(4, 0, vec![])]);
         refused(&[Choice(4, 0, vec![(1, 0), (1, 0)])]);

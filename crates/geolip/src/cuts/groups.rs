@@ -7,6 +7,9 @@ use crate::slopes::grouped::Grouped;
 use crate::slopes::{SlopeNetwork, SlopeOp};
 use std::collections::HashSet;
 
+/// Neurons of a network in which they are looked for: with groups there may be half as many.
+const MOST_NEURONS: usize = 2 * super::MOST_NEURONS;
+
 /// Entries that are looked at for one.
 const MOST_LOOKED_AT: usize = 20_000;
 /// The fewest choices that are worth it: of two, a sign says everything.
@@ -21,10 +24,13 @@ pub(crate) struct Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
-    /// None where there are none.
-    pub fn new(network: &'a SlopeNetwork) -> Option<Self> {
+    /// None where there are none, or the network is too large for them.
+    pub fn new(network: &'a SlopeNetwork, memory: usize) -> Option<Self> {
+        if network.neurons() > MOST_NEURONS {
+            return None;
+        }
         let choices = Search::new(network).run();
-        let grouped = (!choices.is_empty()).then(|| Grouped::new(network, &choices).ok()).flatten()?;
+        let grouped = (!choices.is_empty()).then(|| Grouped::new(network, &choices, memory as f64).ok()).flatten()?;
         Some(Self { network, choices, grouped })
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn cut(
         })
     };
     let with_groups = with_groups
-        .then(|| Groups::new(network))
+        .then(|| Groups::new(network, options.memory_limit))
         .flatten()
         .and_then(|groups| tightened(&VectorNetwork::new(groups.grouped.network(), options.norm), Some(&groups)));
     let improved = with_groups.is_some_and(|tightened| improve(&mut bound, &tightened));

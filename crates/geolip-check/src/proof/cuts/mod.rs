@@ -117,7 +117,7 @@ pub(super) fn check(
     room.writes_out(network, claim)?;
     let grouped = match proof.choices.as_slice() {
         [] => None,
-        choices => Some(Grouped::new(network, choices).map_err(unfit)?),
+        choices => Some(Grouped::new(network, choices, room.bytes()).map_err(unfit)?),
     };
     let (inner, groups) = grouped.as_ref().map_or((network, &[][..]), |grouped| (grouped.network(), grouped.groups()));
     check_numbers(inner, (norm, &claim.output), proof).map_err(unfit)?;
