@@ -21,8 +21,8 @@ inputs or sides shows this for the v of almost every input alone, and so for tha
 is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_cuts.py knows
-cuts, geolip_groups.py groups of neurons, geolip_places.py slopes and trees, geolip_region.py boxes and their parts, geolip_thin.py
-parts of the whole space without interior.
+cuts, geolip_groups.py groups of neurons in them, geolip_places.py slopes and trees, geolip_region.py boxes and their
+parts, geolip_thin.py parts of the whole space without interior.
 
 Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2
 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <= sum

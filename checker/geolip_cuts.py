@@ -24,8 +24,9 @@ put e = 1, these z and t, and w of the dual ball of the output norm with w'y = |
   and this is (A +- B)^2 for the two that are left.
 
 The multipliers constant, tau, kappa, nu, rho and omega are of equations, and may have any sign. With groups, all this
-is about the grouped network. If q >= 0 for all numbers, then 2 |y| <= constant + sum tau + sum zeta w^2 + sum gamma x^2 + 2 sum mu, of which w^2 <= 1
-(l1), or sum w^2 <= 1 (l2), and x is in the unit ball. What holds of the maximum over v holds of every slope in between.
+is about the grouped network. If q >= 0 for all numbers, then 2 |y| <= constant + sum tau + sum zeta w^2 + sum gamma x^2
++ 2 sum mu, of which w^2 <= 1 (l1), or sum w^2 <= 1 (l2), and x is in the unit ball. What holds of the maximum over v
+holds of every slope in between.
 """
 
 from __future__ import annotations

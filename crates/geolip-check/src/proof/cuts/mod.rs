@@ -24,7 +24,9 @@
 //!
 //! > A = ρ₀ PP′ + ρ₁ P(e + t′) + ρ₂ (e + t)P′ + ρ₃ (e + t)(e + t′),
 //!
-//! and the sum with ω is over all neurons of the group g. **Claim.** If q ≥ 0 everywhere, then FGL ≤ ½(ε + Z + Σ τ + Γ) + Σ μ, where Γ bounds Σ γᵢxᵢ² and Z bounds Σ ζᵢwᵢ² on their unit
+//! and the sum with ω is over all neurons of the group g.
+//!
+//! **Claim.** If q ≥ 0 everywhere, then FGL ≤ ½(ε + Z + Σ τ + Γ) + Σ μ, where Γ bounds Σ γᵢxᵢ² and Z bounds Σ ζᵢwᵢ² on their unit
 //! balls ([`crate::form::support`]; for a functional Z = 0).
 //!
 //! *Proof.* At the vertex that attains the FGL (with e = 1, and for a norm w in the unit ball of its dual that attains it) PⱼNⱼ = Pⱼ(tⱼ − e) = Nⱼ(tⱼ + e) = 0.
