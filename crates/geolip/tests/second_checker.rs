@@ -29,7 +29,7 @@ use std::time::Duration;
 use support::dice::Dice;
 use support::files::root;
 use support::room::with_room;
-use support::{any_norm, any_outputs, maxima, network, random};
+use support::{any_norm, any_outputs, network, random, with_maxima};
 
 /// Networks in an ordinary run, and forgeries per certificate.
 const NETWORKS: u64 = 60;
@@ -94,28 +94,6 @@ fn with_layers(layers: usize, dice: &mut Dice) -> Network {
     }
     let weights = LinearMap::Dense(random(2, b.len_of(last), dice.next()));
     let y = b.affine("output", vec![(last, weights)], None).unwrap();
-    b.finish(y)
-}
-
-/// Maxima of three or four numbers, or of their ReLUs, between two dense layers.
-fn with_maxima(dice: &mut Dice) -> Network {
-    let (inputs, k, count) = (2 + dice.below(3), 3 + dice.below(2), 2 + dice.below(2));
-    let mut b = NetworkBuilder::new(inputs).unwrap();
-    let dense = |b: &mut NetworkBuilder, from: NodeId, rows: usize, dice: &mut Dice| {
-        let weights = LinearMap::Dense(random(rows, b.len_of(from), dice.next()));
-        b.affine("affine", vec![(from, weights)], None).unwrap()
-    };
-    let input = b.input();
-    let mut x = dense(&mut b, input, k * count, dice);
-    let with_relu = dice.below(2) == 0;
-    if with_relu {
-        x = b.activate("relu", x, Activation::Relu).unwrap();
-    }
-    let groups = (0..count).map(|group| (group * k..(group + 1) * k).collect()).collect();
-    let (largest, _) = maxima(&mut b, x, groups, usize::from(with_relu));
-    let h = dense(&mut b, largest, 3, dice);
-    let z = b.activate("relu", h, Activation::Relu).unwrap();
-    let y = dense(&mut b, z, 2, dice);
     b.finish(y)
 }
 
@@ -550,7 +528,8 @@ fn both_checkers_agree_on_random_networks() {
         }
     }
     for turn in 0..8 {
-        let network = with_maxima(&mut dice);
+        let sizes = (2 + dice.below(3), 2 + dice.below(2), 3 + dice.below(2));
+        let network = with_maxima(sizes, dice.below(2) == 0, dice.next());
         let norm = dice.one_of(&[InputNorm::Linf, InputNorm::L2]);
         let asked = (norm, if turn % 4 == 0 { Outputs::Norm(OutputNorm::L2) } else { Outputs::One(0) });
         let options = question(&network, &mut dice, turn % 2 == 1, asked);

@@ -418,3 +418,23 @@ pub fn maxima(
     }
     (x, neurons)
 }
+
+/// So many inputs, and maxima of k numbers, or of their ReLUs, between two dense layers.
+pub fn with_maxima((inputs, count, k): (usize, usize, usize), of_relus: bool, seed: u64) -> Network {
+    let mut b = NetworkBuilder::new(inputs).expect("inputs");
+    let dense = |b: &mut NetworkBuilder, from: NodeId, rows: usize, seed: u64| {
+        let weights = LinearMap::Dense(random(rows, b.len_of(from), seed));
+        b.affine("affine", vec![(from, weights)], None).expect("shapes")
+    };
+    let input = b.input();
+    let mut x = dense(&mut b, input, k * count, seed);
+    if of_relus {
+        x = b.activate("relu", x, Activation::Relu).expect("relu");
+    }
+    let groups = (0..count).map(|group| (group * k..(group + 1) * k).collect()).collect();
+    let (largest, _) = maxima(&mut b, x, groups, usize::from(of_relus));
+    let h = dense(&mut b, largest, 3, seed ^ 1);
+    let z = b.activate("relu", h, Activation::Relu).expect("relu");
+    let y = dense(&mut b, z, 2, seed ^ 2);
+    b.finish(y)
+}
