@@ -21,8 +21,8 @@ inputs or sides shows this for the v of almost every input alone, and so for tha
 is that of x/D, inputs of unit 0 do not move, and J(v) diag(D) stands for J(v). A product p q has a slope for
 each factor: d(p q) = q dp + p dq. It is read off in whole numbers: no statement here rests on floating point.
 Python 3.10 or newer and its standard library; geolip_network.py reads, geolip_proofs.py proves, geolip_cuts.py knows
-cuts, geolip_places.py slopes and trees, geolip_region.py boxes and their parts, geolip_thin.py
-parts of the whole space without interior.
+cuts, geolip_groups.py groups of neurons in them, geolip_places.py slopes and trees, geolip_region.py boxes and their
+parts, geolip_thin.py parts of the whole space without interior.
 
 Why it follows. *Multipliers*: let q(w, x, z) = sum zeta w^2 + sum gamma x^2 + sum lambda (z - alpha h)(z - beta h) - 2
 w'Uy >= 0 for all (w, x, z), with all multipliers >= 0. For v in V and z = v h every product is <= 0, so 2 w'Uy <= sum
@@ -43,6 +43,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from geolip_cuts import Cuts
+from geolip_groups import Grouped
 from geolip_network import BadFile, Network, fields, index, items, load_json, number, numbers, only
 from geolip_places import Local, leaves
 from geolip_proofs import (
@@ -304,18 +305,22 @@ def check_signs(local: Local, norm, claim: Claim, value):
 def check_cuts(local: Local, norm, claim: Claim, value):
     """FGL <= (constant + sum zeta + sum tau + max of sum gamma x^2) / 2 + sum mu, if the form is >= 0."""
     names = "constant zeta gamma lambda signs triangles vertices"
-    constant, zeta, gamma, lambda_, signs, triangles, vertices = fields(value, names)
+    values = fields(value, names, "choices apart whole")
+    constant, zeta, gamma, lambda_, signs, triangles, vertices, choices, apart, whole = values
     constant, zeta, gamma = number(constant), numbers(zeta), numbers(gamma)
     lambda_ = [numbers(layer) for layer in items(lambda_)]
-    network, slopes, output = local.network, local.wide, claim.output
+    network, slopes, output, groups = local.network, local.wide, claim.output, []
+    if choices is not None and items(choices):
+        grouped = Grouped(network, slopes, choices)
+        network, slopes, groups = grouped.network, grouped.slopes, grouped.groups
     require(norm != "l1", "cuts prove no bounds in l1")
     require(output.norm != "linf", "cuts prove no norm into linf, but a claim for each output")
     rows = output.rows
     require(len(zeta) == {None: 0, "l2": 1, "l1": len(rows)}[output.norm], "zeta has the wrong length")
-    not_negative([constant], "the constant")
     per_input = checked(norm, network.inputs, slopes, zeta, gamma, lambda_)
     lift = expand(network, slopes)
-    cuts = Cuts(signs, triangles, vertices, lift[1], network.inputs if norm == "linf" else 0)
+    inputs = network.inputs if norm == "linf" else 0
+    cuts = Cuts(signs, triangles, vertices, (apart, whole), lift[1], inputs, groups)
     rest = 2 * (claim.upper - cuts.sum_mu) - sum(map(Fraction, [constant, *zeta])) - cuts.sum_tau
     require(is_at_most(norm, list(map(Fraction, gamma)), rest), "the multipliers prove a larger bound")
     # of a functional, the constant 1 is the one w
@@ -398,8 +403,8 @@ def check(network: Network, data: bytes) -> list[str]:
     form, version, hash_, norm, bounds, unit, where, _ = fields(
         load_json(data), "format version network norm bounds", "unit region notes"
     )
-    of_these = type(version) is int and version in (2, 3, 4, 5)
-    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 5, 4, 3, or 2")
+    of_these = type(version) is int and version in (2, 3, 4, 5, 6)
+    require(form == "geolip-certificate" and of_these, "no geolip certificate of version 6, 5, 4, 3, or 2")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")

@@ -91,10 +91,23 @@ fn cuts(graph: &Graph, network: &Network, form: &Value, value: f64, dice: &mut D
         })
         .collect();
     let (gamma, lambda) = (form["gamma"].clone(), form["lambda"].clone());
-    json!({
+    let mut proof = json!({
         "constant": value, "zeta": zeta, "gamma": gamma, "lambda": lambda,
         "signs": signs, "triangles": triangles, "vertices": vertices,
-    })
+    });
+    if dice.chance(0.3) {
+        let neurons: Vec<Value> = (0..dice.below(3)).map(|_| json!([dice.below(3), dice.below(3)])).collect();
+        proof["choices"] = json!([[dice.below(graph.lens.len()), dice.below(3), neurons]]);
+        proof["apart"] = json!([[dice.below(variables), dice.below(variables), [size, -size, 0.0, size]]]);
+        proof["whole"] = json!([[dice.below(2), -size]]);
+        if dice.chance(0.5) {
+            // lists of the grouped network, perhaps
+            let group = vec![value; 1 + dice.below(3)];
+            let layers = proof["lambda"].as_array_mut().expect("a list of layers");
+            layers.insert(dice.below(layers.len() + 1), json!(group));
+        }
+    }
+    proof
 }
 
 /// Certificates whose claims went down step by step, the checker accepting every one: an honest one, and one on signs.

@@ -54,7 +54,7 @@ pub struct Draft {
 /// A network of any kind.
 pub fn random(dice: &mut Dice) -> Draft {
     // how likely it is rescaled, and whether its numbers then fall from layer to layer
-    let (family, plan, likely, falling) = match dice.below(20) {
+    let (family, plan, likely, falling) = match dice.below(21) {
         0 => ("cancelling", special::cancelling(dice), 0.3, false),
         1 => ("zero", special::zero(dice), 0.3, false),
         2 | 3 => ("chain", special::chain(dice), 0.0, false),
@@ -62,6 +62,7 @@ pub fn random(dice: &mut Dice) -> Draft {
         5 => ("ramp", special::ramp(dice), 0.0, false),
         6 => ("opposite", special::opposite(dice), 0.3, false),
         7 => ("descent", special::descent(dice), 1.0, true),
+        8 => ("maxima", special::maxima(dice), 0.2, false),
         _ => ("layered", layered(dice), 0.5, false),
     };
     let home = (family == "copies").then(|| vec![1.0, 1.0]);

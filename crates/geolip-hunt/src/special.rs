@@ -168,3 +168,40 @@ pub fn opposite(dice: &mut Dice) -> Plan {
     ];
     Plan { inputs: 1, steps }
 }
+
+/// Maxima of three numbers or four, or what is nearly that, in a network of one or two layers.
+pub fn maxima(dice: &mut Dice) -> Plan {
+    let (inputs, k, groups) = (1 + dice.below(3), 3 + dice.below(2), 1 + dice.below(2));
+    let all = k * groups;
+    let mut steps = vec![affine(0, dense(all, inputs, whole(all * inputs, 4, dice)), None)];
+    if dice.chance(0.4) && groups == 1 {
+        steps.push(Step::Activate { parent: 1, activation: Activation::Relu });
+    }
+    let from = steps.len();
+    let picked = |i: usize| Map::Gather(all, (0..groups).map(|group| Some(group * k + i)).collect());
+    steps.push(affine(from, picked(0), None));
+    for i in 1..k {
+        let (largest, negative) = (steps.len(), if dice.chance(0.05) { 1.0 } else { -1.0 });
+        let mut next = vec![0.0; groups * all];
+        (0..groups).for_each(|group| next[group * all + group * k + i] = negative);
+        let terms = vec![(largest, Map::Identity(groups)), (from, dense(groups, all, next))];
+        steps.push(Step::Affine { terms, bias: None });
+        let nearly = [Activation::Abs, Activation::LeakyRelu { slope: 0.5 }, Activation::Tanh];
+        let activation = if dice.chance(0.1) { dice.pick(&nearly).clone() } else { Activation::Relu };
+        steps.push(Step::Activate { parent: largest + 1, activation });
+        let scale = *dice.pick(&[1.0, 1.0, 1.0, 1.0, 2.0, -1.0]);
+        steps.push(Step::Affine {
+            terms: vec![(from, picked(i)), (largest + 2, Map::Scale(vec![scale; groups]))],
+            bias: None,
+        });
+    }
+    if dice.chance(0.5) {
+        let (last, rows) = (steps.len(), 1 + dice.below(2));
+        steps.push(affine(last, dense(rows, groups, whole(rows * groups, 3, dice)), None));
+        steps.push(Step::Activate { parent: last + 1, activation: Activation::Relu });
+        steps.push(affine(last + 2, dense(1, rows, whole(rows, 3, dice)), None));
+    } else if dice.chance(0.5) {
+        steps.push(affine(steps.len(), dense(1, groups, whole(groups, 3, dice)), None));
+    }
+    Plan { inputs, steps }
+}

@@ -4,14 +4,16 @@
 
 mod support;
 
-use geolip::network::{Activation, Network};
+use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
 use geolip::proof::cuts;
-use geolip::proof::{Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, prove};
+use geolip::proof::{Apart, Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, Whole, prove};
 use geolip::slopes::SlopeNetwork;
-use geolip::{Functional, InputNorm, Method, Options, OutputNorm, Silent, bound};
+use geolip::slopes::choices::Choice;
+use geolip::slopes::grouped::Grouped;
+use geolip::{Functional, InputNorm, Method, Options, OutputNorm, Outputs, Silent, bound};
 use proptest::prelude::*;
 use support::dice::Dice;
-use support::{any_norm, any_outputs, brute_force, config, connected, everywhere, network};
+use support::{any_norm, any_outputs, brute_force, config, connected, everywhere, maxima, network, random};
 
 /// A number in [-1, 1].
 fn real(dice: &mut Dice) -> f64 {
@@ -217,5 +219,149 @@ fn most_proofs_at_random_are_accepted() {
         });
         let count = found.count();
         assert!(count >= 40, "{norm}: {count} of 60");
+    }
+}
+
+/// A network with maxima of three between two dense layers, and its choices.
+fn with_maxima(seed: u64) -> (Network, Vec<Choice>) {
+    let mut b = NetworkBuilder::new(3).unwrap();
+    let dense = |b: &mut NetworkBuilder, from, rows: usize, seed: u64| {
+        let weights = LinearMap::Dense(random(rows, b.len_of(from), seed));
+        b.affine("dense", vec![(from, weights)], None).unwrap()
+    };
+    let input = b.input();
+    let h = dense(&mut b, input, 6, seed);
+    let (largest, neurons) = maxima(&mut b, h, vec![vec![0, 1, 2], vec![3, 4, 5]], 0);
+    let h = dense(&mut b, largest, 2, seed ^ 1);
+    let z = b.activate("relu", h, Activation::Relu).unwrap();
+    let y = dense(&mut b, z, 2, seed ^ 2);
+    let choices = neurons.into_iter().enumerate().map(|(i, own)| Choice(largest.index(), i, own)).collect();
+    (b.finish(y), choices)
+}
+
+/// With all that is said of groups added at random.
+fn with_groups(grouped: &Grouped, choices: &[Choice], mut proof: CutProof, size: f64, dice: &mut Dice) -> CutProof {
+    proof.choices = choices.to_vec();
+    let variable = |(layer, neuron): &(usize, usize)| {
+        1 + proof.signs.iter().position(|Sign(a, j, ..)| (a, j) == (layer, neuron)).expect("every neuron has a sign")
+    };
+    for (number, group) in grouped.groups().iter().enumerate() {
+        for (i, a) in group.iter().enumerate() {
+            for b in &group[i + 1..] {
+                proof.apart.push(Apart(variable(a), variable(b), [0; 4].map(|_| size * real(dice))));
+            }
+        }
+        proof.whole.push(Whole(number, size * real(dice)));
+    }
+    proof
+}
+
+/// A proof about a network with maxima that is accepted, with groups.
+fn accepted_with_groups(
+    network: &Network,
+    choices: &[Choice],
+    (norm, functional): (InputNorm, &Functional),
+    seed: u64,
+) -> Option<(CutProof, Certificate)> {
+    let place = everywhere(network);
+    let grouped = Grouped::new(&place, choices, f64::INFINITY).unwrap();
+    let inner = grouped.network();
+    (0..12).find_map(|round| {
+        let (size, mut dice) = (3.0 * 0.25_f64.powi(round), Dice::of(seed, 1));
+        let mut proof = plain(inner, norm, functional);
+        for (layer, slopes) in inner.slopes().iter().enumerate() {
+            let free = (0..slopes.len()).filter(|j| !slopes[*j].is_fixed());
+            proof.signs.extend(free.map(|j| Sign(layer, j, 1.0, size * real(&mut dice), size * real(&mut dice))));
+        }
+        let proof = with_groups(&grouped, choices, proof, size, &mut dice);
+        Some((proof.clone(), check(&place, norm, functional, proof).ok()?))
+    })
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+
+    #[test]
+    fn bounds_with_groups_hold_for_any_multipliers(seed in any::<u64>(), norm in any_norm()) {
+        prop_assume!(norm != InputNorm::L1);
+        let (network, choices) = with_maxima(seed);
+        for functional in [Functional::output(0), Functional::Norm(OutputNorm::L2), Functional::Norm(OutputNorm::L1)] {
+            if let Some((_, certificate)) = accepted_with_groups(&network, &choices, (norm, &functional), seed) {
+                let fgl = brute_force(&network, norm, &functional);
+                prop_assert!(fgl.below <= certificate.upper(), "{} below {}", certificate.upper(), fgl.below);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_groups_do_not_satisfy_is_refused() {
+    let (network, choices) = with_maxima(5);
+    let (norm, functional) = (InputNorm::Linf, Functional::output(0));
+    let found = (0..50).find_map(|seed| accepted_with_groups(&network, &choices, (norm, &functional), seed));
+    let (proof, _) = found.expect("one of many is accepted");
+    let refused = |what: &str, change: &dyn Fn(&mut CutProof)| {
+        let mut changed = proof.clone();
+        change(&mut changed);
+        assert!(check(&everywhere(&network), norm, &functional, changed).is_err(), "{what}");
+    };
+    let last = proof.apart.len() - 1;
+    refused("two of different groups", &|p| p.apart[0].1 = p.apart[last].1);
+    refused("a neuron and itself", &|p| p.apart[0].1 = p.apart[0].0);
+    refused("the constant", &|p| p.apart[0].0 = 0);
+    refused("an input", &|p| p.apart[0].0 = p.signs.len() + 1);
+    refused("a neuron of no group", &|p| p.apart[0].0 = p.signs.len());
+    refused("no number", &|p| p.apart[0].2[3] = f64::NAN);
+    refused("no such group", &|p| p.whole[0].0 = 2);
+    refused("an infinite multiplier", &|p| p.whole[0].1 = f64::INFINITY);
+    refused("a group that lacks a sign", &|p| {
+        let first = p.signs.remove(0);
+        assert!(first.0 == 2, "the first group's layer");
+        p.apart.clear();
+    });
+    refused("no groups", &|p| p.choices.clear());
+    refused("an entry twice", &|p| p.choices[1].1 = 0);
+    refused("a neuron twice", &|p| p.choices[0].2[0] = p.choices[0].2[1]);
+    refused("no such neuron", &|p| p.choices[0].2[0] = (0, 2));
+    refused("no such layer", &|p| p.choices[0].2[0] = (usize::MAX, 0));
+    refused("no such entry", &|p| p.choices[0].1 = 2);
+    refused("no such node", &|p| p.choices[0].0 = usize::MAX);
+    refused("a choice without neurons", &|p| p.choices[0].2.clear());
+    refused("neurons of another tree", &|p| {
+        let other = p.choices[1].2.clone();
+        p.choices[1].2 = std::mem::replace(&mut p.choices[0].2, other);
+    });
+}
+
+/// The difference of two maxima of k sums each: at every vertex a difference of two of them, the largest of which groups prove to be the FGL.
+#[test]
+fn a_difference_of_maxima_is_that_of_two_of_their_numbers() {
+    for (k, with_relu) in [(6, false), (9, false), (3, true), (4, true)] {
+        let mut b = NetworkBuilder::new(6).unwrap();
+        let weights = random(2 * k, 6, k as u64);
+        let relu = usize::from(with_relu);
+        // with ReLUs either may be 0
+        let row = |of: usize, i: usize| (i < k).then(|| weights.row(of * k + i));
+        let entry = |row: Option<&[f64]>, at: usize| row.map_or(0.0, |row| row[at]);
+        let distance =
+            |i: usize, j: usize| (0..6).map(|at| (entry(row(0, i), at) - entry(row(1, j), at)).abs()).sum::<f64>();
+        let pairs = (0..k + relu).flat_map(|i| (0..k + relu).map(move |j| (i, j)));
+        let largest = pairs.map(|(i, j)| distance(i, j)).fold(0.0, f64::max);
+        let mut h = b.affine("h", vec![(b.input(), LinearMap::Dense(weights.clone()))], None).unwrap();
+        if with_relu {
+            h = b.activate("relu", h, Activation::Relu).unwrap();
+        }
+        let (maxima, _) = maxima(&mut b, h, vec![(0..k).collect(), (k..2 * k).collect()], relu);
+        let difference = LinearMap::Dense(geolip::Matrix::from_vec(1, 2, vec![1.0, -1.0]));
+        let y = b.affine("y", vec![(maxima, difference)], None).unwrap();
+        let network = b.finish(y);
+        let upper = |cuts: bool| {
+            let options = Options { cuts, outputs: Outputs::One(0), ..Options::default() };
+            let report = bound(&network, &options, &Silent).unwrap();
+            report.bounds[0].upper()
+        };
+        let (plain, tight) = (upper(false), upper(true));
+        assert!(tight >= largest && tight < largest * 1.005, "{k}: {tight} for {largest}");
+        assert!(plain > largest * 1.04, "{k}: {plain} for {largest}");
     }
 }

@@ -29,7 +29,7 @@ use std::time::Duration;
 use support::dice::Dice;
 use support::files::root;
 use support::room::with_room;
-use support::{any_norm, any_outputs, network, random};
+use support::{any_norm, any_outputs, network, random, with_maxima};
 
 /// Networks in an ordinary run, and forgeries per certificate.
 const NETWORKS: u64 = 60;
@@ -347,6 +347,9 @@ impl Desk {
             *self.kinds.entry("in units".to_owned()).or_default() += file["bounds"].as_array().unwrap().len();
         }
         let place = if options.region.is_some() { "on a region" } else { "everywhere" };
+        if file.to_string().contains("choices") {
+            *self.kinds.entry(format!("groups {place}")).or_default() += 1;
+        }
         kinds(&file).into_iter().for_each(|k| *self.kinds.entry(format!("{k} {place}")).or_default() += 1);
         self.look(network, &name, 0, &file, "true");
         for k in 1..=forgeries {
@@ -524,10 +527,24 @@ fn both_checkers_agree_on_random_networks() {
             desk.put(&network, &mut dice, &options, FORGERIES);
         }
     }
+    for turn in 0..8 {
+        let sizes = (2 + dice.below(3), 2 + dice.below(2), 3 + dice.below(2));
+        let network = with_maxima(sizes, dice.below(2) == 0, dice.next());
+        let norm = dice.one_of(&[InputNorm::Linf, InputNorm::L2]);
+        let asked = (norm, if turn % 4 == 0 { Outputs::Norm(OutputNorm::L2) } else { Outputs::One(0) });
+        let options = question(&network, &mut dice, turn % 2 == 1, asked);
+        let options = Options { cuts: true, exact: false, real: false, split: None, ..options };
+        desk.put(&network, &mut dice, &options, 2 * FORGERIES);
+    }
     compare(&desk, &desk.second_opinion(python));
-    for kind in
-        ["multipliers everywhere", "signs everywhere", "cuts everywhere", "tree everywhere", "patterns on a region"]
-    {
+    for kind in [
+        "multipliers everywhere",
+        "signs everywhere",
+        "cuts everywhere",
+        "tree everywhere",
+        "patterns on a region",
+        "groups everywhere",
+    ] {
         assert!(desk.kinds.contains_key(kind), "no proof by {kind}: {:?}", desk.kinds);
     }
 }

@@ -5,7 +5,7 @@
 //! | field | meaning |
 //! | --- | --- |
 //! | `format` | always `"geolip-certificate"` |
-//! | `version` | the version of this format, 5 |
+//! | `version` | the version of this format, 6 |
 //! | `network` | the canonical network's hash ([`crate::network::Network::hash`]), 64 hexadecimal digits |
 //! | `norm` | the input norm, `"linf"`, `"l2"`, `"l1"` or a number p > 2 as text, `"3"` |
 //! | `unit` | only where the inputs have units: a list with one number per input, at least 0 and not all 0 ([`Units`]): `norm` is then that of input changes divided by these, entry by entry, and inputs whose unit is 0 do not change |
@@ -21,14 +21,14 @@
 //! | `outputs` | a claim about `"linf"` of the output | a claim for each output, in their order: `upper` is at least their maximum |
 //! | `inputs` | any claim in ℓ1 | a list, possibly empty, of `input` (in ascending order) and its `multipliers`: the bound of the network with that input alone; the checker computes intervals for all other inputs by itself ([`crate::proof::intervals`]) |
 //! | `signs` | one output (or margin, or vector) of a network with one hidden layer, in ℓ∞ or ℓ2 | `gamma`, `delta` and `cuts` of [`crate::proof::signs`]; a cut is a list of variables, the signs between them, and its weight |
-//! | `cuts` | one output (or margin, or vector), or `"l2"` or `"l1"` of the output, in ℓ∞, ℓ2 or ℓp | `constant`, `zeta`, `gamma`, `lambda`, `signs`, `triangles` and `vertices` of [`crate::proof::cuts`] |
+//! | `cuts` | one output (or margin, or vector), or `"l2"` or `"l1"` of the output, in ℓ∞, ℓ2 or ℓp | `constant`, `zeta`, `gamma`, `lambda`, `signs`, `triangles` and `vertices` of [`crate::proof::cuts`]; where there are groups also `choices`, `apart` and `whole` |
 //! | `intervals` | any claim | nothing: the checker computes intervals for every entry of the gradient by itself |
 //! | `patterns` | any claim | nothing: the checker does so for every pattern of the few neurons whose slope is not fixed |
 //! | `tree` | any claim; cuts of inputs on a region without a ball, sides on one or everywhere | a tree ([`super::tree`]) as a list: `{"slope":[layer,neuron]}`, followed by the branch of its lower slope and that of its upper slope; `{"input":[input,at]}`, followed by the part where that input is at most `at` and the part where it is at least `at`; `{"side":[layer,neuron,at]}`, likewise for a pre-activation, without a region at 0 and of a function with one kink there, whose slope is then that of the side; `{"leaf":…}` with a proof of the same bound there; or, without a region, `{"thin":[[layer,neuron],…]}`: the sides of these neurons leave no interior ([`super::thin`]) |
 //!
 //! Numbers are written in the shortest decimal form that reads back as the same double, fields in a fixed order, so identical
 //! claims are identical bytes. On a region the checker works out intervals for all neurons, and slope intervals from these, by
-//! itself ([`crate::place`]): the file holds none. Version 4, which has no `thin` leaves and sides on regions alone, version 3, which has no `cuts`, and version 2, whose trees are of two kinds, `cases` (with `split` for `slope`) and
+//! itself ([`crate::place`]): the file holds none. Version 5, which knows no groups, version 4, which has no `thin` leaves and sides on regions alone, version 3, which has no `cuts`, and version 2, whose trees are of two kinds, `cases` (with `split` for `slope`) and
 //! `parts` (with `cut` for `input`), is read, too. Version 1 had no `proof`, and knew one ζ, ℓ∞ and ℓ2 alone; it is no longer read.
 
 use crate::form::RandomTest;
@@ -202,9 +202,9 @@ impl CertificateFile {
     /// The value of `format`.
     pub const FORMAT: &'static str = "geolip-certificate";
     /// The version this library writes.
-    pub const VERSION: u32 = 5;
+    pub const VERSION: u32 = 6;
     /// The versions it reads.
-    pub const VERSIONS_READ: [u32; 4] = [2, 3, 4, 5];
+    pub const VERSIONS_READ: [u32; 5] = [2, 3, 4, 5, 6];
 
     /// Reads a file's bytes.
     pub fn from_json(bytes: &[u8]) -> Result<Self, FormatError> {

@@ -42,7 +42,7 @@ mod whole;
 
 pub use certificate::Certificate;
 pub use closed_form::{certify_by_intervals, certify_by_patterns};
-pub use cuts::{CutProof, Sign, Triangle, VertexCut};
+pub use cuts::{Apart, CutProof, Sign, Triangle, VertexCut, Whole};
 pub use file::{Branch, CertificateFile, Claim, FormProof, FormatError, InputProof, Proof};
 pub use largest_input::check_inputs;
 pub use multipliers::{check, check_probabilistic};

@@ -174,7 +174,9 @@ impl Prover<'_> {
             true => {
                 let rows = claim.output.row_count(network.outputs());
                 let cuts = claim.proof.rests_on(&|proof| matches!(proof, Proof::Cuts(_)));
-                let least = if cuts { cuts::most_bytes(network, rows) } else { 0.0 };
+                let groups =
+                    claim.proof.rests_on(&|proof| matches!(proof, Proof::Cuts(cuts) if !cuts.choices.is_empty()));
+                let least = if cuts { cuts::most_bytes(network, rows, groups) } else { 0.0 };
                 self.room.forms(network, (rows, least), claim).unwrap_or(SideBySide::ONE)
             }
             false => self.room.leaves(),

@@ -24,8 +24,12 @@
 //! | `mod.rs` | slope networks: their graph, and how they are made |
 //! | `passes.rs` | forward and backward through them, with given slopes |
 //! | `alone.rs` | one input alone |
+//! | `choices.rs` | entries that are one of a few linear functions |
+//! | `grouped.rs` | networks with a group of neurons for each of these |
 
 mod alone;
+pub mod choices;
+pub mod grouped;
 mod passes;
 
 use crate::function::{Activation, Combination, Slope};
@@ -118,8 +122,8 @@ struct Graph {
     images: Vec<NodeId>,
     /// The input as the network reads it: in its units.
     source: NodeId,
-    /// The layers of neurons: their nodes here, and what they are in the network.
-    layers: Vec<(NodeId, Layer)>,
+    /// The layers of neurons: their nodes here, and what they are in the network; none in that of groups.
+    layers: Vec<(NodeId, Option<Layer>)>,
 }
 
 /// A network in a place: see the [module](self). Copies share everything large.
@@ -358,7 +362,7 @@ impl SlopeNetwork {
 
     /// Where the slopes of every layer come from.
     pub fn origins(&self) -> impl Iterator<Item = Origin<'_>> {
-        self.graph.layers.iter().map(|(_, layer)| match &self.network.node(layer.node).op {
+        self.graph.layers().map(|(_, layer)| match &self.network.node(layer.node).op {
             Op::Activate { parent, activation } => Origin::Activation(activation, *parent),
             Op::Combine { parents, combination } => {
                 Origin::Combination { combination: *combination, arguments: *parents, moving: layer.moving }
@@ -457,7 +461,7 @@ impl Graph {
                 Op::Activate { .. } | Op::Combine { .. } => {
                     let own = node.op.moving().map(|parent| {
                         let id = push(SlopeOp::Neurons { parent: images[parent.index()] });
-                        layers.push((id, Layer { node: NodeId(index), moving: parent }));
+                        layers.push((id, Some(Layer { node: NodeId(index), moving: parent })));
                         id
                     });
                     match own.collect::<Vec<_>>().as_slice() {
@@ -474,8 +478,13 @@ impl Graph {
         Self { nodes, output, images, source, layers }
     }
 
+    /// The layers, with what they are in the network.
+    fn layers(&self) -> impl Iterator<Item = (NodeId, &Layer)> {
+        self.layers.iter().map(|(node, layer)| (*node, layer.as_ref().expect("grouped networks are for forms alone")))
+    }
+
     fn slopes_everywhere(&self, network: &Network) -> Result<Vec<Vec<Slope>>, PlaceError> {
-        let of = |(_, layer): &(NodeId, Layer)| {
+        let of = |(_, layer): (NodeId, &Layer)| {
             let node = network.node(layer.node);
             let slopes = match &node.op {
                 Op::Activate { activation, .. } => Some(activation.slopes(node.len)),
@@ -484,12 +493,12 @@ impl Graph {
             let unbounded = || PlaceError::Unbounded { node: node.name.clone(), function: node.op.function() };
             slopes.filter(|slopes| slopes.iter().all(is_bounded)).ok_or_else(unbounded)
         };
-        self.layers.iter().map(of).collect()
+        self.layers().map(of).collect()
     }
 
     /// That all slopes on a region are finite.
     fn expect_bounded(&self, network: &Network, enclosure: &Enclosure) -> Result<(), PlaceError> {
-        for ((_, layer), slopes) in self.layers.iter().zip(&enclosure.slopes) {
+        for ((_, layer), slopes) in self.layers().zip(&enclosure.slopes) {
             if let Some(i) = slopes.iter().position(|slope| !is_bounded(slope)) {
                 let node = network.node(layer.node);
                 // a product's slopes are its other argument

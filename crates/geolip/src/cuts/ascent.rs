@@ -2,6 +2,7 @@
 //! then the dual problem itself, in double precision, whose solution gives the remaining multipliers.
 
 use super::cut::Shares;
+use super::equations::equations;
 use super::lbfgs::maximise;
 use super::lift::{Goal, Lift, Links};
 use super::lists::Cuts;
@@ -121,7 +122,9 @@ impl<'a> State<'a> {
         let layout = solution.layout();
         let mut cuts = Cuts::default();
         let Solution { sizes, k, rows, kappa, nu, .. } = &solution;
-        let own = solution.cuts(&shares(question.vectors.norm(), sizes));
+        let shares_of_cuts = shares(question.vectors.norm(), sizes);
+        let mut own = solution.cuts(&shares_of_cuts);
+        own.extend(equations(sizes, layout, &shares_of_cuts));
         cuts.renew(f64::INFINITY, own, layout.atoms());
         let links = Links { kappa: kappa.clone(), nu: nu.clone(), weights: sizes.link_weights.clone() };
         let shares = sizes.input_shares.iter().chain(&sizes.neuron_shares).chain(&sizes.neuron_shares);
@@ -150,7 +153,7 @@ impl<'a> State<'a> {
 
     /// What is kept of it.
     pub fn solution(&self) -> Solution {
-        let cuts = self.cuts.all.iter().filter(|cut| cut.mu > 0.0);
+        let cuts = self.cuts.all.iter().filter(|cut| cut.mu > 0.0 && !cut.kind.is_equation());
         Solution {
             sizes: self.sizes.clone(),
             k: self.k,

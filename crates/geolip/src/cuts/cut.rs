@@ -1,4 +1,4 @@
-//! One cut: a combination of products of two atoms that is at most a constant at every vertex.
+//! One cut: a combination of products of two atoms that is at most a constant at every vertex, or equal to it.
 
 use super::layout::Layout;
 
@@ -9,6 +9,10 @@ pub(super) enum Kind {
     Triangle([u32; 3], [i8; 3]),
     /// Two variables and the coefficients of their ψ, those of the first in the first four places.
     Vertex([u32; 2], [f64; 8]),
+    /// Two signs of a group, and which product, in the order of [`crate::proof::Apart`].
+    Apart([u32; 2], u8),
+    /// A group by its number, its first sign, and how many there are, one after the other.
+    Whole(u32, u32, u32),
 }
 
 /// One cut.
@@ -24,6 +28,16 @@ pub(super) struct Cut {
     pub sigma: f64,
     /// The value when it was last looked at: left less right side.
     pub value: f64,
+}
+
+impl Kind {
+    /// Whether its left side equals its right side at every vertex: its multiplier may have any sign.
+    pub fn is_equation(&self) -> bool {
+        match self {
+            Self::Apart(..) | Self::Whole(..) => true,
+            Self::Triangle(..) | Self::Vertex(..) => false,
+        }
+    }
 }
 
 /// How much of the objective hangs on variables, by their numbers: the constant, signs, inputs (ℓ∞ alone).
@@ -62,6 +76,20 @@ impl Cut {
             }
             Kind::Vertex(variables, coefficients) => {
                 (of_sides(layout, *variables, coefficients), 0.0, shares.penalty(variables))
+            }
+            Kind::Apart([a, b], which) => {
+                let [f, g] = [(a, which & 2), (b, which & 1)].map(|(variable, on)| {
+                    let j = *variable as usize - 1;
+                    if on == 0 { vec![layout.upper(j) as u32] } else { vec![0, layout.sign(j) as u32] }
+                });
+                let products = f.iter().flat_map(|i| g.iter().map(|j| (*i.min(j), *i.max(j), 1.0))).collect();
+                (products, 0.0, shares.penalty(&[*a, *b]))
+            }
+            Kind::Whole(_, first, count) => {
+                let variables: Vec<u32> = (*first..first + count).collect();
+                let sum = variables.iter().map(|v| (0, layout.atom(*v as usize) as u32, 1.0));
+                let products = sum.chain([(0, 0, f64::from(*count) - 2.0)]).collect();
+                (products, 0.0, shares.penalty(&variables))
             }
         };
         Self { kind, products, constant, mu: 0.0, sigma, value: 0.0 }

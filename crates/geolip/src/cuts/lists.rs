@@ -35,16 +35,16 @@ impl Cuts {
         self.triangles.contains(&(variables, signs))
     }
 
-    /// Keeps those that hold tightly or have multipliers, and adds others.
+    /// Keeps equations and those that hold tightly or have multipliers, and adds others.
     pub fn renew(&mut self, slack: f64, added: Vec<Cut>, atoms: usize) {
-        self.all.retain(|cut| cut.mu > 0.0 || cut.value > slack);
+        self.all.retain(|cut| cut.mu > 0.0 || cut.value > slack || cut.kind.is_equation());
         self.all.extend(added);
         self.triangles = self
             .all
             .iter()
             .filter_map(|cut| match &cut.kind {
                 Kind::Triangle(v, s) => Some((*v, *s)),
-                Kind::Vertex(..) => None,
+                Kind::Vertex(..) | Kind::Apart(..) | Kind::Whole(..) => None,
             })
             .collect();
         self.pattern = Pattern::new(&self.all, atoms);
@@ -78,9 +78,10 @@ impl Cuts {
             let value = entries.iter().map(|(p, w)| gram[*p as usize].get() * *w).sum::<f64>() - cut.constant;
             cut.value = value;
             let sigma = factor * cut.sigma;
-            *multiplier = (cut.mu + sigma * value).max(0.0);
+            let moved = cut.mu + sigma * value;
+            *multiplier = if cut.kind.is_equation() { moved } else { moved.max(0.0) };
             lost += (*multiplier * *multiplier - cut.mu * cut.mu) / (2.0 * sigma);
-            if *multiplier > 0.0 {
+            if *multiplier != 0.0 {
                 for (p, w) in entries {
                     weights[*p as usize] -= T::of(*multiplier * *w);
                 }
@@ -92,7 +93,7 @@ impl Cuts {
     /// The weights of products in the Lagrangian at fixed multipliers, and its constant.
     pub fn fixed(&self) -> (Vec<f64>, f64) {
         let mut weights = vec![0.0; self.pattern.pairs.len()];
-        for (at, cut) in self.all.iter().enumerate().filter(|(_, cut)| cut.mu > 0.0) {
+        for (at, cut) in self.all.iter().enumerate().filter(|(_, cut)| cut.mu != 0.0) {
             for (p, w) in &self.pattern.entries[self.pattern.starts[at]..self.pattern.starts[at + 1]] {
                 weights[*p as usize] -= cut.mu * *w;
             }

@@ -16,6 +16,8 @@
 //! | `lift.rs` | the Lagrangian and its gradient: one pass forward and one back |
 //! | `cut.rs`, `lists.rs`, `layout.rs` | one cut, the cuts at hand, and where variables and atoms stand |
 //! | `triangles.rs`, `vertices.rs`, `parts.rs` | what is violated most |
+//! | `groups.rs` | which entries are taken for choices: maxima, minima, lattices of both |
+//! | `equations.rs` | what holds of the neurons of one group |
 //! | `singular.rs` | singular vectors of small matrices |
 //! | `lbfgs.rs` | the maximiser |
 //! | `maps.rs`, `real.rs` | linear maps and rows in single and double precision |
@@ -26,6 +28,8 @@
 mod ascent;
 mod case;
 mod cut;
+mod equations;
+mod groups;
 mod layout;
 mod lbfgs;
 mod lift;
@@ -45,6 +49,7 @@ use crate::form::QuadraticForm;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::Certificate;
 use crate::relaxation::{Point, VectorNetwork};
+pub(crate) use groups::Groups;
 pub(crate) use solution::Solution;
 use std::time::Instant;
 
@@ -52,6 +57,8 @@ use std::time::Instant;
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub vectors: &'a VectorNetwork<'a>,
+    /// Where this is the vector network of a grouped network, what that was made of.
+    pub groups: Option<&'a Groups<'a>>,
     pub functional: &'a Functional,
     pub seed: u64,
     /// Bytes that the certificate's check may take.

@@ -9,8 +9,9 @@ use super::start::Sizes;
 use crate::form::support::input_support;
 use crate::problem::{Functional, InputNorm, OutputNorm};
 use crate::proof::cuts::bound;
-use crate::proof::{Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, prove};
+use crate::proof::{Apart, Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, Whole, prove};
 use crate::slopes::SlopeNetwork;
+use crate::slopes::choices::Choice;
 
 /// The part of the relaxation that is tried first, what it is multiplied or divided by, and where to give up.
 const FIRST: f64 = 4e-5;
@@ -38,6 +39,7 @@ pub(super) struct Lifted {
 /// What proposals are made of.
 pub(super) struct Prover<'a> {
     network: &'a SlopeNetwork,
+    choices: &'a [Choice],
     norm: InputNorm,
     functional: &'a Functional,
     sizes: &'a Sizes,
@@ -46,15 +48,20 @@ pub(super) struct Prover<'a> {
 
 impl<'a> Prover<'a> {
     pub fn new(question: Question<'a>, sizes: &'a Sizes) -> Self {
-        let (network, norm) = (question.vectors.network(), question.vectors.norm());
-        Self { network, norm, functional: question.functional, sizes, memory: question.memory }
+        let norm = question.vectors.norm();
+        let (network, choices) = match question.groups {
+            None => (question.vectors.network(), &[][..]),
+            Some(groups) => (groups.network, groups.choices.as_slice()),
+        };
+        Self { network, choices, norm, functional: question.functional, sizes, memory: question.memory }
     }
 
     /// The proof with a part `s` of the relaxation.
     fn proposal(&self, lifted: &Lifted, s: f64) -> CutProof {
         let (definite, neurons) = (&self.sizes.definite, &self.sizes.neurons);
         let own = (1.0 - s) * self.sizes.value;
-        let mix = |own_multiplier: f64, other: f64| own * own_multiplier.max(0.0) + s * other;
+        let free = |own_multiplier: f64, other: f64| own * own_multiplier + s * other;
+        let mix = |own_multiplier: f64, other: f64| free(own_multiplier.max(0.0), other);
         // the relaxation's, scaled so that both halves of its bound are equal
         let outputs = match self.functional {
             Functional::Norm(OutputNorm::L1) => definite.zeta.iter().sum::<f64>(),
@@ -66,22 +73,28 @@ impl<'a> Prover<'a> {
         let zeta = lifted.zeta.iter().zip(&definite.zeta).map(|(zeta, other)| mix(*zeta, other * rho)).collect();
         // with a norm of the output the constant stands in links and cuts alone
         let constant = if self.functional.is_norm() { self.sizes.value } else { definite.zeta[0] * rho };
-        let constant = mix(lifted.constant, constant);
+        let constant = free(lifted.constant, constant);
         let scaled = |lambda: &Vec<f64>| lambda.iter().map(|l| s * l / rho).collect();
         let mut lambda: Vec<Vec<f64>> = definite.lambda.iter().map(scaled).collect();
         let least = LEAST_SIGN * lifted.tau.iter().map(|t| t.max(0.0)).sum::<f64>() / neurons.len() as f64;
         let signs = neurons.iter().enumerate().map(|(j, neuron)| {
-            let tau = lifted.tau[j].max(0.0);
             lambda[neuron.layer][neuron.index] += 2.0 * own * lifted.lambda[j].max(0.0) / neuron.width().powi(2);
-            let tau = mix(tau, self.sizes.value * (tau + least));
+            let tau = free(lifted.tau[j], self.sizes.value * (lifted.tau[j].max(0.0) + least));
             let link = |multiplier: f64| own * multiplier / neuron.width();
             Sign(neuron.layer, neuron.index, tau, link(lifted.kappa[j]), link(lifted.nu[j]))
         });
         let signs = signs.collect();
         let (mut triangles, mut vertices) = (Vec::new(), Vec::new());
-        for cut in lifted.cuts.iter().filter(|cut| cut.mu > 0.0) {
+        let (mut apart, mut whole) = (Vec::new(), Vec::new());
+        for cut in lifted.cuts.iter().filter(|cut| cut.mu != 0.0) {
             let weight = own * cut.mu;
             match &cut.kind {
+                Kind::Apart([a, b], which) => {
+                    let mut multipliers = [0.0; 4];
+                    multipliers[usize::from(*which)] = weight;
+                    apart.push(Apart(*a as usize, *b as usize, multipliers));
+                }
+                Kind::Whole(group, ..) => whole.push(Whole(*group as usize, weight)),
                 Kind::Triangle(variables, signs) => {
                     triangles.push(Triangle(variables.map(|v| v as usize), *signs, weight));
                 }
@@ -97,7 +110,8 @@ impl<'a> Prover<'a> {
                 }
             }
         }
-        CutProof { constant, zeta, gamma, lambda, signs, triangles, vertices }
+        let choices = self.choices.to_vec();
+        CutProof { constant, zeta, gamma, lambda, signs, triangles, vertices, choices, apart, whole }
     }
 
     /// The certificate with a small part of the relaxation, and that part: the first that is proved of a few, smaller ones as long as what they may save

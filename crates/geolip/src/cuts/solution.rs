@@ -124,6 +124,8 @@ fn carried(cuts: &[(Kind, f64)], becoming: &[Becomes]) -> Vec<(Kind, f64)> {
                     carried.push((Kind::Vertex([a, b], *coefficients), *mu));
                 }
             }
+            // cases have no groups
+            Kind::Apart(..) | Kind::Whole(..) => {}
         }
     }
     carried

@@ -37,12 +37,33 @@ impl Neuron {
     }
 }
 
+/// The free neurons of a group, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    /// The number of the first.
+    pub first: usize,
+    pub count: usize,
+    /// Whether there are no others.
+    pub whole: bool,
+}
+
+impl Group {
+    /// Of these neurons, in ascending order as the free ones are.
+    fn new(neurons: &[(usize, usize)], free: &[(usize, usize)]) -> Self {
+        let first = neurons.first().map_or(0, |first| free.partition_point(|neuron| neuron < first));
+        let count = neurons.iter().filter(|neuron| free.binary_search(neuron).is_ok()).count();
+        Self { first, count, whole: count == neurons.len() }
+    }
+}
+
 /// What everything is measured by, of the whole network; of a case, for the neurons that are free in it.
 #[derive(Clone, Debug)]
 pub(super) struct Sizes {
     /// The relaxation's value: the Lagrangian is divided by it.
     pub value: f64,
     pub neurons: Vec<Neuron>,
+    /// The groups, of which none are fixed.
+    pub groups: Arc<[Group]>,
     /// What the multipliers of squares are about: ‖G‖‖h‖(β − α) of neurons, γ of inputs.
     pub neuron_shares: Vec<f64>,
     pub input_shares: Arc<[f64]>,
@@ -101,16 +122,22 @@ impl Start {
         definite.zeta.iter_mut().for_each(|z| *z *= ROOM.0);
         definite.gamma.iter_mut().for_each(|g| *g *= ROOM.1);
 
+        let free = form.free_neurons();
         let mut sizes = Sizes {
             value,
             neurons: Vec::new(),
+            groups: question
+                .groups
+                .map_or(&[][..], |groups| groups.grouped.groups())
+                .iter()
+                .map(|own| Group::new(own, &free))
+                .collect(),
             neuron_shares: Vec::new(),
             input_shares: at_least(&inputs, LEAST_SHARE * mean(&inputs)).into(),
             link_weights: Vec::new(),
             definite: Arc::new(definite),
         };
         let (mut rows, mut signs) = (point.x.data().to_vec(), Vec::new());
-        let free = form.free_neurons();
         for (layer, slopes) in network.slopes().iter().enumerate() {
             let own: Vec<usize> = free.iter().filter(|(a, _)| *a == layer).map(|(_, j)| *j).collect();
             let width = |j: usize| slopes[j].upper - slopes[j].lower;

@@ -76,7 +76,7 @@ pub(crate) fn close(
             (bounds, largest),
             limit,
             |bound| bound.pattern_lower,
-            |bound, turn| cut::cut(&Searcher { question, turn }, bound).map(|(bound, _)| bound),
+            |bound, turn| cut::cut(&Searcher { question, turn }, bound, true).map(|(bound, _)| bound),
         )?;
     }
     if !searches {

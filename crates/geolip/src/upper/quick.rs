@@ -29,6 +29,7 @@ pub(super) fn by_quick_cuts(context: &Context<'_>, outcome: &Outcome, lower: f64
     }
     let question = cuts::Question {
         vectors,
+        groups: None,
         functional: &outcome.functional,
         seed: options.seed,
         memory: options.memory_limit,

@@ -378,3 +378,63 @@ fn operator_norm(jacobian: &Matrix, norm: InputNorm, functional: &Functional) ->
         _ => (exact, exact),
     }
 }
+
+/// The largest entry of every group, as trees of q + relu(p − q), with the neurons (layer, neuron) of every tree; the first layer is that of this number.
+pub fn maxima(
+    b: &mut NetworkBuilder,
+    mut x: NodeId,
+    mut groups: Vec<Vec<usize>>,
+    first_layer: usize,
+) -> (NodeId, Vec<Vec<(usize, usize)>>) {
+    let mut neurons = vec![Vec::new(); groups.len()];
+    for layer in first_layer.. {
+        if groups.iter().all(|group| group.len() == 1) {
+            break;
+        }
+        let (mut pairs, mut first, mut second) = (Vec::new(), Vec::new(), Vec::new());
+        for (group, neurons) in groups.iter_mut().zip(&mut neurons) {
+            let start = second.len();
+            for pair in group.chunks(2) {
+                first.push((pair.len() == 2).then_some(pairs.len()));
+                second.push(pair.last().copied());
+                if let [p, q] = pair {
+                    neurons.push((layer, pairs.len()));
+                    pairs.push((*p, *q));
+                }
+            }
+            *group = (start..second.len()).collect();
+        }
+        let len = b.len_of(x);
+        let picked = |of: Vec<Option<usize>>, len: usize| LinearMap::Gather(Gather::new(len, of).expect("entries"));
+        let negative = b.affine("negative", vec![(x, LinearMap::Scale(vec![-1.0; len]))], None).expect("shapes");
+        let terms = vec![
+            (x, picked(pairs.iter().map(|(p, _)| Some(*p)).collect(), len)),
+            (negative, picked(pairs.iter().map(|(_, q)| Some(*q)).collect(), len)),
+        ];
+        let difference = b.affine("difference", terms, None).expect("shapes");
+        let excess = b.activate("excess", difference, Activation::Relu).expect("shapes");
+        let terms = vec![(x, picked(second, len)), (excess, picked(first, pairs.len()))];
+        x = b.affine("larger", terms, None).expect("shapes");
+    }
+    (x, neurons)
+}
+
+/// So many inputs, and maxima of k numbers, or of their ReLUs, between two dense layers.
+pub fn with_maxima((inputs, count, k): (usize, usize, usize), of_relus: bool, seed: u64) -> Network {
+    let mut b = NetworkBuilder::new(inputs).expect("inputs");
+    let dense = |b: &mut NetworkBuilder, from: NodeId, rows: usize, seed: u64| {
+        let weights = LinearMap::Dense(random(rows, b.len_of(from), seed));
+        b.affine("affine", vec![(from, weights)], None).expect("shapes")
+    };
+    let input = b.input();
+    let mut x = dense(&mut b, input, k * count, seed);
+    if of_relus {
+        x = b.activate("relu", x, Activation::Relu).expect("relu");
+    }
+    let groups = (0..count).map(|group| (group * k..(group + 1) * k).collect()).collect();
+    let (largest, _) = maxima(&mut b, x, groups, usize::from(of_relus));
+    let h = dense(&mut b, largest, 3, seed ^ 1);
+    let z = b.activate("relu", h, Activation::Relu).expect("relu");
+    let y = dense(&mut b, z, 2, seed ^ 2);
+    b.finish(y)
+}

@@ -4,7 +4,8 @@
 //!
 //! Every coefficient and every product is a [`Ball`], so an entry's error bound covers all roundings and underflows behind it.
 
-use super::{CutProof, Shape, Sign, Triangle, Variable, VertexCut};
+use super::shape::{Shape, Variable};
+use super::{Apart, CutProof, Sign, Triangle, VertexCut, Whole};
 use crate::form::coefficients::{LayerForm, Parts};
 use crate::function::Slope;
 use crate::matrix::Matrix;
@@ -42,6 +43,8 @@ impl Atoms {
         terms.links(&mut form);
         proof.triangles.iter().try_for_each(|cut| terms.triangle(&mut form, norm, cut))?;
         proof.vertices.iter().try_for_each(|cut| terms.vertex(&mut form, norm, cut))?;
+        proof.apart.iter().try_for_each(|apart| terms.apart(&mut form, apart))?;
+        proof.whole.iter().try_for_each(|whole| terms.whole(&mut form, whole))?;
         Ok(form)
     }
 
@@ -196,6 +199,41 @@ impl Terms<'_> {
         for ((i, j), sign) in [(a, b), (a, c), (b, c)].into_iter().zip(signs) {
             // 2 μ s ij stands in two entries
             form.add(i, j, Ball::exact(f64::from(*sign) * weight));
+        }
+        Ok(())
+    }
+
+    /// Two neurons of a group, of which one at most is on.
+    fn apart(&self, form: &mut Atoms, Apart(a, b, multipliers): &Apart) -> Result<(), String> {
+        let (Variable::Sign(a), Variable::Sign(b)) = (self.shape.variable(*a)?, self.shape.variable(*b)?) else {
+            return Err("a variable that is apart from another is no sign".to_owned());
+        };
+        let both = |group: &Vec<Option<usize>>| [a, b].iter().all(|sign| group.contains(&Some(*sign)));
+        if a == b || !self.shape.groups.iter().any(both) {
+            return Err("two signs that are apart are not of one group".to_owned());
+        }
+        let side = |sign: usize| {
+            let beside = self.beside(self.shape.sign(sign), 1.0, 1.0);
+            [self.upper_part(self.shape.signs[sign], 1.0), beside]
+        };
+        let ([p, on], [other_p, other_on]) = (side(a), side(b));
+        let pairs = [(&p, &other_p), (&p, &other_on), (&on, &other_p), (&on, &other_on)];
+        for ((f, g), multiplier) in pairs.into_iter().zip(multipliers) {
+            form.add_product(2.0 * multiplier, f, g);
+        }
+        Ok(())
+    }
+
+    /// All neurons of a group, of which exactly one is on.
+    fn whole(&self, form: &mut Atoms, Whole(group, multiplier): &Whole) -> Result<(), String> {
+        let group = self.shape.groups.get(*group).ok_or_else(|| format!("there is no group {group}"))?;
+        let signs: Option<Vec<usize>> = group.iter().copied().collect();
+        let signs = signs.ok_or("a neuron of a group that is to be whole has no sign")?;
+        let constant = self.shape.constant();
+        // 2 multiplier·e(Σ t + (k − 2) e), with k − 2 exact
+        form.add(constant, constant, Ball::exact(2.0 * multiplier).times(Ball::exact(signs.len() as f64 - 2.0)));
+        for sign in signs {
+            form.add(constant, self.shape.sign(sign), Ball::exact(*multiplier));
         }
         Ok(())
     }

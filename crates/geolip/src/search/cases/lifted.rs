@@ -64,6 +64,7 @@ impl<'a> Relaxed<'a> {
     fn question(&self, target: f64) -> cuts::Question<'_> {
         cuts::Question {
             vectors: &self.network,
+            groups: None,
             functional: &self.problem.functional,
             seed: self.problem.seed,
             memory: self.limits.memory,

@@ -50,7 +50,7 @@ pub(super) fn search(
     let norm = options.norm;
     let mut solution = None;
     if options.cuts {
-        (bound, solution) = cut::cut(searcher, bound)?;
+        (bound, solution) = cut::cut(searcher, bound, false)?;
     }
     let best = searcher.best(&bound, true);
     if bound.upper() <= best.lower * (1.0 + options.tol) || bound.upper() == 0.0 {
