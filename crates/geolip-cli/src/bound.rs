@@ -8,7 +8,7 @@ use crate::progress::Progress;
 use crate::{attained, numbers, page, table};
 use geolip::files::Destination;
 use geolip::import::{Imported, load};
-use geolip::{Bound, BoundError, Method, Network, Report, Stop, json, text, words};
+use geolip::{Bound, BoundError, CUT_NEURONS, Method, Network, Report, Stop, json, text, words};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     match (arguments.json, reports.as_slice()) {
         (true, [report]) => print_json(&to_json(path, &imported, report, &files)),
         (true, reports) => print_json(&reports.iter().map(|r| to_json(path, &imported, r, &files)).collect()),
-        (false, reports) => print(&to_table(path, &imported, reports)),
+        (false, reports) => print(&to_table(path, &imported, (reports, arguments.cuts))),
     }
     // what fails from here on is said at the end, when the rest is written
     let mut unwritten = Unwritten::default();
@@ -49,7 +49,7 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
         write(certificate, &arguments.certificate, &|| text.clone().into_bytes());
     }
     write(page, &arguments.report, &|| {
-        let notes = notes(&imported.network, &reports);
+        let notes = notes(&imported.network, (&reports, arguments.cuts));
         let proofs = page::Proofs { texts: &certificates, file: arguments.certificate.as_deref() };
         page::page(path, &imported, &reports, &notes, &proofs).into_bytes()
     });
@@ -59,7 +59,7 @@ pub fn run(arguments: &BoundArguments) -> Result<(), Failure> {
     unwritten.result()
 }
 
-fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
+fn to_table(path: &Path, imported: &Imported, (reports, cuts): (&[Report], bool)) -> String {
     let network = &imported.network;
     let several = reports.len() > 1;
     let all = || reports.iter().flat_map(|report| report.bounds.iter().map(move |bound| (report, bound)));
@@ -87,7 +87,7 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     above.extend(region.map(|region| format!("local: on a {region}")));
     let choices: String = above.iter().map(|line| format!("\n{line}")).collect();
     let chain = chain(reports);
-    let notes: String = notes(network, reports).iter().map(|line| format!("\n{line}")).collect();
+    let notes: String = notes(network, (reports, cuts)).iter().map(|line| format!("\n{line}")).collect();
     format!(
         "{}: {} inputs, {} outputs, {} neurons; input norm {}{choices}\n\n{table}\n\n\
          {chain}; largest upper bound {}{notes}",
@@ -100,9 +100,13 @@ fn to_table(path: &Path, imported: &Imported, reports: &[Report]) -> String {
     )
 }
 
-/// What is known about the bounds beforehand, in a line each.
-fn notes(network: &Network, reports: &[Report]) -> Vec<String> {
+/// What is known about the bounds beforehand, in a line each; `cuts` were asked for, or not.
+fn notes(network: &Network, (reports, cuts): (&[Report], bool)) -> Vec<String> {
     let mut notes = Vec::new();
+    let without = |bound: &Bound| bound.method == Method::Relaxation;
+    if cuts && network.neurons() > CUT_NEURONS && reports.iter().flat_map(|report| &report.bounds).any(without) {
+        notes.push(format!("no cuts: they are looked for up to {CUT_NEURONS} neurons"));
+    }
     for report in reports {
         let mut lines = Vec::new();
         let factors: Option<Vec<f64>> = report.bounds.iter().map(|bound| bound.factor(network)).collect();

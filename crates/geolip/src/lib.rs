@@ -99,7 +99,7 @@ use geolip_check::{problem, random};
 pub use local::radius::{CertifiedRadius, RadiusError, SampleRadius, certified_radii, certified_radius};
 pub use lower::Witness;
 pub use observer::{Event, Observer, Silent};
-pub use options::{Options, OptionsError, RadiusOptions};
+pub use options::{CUT_NEURONS, Options, OptionsError, RadiusOptions};
 pub use problem::{Exponent, Functional, InputNorm, OutputNorm, Outputs, ProblemError, Units, Weights};
 pub use relaxation::Pattern;
 pub use report::{Bound, Method, Report, Stop};

@@ -2,13 +2,14 @@
 //!
 //! Only neurons through which nothing else reaches the output are written out. (Others could be, but would be lost as what several entries have in common.)
 
+use crate::options::CUT_NEURONS;
 use crate::slopes::choices::{Choice, WrittenOut};
 use crate::slopes::grouped::Grouped;
 use crate::slopes::{SlopeNetwork, SlopeOp};
 use std::collections::HashSet;
 
 /// Neurons of a network in which they are looked for: with groups there may be half as many.
-const MOST_NEURONS: usize = 2 * super::MOST_NEURONS;
+const MOST_NEURONS: usize = 2 * CUT_NEURONS;
 
 /// Entries that are looked at for one.
 const MOST_LOOKED_AT: usize = 20_000;

@@ -46,6 +46,7 @@ mod triangles;
 mod vertices;
 
 use crate::form::QuadraticForm;
+use crate::options::CUT_NEURONS;
 use crate::problem::{Functional, InputNorm};
 use crate::proof::Certificate;
 use crate::relaxation::{Point, VectorNetwork};
@@ -85,16 +86,13 @@ pub(crate) struct Tightened {
     pub solution: Solution,
 }
 
-/// Neurons up to which cuts are looked for: every pair of them is looked at in every search.
-const MOST_NEURONS: usize = 2500;
-
 /// The bound with cuts; none where there is no place for them: in ℓ1, for too many neurons, or for none.
 pub(crate) fn tighten(question: Question<'_>) -> Option<Tightened> {
     if question.vectors.norm() == InputNorm::L1 {
         return None;
     }
     let start = start::Start::new(question)?;
-    if start.sizes.neurons.is_empty() || start.sizes.neurons.len() > MOST_NEURONS {
+    if start.sizes.neurons.is_empty() || start.sizes.neurons.len() > CUT_NEURONS {
         return None;
     }
     Some(ascent::run(question, start))

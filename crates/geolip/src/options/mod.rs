@@ -49,8 +49,8 @@ pub struct Options {
     pub seed: u64,
     /// Sweeps per problem after which it stops.
     pub sweep_limit: usize,
-    /// Whether to tighten the relaxation by inequalities that hold for signs and not for the unit vectors in their place: for
-    /// networks with one hidden layer, in ℓ∞ and ℓ2. An exact search does so by itself.
+    /// Whether to tighten the relaxation by inequalities that hold for signs and not for the unit vectors in their place: at any depth, in ℓ∞, ℓ2 and
+    /// ℓp, for up to [`CUT_NEURONS`] neurons. An exact search of one hidden layer does so by itself.
     pub cuts: bool,
     /// Whether to search for the formal constant itself by branch and bound on slopes, until upper bound and best pattern agree to
     /// `tol` or a limit is met; with `split` on a box of few inputs, slopes are fixed in parts that cannot be cut. Exponential in the number of neurons at worst.
@@ -90,6 +90,9 @@ impl Default for Options {
         }
     }
 }
+
+/// Neurons with a free slope up to which `cuts` are looked for: every pair of them is looked at, again and again.
+pub const CUT_NEURONS: usize = 2500;
 
 /// Inputs up to which regions are cut.
 pub(crate) const CUT_INPUTS: usize = 24;
