@@ -306,6 +306,7 @@ def check_cuts(local: Local, norm, claim: Claim, value):
     """FGL <= (constant + sum zeta + sum tau + max of sum gamma x^2) / 2 + sum mu, if the form is >= 0."""
     names = "constant zeta gamma lambda signs triangles vertices"
     values = fields(value, names, "choices apart whole")
+    require(all(value.get(name, ()) is not None for name in OF_GROUPS), "a list is null")
     constant, zeta, gamma, lambda_, signs, triangles, vertices, choices, apart, whole = values
     constant, zeta, gamma = number(constant), numbers(zeta), numbers(gamma)
     lambda_ = [numbers(layer) for layer in items(lambda_)]
@@ -361,6 +362,14 @@ def check_outputs(local: Local, norm, claim: Claim, value, alone):
 
 
 FORMERLY = {"cases": "tree", "parts": "tree"}  # in version 2
+OF_GROUPS = ("choices", "apart", "whole")  # fields of proofs by cuts
+
+
+def has_groups(value) -> bool:
+    """Whether a proof in it has something about groups."""
+    if isinstance(value, dict):
+        return any(value.get(name) for name in OF_GROUPS) or any(has_groups(inner) for inner in value.values())
+    return isinstance(value, list) and any(has_groups(inner) for inner in value)
 
 
 def prove(local: Local, norm, claim: Claim, alone=False):
@@ -405,6 +414,7 @@ def check(network: Network, data: bytes) -> list[str]:
     )
     of_these = type(version) is int and version in (2, 3, 4, 5, 6)
     require(form == "geolip-certificate" and of_these, "no geolip certificate of version 6, 5, 4, 3, or 2")
+    require(version >= 6 or not has_groups(bounds), "groups are of version 6")
     require(hash_ == network.hash, "the certificate is about another network")
     text, norm, region = norm, read_norm(norm), None
     require(items(bounds), "nothing is claimed")

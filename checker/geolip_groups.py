@@ -21,6 +21,7 @@ from geolip_network import Map, Network, exact, index, items
 from geolip_proofs import NotCovered, Slopes, require
 
 MOST_CHOICES, MOST_TERMS = 256, 4096  # of one entry, and of each choice, on the way
+MOST_WORK = 4_000_000  # terms gone through for all entries together
 LEAST = Fraction(2) ** -1022  # the least normal number
 
 Entry = tuple[int, int]  # node, entry
@@ -32,6 +33,7 @@ class Grouped:
 
     def __init__(self, network: Network, slopes: Slopes, choices):
         self.old, self.old_slopes, taken = network, slopes, set()
+        self.work = 0
         by_node: dict[int, dict[int, list[Sum]]] = {}
         for choice in items(choices):
             node, entry, neurons = items(choice, 3)
@@ -64,9 +66,14 @@ class Grouped:
             end = max(left)
             if end in chosen:
                 parent, slope = chosen[end]
-                sums = _written_out(sums, end, [{(parent, end[1]): Fraction(v)} if v else {} for v in slope])
+                parts = [{(parent, end[1]): Fraction(v)} if v else {} for v in slope]
             elif (row := self._row(end)) is not None:
-                sums = _written_out(sums, end, [row])
+                parts = [row]
+            else:
+                continue
+            self.work += len(parts) * sum(len(sum_) + 1 for sum_ in sums)
+            require(self.work <= MOST_WORK, "to write out the choices takes too much work")
+            sums = _written_out(sums, end, parts)
 
     def _row(self, entry: Entry) -> Sum | None:
         """An affine entry whose coefficients are powers of two, or an input whose unit is 0."""

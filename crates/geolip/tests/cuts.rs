@@ -6,7 +6,9 @@ mod support;
 
 use geolip::network::{Activation, LinearMap, Network, NetworkBuilder};
 use geolip::proof::cuts;
-use geolip::proof::{Apart, Certificate, Claim, CutProof, Proof, Sign, Triangle, VertexCut, Whole, prove};
+use geolip::proof::{
+    Apart, Certificate, CertificateFile, Claim, CutProof, Proof, Sign, Triangle, VertexCut, Whole, check_file, prove,
+};
 use geolip::slopes::SlopeNetwork;
 use geolip::slopes::choices::Choice;
 use geolip::slopes::grouped::Grouped;
@@ -358,6 +360,12 @@ fn a_difference_of_maxima_is_that_of_two_of_their_numbers() {
         let upper = |relaxation_only: bool, cuts: bool| {
             let options = Options { relaxation_only, cuts, outputs: Outputs::One(0), ..Options::default() };
             let report = bound(&network, &options, &Silent).unwrap();
+            let file = report.certificate_file(&network);
+            assert!(check_file(&network, &file).is_ok());
+            if !relaxation_only {
+                let older = CertificateFile { version: 5, ..file };
+                assert!(check_file(&network, &older).is_err(), "version 5 knows no groups");
+            }
             report.bounds[0].upper()
         };
         let plain = upper(true, false);

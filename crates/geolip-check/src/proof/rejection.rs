@@ -10,7 +10,7 @@ const MIB: f64 = (1_u64 << 20) as f64;
 pub enum Rejection {
     /// Another format or version.
     #[error(
-        "the file says format '{format}' version {version}; this checker reads 'geolip-certificate' versions 2 to 5"
+        "the file says format '{format}' version {version}; this checker reads 'geolip-certificate' versions 2 to 6"
     )]
     Format {
         /// The format it names.

@@ -1,7 +1,7 @@
 //! All claims of a certificate file, and what whoever checks them can choose.
 
-use super::certificate::Certificate;
-use super::file::CertificateFile;
+use super::certificate::{Certificate, unfit};
+use super::file::{CertificateFile, Proof};
 use super::prove::{Prover, Site, Tests};
 use super::rejection::Rejection;
 use super::room::Room;
@@ -48,6 +48,13 @@ pub fn check_file_with(
 ) -> Result<Vec<Certificate>, Rejection> {
     if file.format != CertificateFile::FORMAT || !CertificateFile::VERSIONS_READ.contains(&file.version) {
         return Err(Rejection::Format { format: file.format.clone(), version: file.version });
+    }
+    let has_groups = |proof: &Proof| matches!(proof, Proof::Cuts(cuts) if cuts.has_groups());
+    if let Some(claim) = file.bounds.iter().find(|claim| file.version < 6 && claim.proof.rests_on(&has_groups)) {
+        return Err(unfit(
+            claim,
+            &format!("it has groups, which version {} of the format does not know", file.version),
+        ));
     }
     let found = network.hash();
     if file.network != found {

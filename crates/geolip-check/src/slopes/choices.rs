@@ -29,6 +29,8 @@ pub type Sum = BTreeMap<(usize, usize), f64>;
 
 /// The most choices of an entry, and the most terms of each, on the way.
 const MOST: (usize, usize) = (256, 4096);
+/// The most terms of sums that are gone through for all entries together: less than a second.
+const MOST_WORK: usize = 4_000_000;
 
 /// Writes out the entries of one network.
 pub struct WrittenOut<'a> {
@@ -38,6 +40,8 @@ pub struct WrittenOut<'a> {
     numbers: HashMap<usize, usize>,
     /// The maps of affine nodes, once they are needed.
     maps: HashMap<usize, Vec<(usize, Sparse)>>,
+    /// Terms gone through so far.
+    work: usize,
 }
 
 impl<'a> WrittenOut<'a> {
@@ -45,7 +49,7 @@ impl<'a> WrittenOut<'a> {
     pub fn new(network: &'a SlopeNetwork) -> Self {
         let layers: Vec<usize> = network.layers().map(|(node, _)| node.index()).collect();
         let numbers = layers.iter().enumerate().map(|(layer, node)| (*node, layer)).collect();
-        Self { network, layers, numbers, maps: HashMap::new() }
+        Self { network, layers, numbers, maps: HashMap::new(), work: 0 }
     }
 
     /// The choices of an entry, one that is zero last.
@@ -70,6 +74,10 @@ impl<'a> WrittenOut<'a> {
         {
             let parts = self.parts(place, &chosen);
             if let Some(parts) = parts {
+                self.work += parts.len() * sums.iter().map(|sum| sum.len() + 1).sum::<usize>();
+                if self.work > MOST_WORK {
+                    return Err("to write out its choices takes too much work".to_owned());
+                }
                 sums = written_out(sums, place, &parts)
                     .ok_or_else(|| format!("the choices of entry {entry} of node {node} are too many, or not exact"))?;
             }

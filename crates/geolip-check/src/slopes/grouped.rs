@@ -20,6 +20,9 @@ use crate::network::{Gather, LinearMap, NodeId, Term};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Bytes that a term of a sum takes, about.
+const TERM: usize = 64;
+
 /// A network with groups.
 #[derive(Clone, Debug)]
 pub struct Grouped {
@@ -36,7 +39,7 @@ impl Grouped {
     pub fn new(network: &SlopeNetwork, choices: &[Choice], bytes: f64) -> Result<Self, String> {
         let mut written = WrittenOut::new(network);
         let mut by_node: BTreeMap<usize, BTreeMap<usize, Vec<Sum>>> = BTreeMap::new();
-        let mut neurons = BTreeSet::new();
+        let (mut neurons, mut kept) = (BTreeSet::new(), 0);
         for choice in choices {
             let Choice(node, entry, own) = choice;
             if own.is_empty() || !own.iter().all(|neuron| neurons.insert(*neuron)) {
@@ -47,6 +50,10 @@ impl Grouped {
             let sums = written.choices(choice)?;
             if sums.len() > own.len() + 1 {
                 return Err(format!("entry {entry} of node {node} has more choices than neurons and one"));
+            }
+            kept += sums.iter().map(|sum| sum.len() + 1).sum::<usize>();
+            if (kept * TERM) as f64 > bytes {
+                return Err("its choices take more than the memory limit".to_owned());
             }
             let image = network.image(NodeId(*node)).index();
             if by_node.entry(image).or_default().insert(*entry, sums).is_some() {

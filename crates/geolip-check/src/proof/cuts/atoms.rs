@@ -208,8 +208,8 @@ impl Terms<'_> {
         let (Variable::Sign(a), Variable::Sign(b)) = (self.shape.variable(*a)?, self.shape.variable(*b)?) else {
             return Err("a variable that is apart from another is no sign".to_owned());
         };
-        let both = |group: &Vec<Option<usize>>| [a, b].iter().all(|sign| group.contains(&Some(*sign)));
-        if a == b || !self.shape.groups.iter().any(both) {
+        let of = &self.shape.group_of;
+        if a == b || of[a].is_none() || of[a] != of[b] {
             return Err("two signs that are apart are not of one group".to_owned());
         }
         let side = |sign: usize| {

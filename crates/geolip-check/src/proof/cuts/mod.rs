@@ -92,6 +92,13 @@ pub struct CutProof {
     pub whole: Vec<Whole>,
 }
 
+impl CutProof {
+    /// Whether anything in it is about groups.
+    pub fn has_groups(&self) -> bool {
+        !(self.choices.is_empty() && self.apart.is_empty() && self.whole.is_empty())
+    }
+}
+
 /// (layer, neuron, τ, κ, ν) of a neuron whose slope is not fixed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sign(pub usize, pub usize, pub f64, pub f64, pub f64);

@@ -28,6 +28,8 @@ pub(super) struct Shape {
     pub signs: Vec<usize>,
     /// Per group, the signs of its neurons; none of those that have none.
     pub groups: Vec<Vec<Option<usize>>>,
+    /// Per sign, its group; none of those outside groups.
+    pub group_of: Vec<Option<usize>>,
     /// (layer, neuron) of every free neuron.
     pub neurons: Vec<(usize, usize)>,
     /// Where the free neurons of each layer begin, and their end.
@@ -61,9 +63,13 @@ impl Shape {
             let at = neurons.binary_search(neuron).ok()?;
             numbers[at]
         };
-        let groups = groups.iter().map(|group| group.iter().map(sign).collect()).collect();
+        let groups: Vec<Vec<Option<usize>>> = groups.iter().map(|group| group.iter().map(sign).collect()).collect();
+        let mut group_of = vec![None; signs.len()];
+        for (group, own) in groups.iter().enumerate() {
+            own.iter().flatten().for_each(|sign| group_of[*sign] = Some(group));
+        }
         let rows = if output.is_norm() { network.outputs() } else { 0 };
-        Ok(Self { inputs: network.inputs(), signs, groups, neurons, layers: starts, rows })
+        Ok(Self { inputs: network.inputs(), signs, groups, group_of, neurons, layers: starts, rows })
     }
 
     pub fn sign(&self, sign: usize) -> usize {
