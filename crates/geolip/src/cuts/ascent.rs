@@ -34,7 +34,7 @@ const SEARCH: usize = 2;
 const TRIANGLES: (usize, usize) = (1100, 7);
 const VERTICES: (usize, usize) = (500, 5);
 /// The noise of a row at first, of length about this, down to nothing: the relaxation's solution has a low rank.
-pub(super) const NOISE: f64 = 0.1;
+const NOISE: f64 = 0.1;
 /// Penalties of cuts, in units of the smallest share of those that take part.
 const PENALTY: f64 = 5.0;
 /// Cuts are kept while their violation is above this, and while they settle.
@@ -217,15 +217,32 @@ impl<'a> State<'a> {
         let (least, per) = if one { ROUNDS_OF_ONE } else { ROUNDS };
         let rounds = least + count / per;
         let steps = (STEPS.0 + count / STEPS.1).min(STEPS.2);
+        let stop = || clock.over(PARTS[0]);
+        self.rounds(lift, (rounds, steps), stop, |state, lift, round| {
+            if round % SEARCH == 0 {
+                state.search(lift);
+            }
+            true
+        });
+    }
+
+    /// So many rounds of so many steps, with noise that falls, and between two of them what looks for cuts, by the number of those that are done, and says whether to go on.
+    pub fn rounds(
+        &mut self,
+        lift: &mut Lift<f32>,
+        (rounds, steps): (usize, usize),
+        stop: impl Fn() -> bool,
+        between: impl Fn(&mut Self, &Lift<f32>, usize) -> bool,
+    ) {
         for round in 1..=rounds {
-            if clock.over(PARTS[0]) {
+            if stop() {
                 break;
             }
             let left = 1.0 - (round - 1) as f64 / rounds as f64;
             let mut v = self.noisy(lift, NOISE * left);
-            self.round(lift, &mut v, (steps, 0.0, 1.0), || clock.over(PARTS[0]));
-            if round % SEARCH == 0 && round < rounds {
-                self.search(lift);
+            self.round(lift, &mut v, (steps, 0.0, 1.0), &stop);
+            if round < rounds && !between(self, lift, round) {
+                break;
             }
         }
     }

@@ -2,7 +2,9 @@
 //!
 //! Only neurons through which nothing else reaches the output are written out. (Others could be, but would be lost as what several entries have in common.)
 
+use super::{Question, Tightened, tighten};
 use crate::options::CUT_NEURONS;
+use crate::relaxation::VectorNetwork;
 use crate::slopes::choices::{Choice, WrittenOut};
 use crate::slopes::grouped::Grouped;
 use crate::slopes::{SlopeNetwork, SlopeOp};
@@ -33,6 +35,17 @@ impl<'a> Groups<'a> {
         let choices = Search::new(network).run();
         let grouped = (!choices.is_empty()).then(|| Grouped::new(network, &choices, memory as f64).ok()).flatten()?;
         Some(Self { network, choices, grouped })
+    }
+
+    /// Neurons of the network with groups whose slopes are not fixed.
+    pub fn free_neurons(&self) -> usize {
+        self.grouped.network().slopes().iter().flatten().filter(|slope| !slope.is_fixed()).count()
+    }
+
+    /// The bound with cuts of the network with groups, as [`tighten`].
+    pub fn tighten(&self, question: Question<'_>) -> Option<Tightened> {
+        let vectors = VectorNetwork::new(self.grouped.network(), question.vectors.norm());
+        tighten(Question { vectors: &vectors, groups: Some(self), ..question })
     }
 }
 

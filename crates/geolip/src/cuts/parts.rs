@@ -4,9 +4,9 @@
 
 use super::cut::{Cut, Kind, Shares};
 use super::lift::Lift;
-use super::real::{Real, axpy, dot, multiply, view};
+use super::real::{Real, axpy, dot};
 use super::singular::largest_of_two;
-use super::vertices::{BLOCK, Found, LEAST, SHORT, keep};
+use super::vertices::{Found, SHORT, between_neurons};
 
 /// The `most` that are violated most.
 pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> Vec<Cut> {
@@ -14,31 +14,11 @@ pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> V
     let mut rows = vec![T::default(); 2 * free * k];
     let inverses: Vec<[f64; 2]> =
         rows.chunks_exact_mut(2 * k).enumerate().map(|(j, rows)| directions(lift, j, rows)).collect();
-    let all = view(&rows, 2 * free, k);
-    let mut found: Vec<Found> = Vec::new();
-    for first in (0..free).step_by(BLOCK) {
-        let (count, others) = (BLOCK.min(free - first), free - first);
-        let mut gram = vec![T::default(); 4 * count * others];
-        let (left, right) = (all.subrows(2 * first, 2 * count), all.subrows(2 * first, 2 * others));
-        multiply(&mut gram, false, left, right.transpose());
-        let mut own = Vec::new();
-        for j in 0..count {
-            for l in j + 1..others {
-                let entry = |a: usize, b: usize| gram[((2 * j + a) * others + l) * 2 + b].get();
-                let m = [[entry(0, 0), entry(0, 1)], [entry(1, 0), -entry(1, 1)]];
-                // the sum of the squares of both singular values
-                if m.iter().flatten().map(|v| v * v).sum::<f64>() <= 1.0 {
-                    continue;
-                }
-                let (sigma, of_j, [x, y]) = largest_of_two(&m);
-                let violation = 2.0 * (sigma - 1.0);
-                if violation > LEAST {
-                    own.push((violation, [first + j, first + l], [of_j, [x, y, 0.0, 0.0]]));
-                }
-            }
-        }
-        keep(&mut found, own, most);
-    }
+    let largest = |m: &[[f64; 2]; 2]| {
+        let (sigma, left, [x, y]) = largest_of_two(m);
+        (sigma, left, [x, y, 0.0, 0.0])
+    };
+    let found = between_neurons((k, free), &rows, most, largest);
     let cut = |(_, [j, l], [of_j, of_l]): Found| {
         let side = |at: usize, x: [f64; 4]| [x[0] * inverses[at][0], 0.0, x[1] * inverses[at][1], 0.0];
         let (a, b) = (side(j, of_j), side(l, of_l));

@@ -3,7 +3,7 @@
 //!
 //! No signs take part, so that there are no links.
 
-use super::ascent::{Clock, DUAL_NOISE, NOISE, SLACK, State, shares};
+use super::ascent::{Clock, DUAL_NOISE, SLACK, State, shares};
 use super::parts;
 use super::prove::Prover;
 use super::start::Start;
@@ -16,8 +16,7 @@ const FEATURES: usize = 16;
 /// Rounds, and their steps.
 const ROUNDS: usize = 5;
 const STEPS: usize = 10;
-/// Every so many rounds, but at first, cuts are looked for: this many for every neuron. Before the first round there are none to find: the noise of
-/// a deep network has to settle.
+/// After the first round, when the noise of a deep network has settled, and every so many rounds then, cuts are looked for: this many for every neuron.
 const SEARCH: usize = 2;
 const CUTS: usize = 6;
 /// Rounds that settle.
@@ -32,22 +31,21 @@ pub(super) fn run(question: Question<'_>, form: &QuadraticForm<'_>, solution: &P
     state.links.weights.fill(0.0);
     let shares = shares(question.vectors.norm(), &state.sizes);
     let mut lift = state.lift::<f32>();
-    for round in 0..ROUNDS {
+    let stop = || clock.over(1.0);
+    state.rounds(&mut lift, (ROUNDS, STEPS), stop, |state, lift, round| {
         if round % SEARCH == 1 {
-            let found = parts::search(&lift, CUTS * lift.layout.free, &shares);
+            let found = parts::search(lift, CUTS * lift.layout.free, &shares);
             state.cuts.renew(SLACK, found, lift.layout.atoms());
-            if state.cuts.all.is_empty() {
-                return None;
-            }
         }
-        let left = 1.0 - round as f64 / ROUNDS as f64;
-        let mut v = state.noisy(&lift, NOISE * left);
-        state.round(&mut lift, &mut v, (STEPS, 0.0, 1.0), || clock.over(1.0));
+        !state.cuts.all.is_empty()
+    });
+    if state.cuts.all.is_empty() {
+        return None;
     }
     state.settle(&mut lift, &SETTLING, &clock);
     let mut v = state.noisy(&lift, DUAL_NOISE);
-    let (value, _) = state.dual(&mut lift, &mut v, (DUAL_STEPS, f64::INFINITY), || clock.over(1.0));
-    if clock.over(1.0) {
+    let (value, _) = state.dual(&mut lift, &mut v, (DUAL_STEPS, f64::INFINITY), stop);
+    if stop() {
         return None;
     }
     let certificate = Prover::new(question, &state.sizes).roughly(&state.lifted(&lift, &v, value));

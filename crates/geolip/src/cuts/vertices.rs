@@ -12,12 +12,12 @@ use rayon::prelude::*;
 use std::cmp::Ordering;
 
 /// The violation from which a cut is worth having.
-pub(super) const LEAST: f64 = 0.02;
+const LEAST: f64 = 0.02;
 /// Parts shorter than this fraction of their pre-activation have no direction; nor has what is left of (e ± t)/2, shorter than the second.
 pub(super) const SHORT: f64 = 1e-2;
 const FLAT: f64 = 0.1;
 /// Neurons whose products with all others are computed at once.
-pub(super) const BLOCK: usize = 64;
+const BLOCK: usize = 64;
 
 /// A violation, two sides, and coordinates of ψ in their orthonormal vectors.
 pub(super) type Found = (f64, [usize; 2], [[f64; 4]; 2]);
@@ -42,7 +42,7 @@ pub(super) fn search<T: Real>(lift: &Lift<T>, most: usize, shares: &Shares) -> V
         Cut::new(Kind::Vertex(sides.map(|side| 1 + side as u32), coefficients), lift.layout, shares)
     };
     let mut cuts = Vec::new();
-    for (_, [j, l], [of_j, of_l]) in between_neurons((k, free), &rows, most) {
+    for (_, [j, l], [of_j, of_l]) in between_neurons((k, free), &rows, most, largest) {
         let (a, b) = (bases[j].coefficients(&of_j), bases[l].coefficients(&of_l));
         let coefficients = [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]];
         cuts.push(cut([j, l], coefficients));
@@ -107,26 +107,32 @@ fn order(x: &Found, y: &Found) -> Ordering {
 }
 
 /// Keeps the most violated.
-pub(super) fn keep(found: &mut Vec<Found>, own: Vec<Found>, most: usize) {
+fn keep(found: &mut Vec<Found>, own: Vec<Found>, most: usize) {
     found.extend(own);
     found.sort_by(order);
     found.truncate(most);
 }
 
-fn between_neurons<T: Real>((k, free): (usize, usize), rows: &[T], most: usize) -> Vec<Found> {
+/// Between two neurons, with N orthonormal vectors of each, those of P in the first half, and what finds the largest singular value.
+pub(super) fn between_neurons<T: Real, const N: usize>(
+    (k, free): (usize, usize),
+    rows: &[T],
+    most: usize,
+    largest: impl Fn(&[[f64; N]; N]) -> (f64, [f64; 4], [f64; 4]) + Sync,
+) -> Vec<Found> {
     let mut found = Vec::new();
-    let all = view(rows, 4 * free, k);
+    let all = view(rows, N * free, k);
     for first in (0..free).step_by(BLOCK) {
         let (count, others) = (BLOCK.min(free - first), free - first);
-        let mut gram = vec![T::default(); 16 * count * others];
-        let (left, right) = (all.subrows(4 * first, 4 * count), all.subrows(4 * first, 4 * others));
+        let mut gram = vec![T::default(); N * N * count * others];
+        let (left, right) = (all.subrows(N * first, N * count), all.subrows(N * first, N * others));
         multiply(&mut gram, false, left, right.transpose());
         let pair = |j: usize, l: usize| {
-            let (mut k, mut square) = ([[0.0; 4]; 4], 0.0);
+            let (mut k, mut square) = ([[0.0; N]; N], 0.0);
             for (a, row) in k.iter_mut().enumerate() {
-                let entries = &gram[((4 * j + a) * others + l) * 4..][..4];
+                let entries = &gram[((N * j + a) * others + l) * N..][..N];
                 for (b, (entry, product)) in row.iter_mut().zip(entries).enumerate() {
-                    *entry = if a >= 2 && b >= 2 { -product.get() } else { product.get() };
+                    *entry = if 2 * a.min(b) >= N { -product.get() } else { product.get() };
                     square += *entry * *entry;
                 }
             }

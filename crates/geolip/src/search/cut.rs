@@ -10,11 +10,12 @@ use crate::relaxation::{PatternRules, VectorNetwork, search_patterns};
 use crate::report::{Bound, Method, Stop};
 use std::time::Instant;
 
-/// The bound, tightened where that is possible, and what cases begin with. `with_groups` only where there are no cases: what is found with groups is of no use to them.
+/// The bound, tightened where that is possible, and what cases begin with. Groups are for where there are no cases: what is found with them is of no use to
+/// these.
 pub(super) fn cut(
     searcher: &Searcher<'_>,
     mut bound: Bound,
-    with_groups: bool,
+    groups: Option<&Groups<'_>>,
 ) -> Result<(Bound, Option<Solution>), BoundError> {
     let (network, options, turn) = (searcher.network(), searcher.options(), searcher.turn);
     if options.norm == InputNorm::L1 {
@@ -27,26 +28,21 @@ pub(super) fn cut(
     let observer = searcher.question.observer;
     let cancelled = || observer.cancelled();
     let functional = bound.functional.clone();
-    let tightened = |vectors: &VectorNetwork<'_>, groups: Option<&Groups<'_>>| {
-        tighten(cuts::Question {
-            vectors,
-            groups,
-            functional: &functional,
-            seed: options.seed,
-            memory: options.memory_limit,
-            lower: reached,
-            deadline: turn.deadline,
-            cancelled: &cancelled,
-        })
-    };
-    let with_groups = with_groups
-        .then(|| Groups::new(network, options.memory_limit))
-        .flatten()
-        .and_then(|groups| tightened(&VectorNetwork::new(groups.grouped.network(), options.norm), Some(&groups)));
-    let improved = with_groups.is_some_and(|tightened| improve(&mut bound, &tightened));
     let vectors = VectorNetwork::new(network, options.norm);
-    let tightened = (!improved).then(|| tightened(&vectors, None)).flatten();
-    if let Some(tightened) = &tightened {
+    let question = cuts::Question {
+        vectors: &vectors,
+        groups: None,
+        functional: &functional,
+        seed: options.seed,
+        memory: options.memory_limit,
+        lower: reached,
+        deadline: turn.deadline,
+        cancelled: &cancelled,
+    };
+    let with_groups = groups.and_then(|groups| groups.tighten(question));
+    let improved = with_groups.is_some_and(|mut tightened| improve(&mut bound, &mut tightened));
+    let mut tightened = (!improved).then(|| tighten(question)).flatten();
+    if let Some(tightened) = &mut tightened {
         improve(&mut bound, tightened);
     }
     if cancelled() {
@@ -68,11 +64,12 @@ pub(super) fn cut(
 }
 
 /// The better one of two bounds; whether that is the new one.
-fn improve(bound: &mut Bound, tightened: &Tightened) -> bool {
+fn improve(bound: &mut Bound, tightened: &mut Tightened) -> bool {
     bound.iterations += tightened.evaluations;
-    let better = tightened.certificate.as_ref().filter(|certificate| certificate.upper() < bound.upper());
+    let better = tightened.certificate.take().filter(|certificate| certificate.upper() < bound.upper());
+    let improved = better.is_some();
     if let Some(certificate) = better {
-        (bound.certificate, bound.method) = (certificate.clone(), Method::Cuts { cuts: tightened.cuts });
+        (bound.certificate, bound.method) = (certificate, Method::Cuts { cuts: tightened.cuts });
     }
-    better.is_some()
+    improved
 }

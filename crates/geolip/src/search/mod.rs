@@ -42,6 +42,7 @@ mod tree;
 
 pub(crate) use checkpoint::Checkpoint;
 
+use crate::cuts::Groups;
 use crate::error::BoundError;
 use crate::lower::{GradientBound, InputRules, Realiser, pattern_inside, search_inputs};
 use crate::options::{CUT_INPUTS, Options};
@@ -72,11 +73,12 @@ pub(crate) fn close(
     // a search of cases takes cuts with it
     if options.cuts && (by_parts || by_cells || !searches) {
         let limit = (started, options.time_limit);
+        let groups = Groups::new(network, options.memory_limit);
         bounds = in_turn(
             (bounds, largest),
             limit,
             |bound| bound.pattern_lower,
-            |bound, turn| cut::cut(&Searcher { question, turn }, bound, true).map(|(bound, _)| bound),
+            |bound, turn| cut::cut(&Searcher { question, turn }, bound, groups.as_ref()).map(|(bound, _)| bound),
         )?;
     }
     if !searches {

@@ -2,7 +2,7 @@
 
 use super::Question;
 use super::closed_form::by_itself;
-use super::quick::by_quick_cuts;
+use super::quick::QuickCuts;
 use crate::dual::{Budget, Form, Recovery};
 use crate::error::BoundError;
 use crate::form::Draws;
@@ -15,12 +15,22 @@ use crate::solve::{Context, Outcome};
 use rayon::prelude::*;
 use std::sync::atomic::AtomicUsize;
 
+/// What bounds are completed with, the same for all of a network.
+#[derive(Clone, Copy)]
+struct Means<'a> {
+    exact: &'a GradientBound<'a>,
+    realiser: Option<&'a Realiser>,
+    quick: Option<&'a QuickCuts<'a>>,
+}
+
 /// Every functional by the relaxation.
 pub(super) fn solve(question: Question<'_>, functionals: &[Functional]) -> Result<Vec<Bound>, BoundError> {
     let Question { network, options, .. } = question;
     let exact = GradientBound::new(network, options.norm);
     let realiser = Realiser::new(network);
-    relaxations(question, functionals, |context, outcomes| complete(context, &exact, realiser.as_ref(), outcomes))
+    let quick = (!options.relaxation_only).then(|| QuickCuts::new(network, options)).flatten();
+    let means = Means { exact: &exact, realiser: realiser.as_ref(), quick: quick.as_ref() };
+    relaxations(question, functionals, |context, outcomes| complete(context, means, outcomes))
 }
 
 /// The certificates of all functionals by the relaxation, where there are any, without looking from below.
@@ -95,19 +105,14 @@ const PACE: f64 = 5e7;
 const INPUTS: f64 = 2.0;
 
 /// Adds what is known from below to what was found from above.
-fn complete(
-    context: &Context<'_>,
-    exact: &GradientBound<'_>,
-    realiser: Option<&Realiser>,
-    outcomes: Vec<Outcome>,
-) -> Result<Vec<Bound>, BoundError> {
+fn complete(context: &Context<'_>, means: Means<'_>, outcomes: Vec<Outcome>) -> Result<Vec<Bound>, BoundError> {
     let (outcomes, lost): (Vec<_>, Vec<_>) =
         outcomes.into_iter().enumerate().partition(|(_, outcome)| outcome.relaxation.is_finite());
-    let lost = lost.into_iter().map(|(place, outcome)| Ok((place, without_relaxation(context, exact, outcome)?)));
+    let lost = lost.into_iter().map(|(place, outcome)| Ok((place, without_relaxation(context, means.exact, outcome)?)));
     let mut all = lost.collect::<Result<Vec<(usize, Bound)>, BoundError>>()?;
     let (places, outcomes): (Vec<usize>, Vec<Outcome>) = outcomes.into_iter().unzip();
     if !outcomes.is_empty() {
-        all.extend(places.into_iter().zip(with_lower_bounds(context, exact, realiser, outcomes)?));
+        all.extend(places.into_iter().zip(with_lower_bounds(context, means, outcomes)?));
     }
     all.sort_by_key(|(place, _)| *place);
     Ok(all.into_iter().map(|(_, bound)| bound).collect())
@@ -146,10 +151,10 @@ fn unless_converged(stop: Stop) -> Stop {
 /// As [`complete`], where the relaxations are finite.
 fn with_lower_bounds(
     context: &Context<'_>,
-    exact: &GradientBound<'_>,
-    realiser: Option<&Realiser>,
+    means: Means<'_>,
     outcomes: Vec<Outcome>,
 ) -> Result<Vec<Bound>, BoundError> {
+    let Means { exact, realiser, quick } = means;
     let (network, options) = (context.network, context.options);
     let (one, neurons) = (network.network().multiply_adds() as f64, network.network().neurons() as f64);
     let spent =
@@ -171,10 +176,7 @@ fn with_lower_bounds(
     all.map(|((outcome, pattern), witness)| {
         let pattern = pattern_inside(network.network(), exact, &outcome.functional, pattern);
         let pattern_lower = pattern.value.max(witness.lower);
-        let quick = match options.relaxation_only {
-            true => None,
-            false => by_quick_cuts(context, &outcome, pattern_lower),
-        };
+        let tighter = quick.and_then(|quick| quick.better(context, &outcome, pattern_lower));
         let Outcome { functional, relaxation, solution, stop, iterations, time, .. } = outcome;
         // where no multipliers are accepted, as at extreme scales, intervals still prove something
         let (certificate, method, relaxation, stop) = match outcome.certificate {
@@ -187,7 +189,7 @@ fn with_lower_bounds(
             }
         };
         let (rank, lip_is_fgl) = (solution.k, realiser.is_some());
-        let (certificate, method) = quick.unwrap_or((certificate, method));
+        let (certificate, method) = tighter.unwrap_or((certificate, method));
         let open = certificate.upper() > pattern_lower * (1.0 + options.tol);
         let tightened = certificate.upper();
         let certificate = match open && !options.relaxation_only {

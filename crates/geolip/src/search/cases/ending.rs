@@ -5,8 +5,8 @@
 
 use super::{Cases, Relaxed, Start};
 use crate::proof::Certificate;
-use crate::search::engine::{Expert, Progress, TARGET, Verdict, Work};
-use crate::search::tree::{Open, State};
+use crate::search::engine::{Expert, Progress, TARGET, Verdict};
+use crate::search::tree::{Open, State, Tree};
 use rayon::prelude::*;
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,7 +34,7 @@ impl Cases<'_> {
                 }
                 let network = tree.network(tree.place(id)?)?;
                 let relaxed = Relaxed::after(self.problem, &network, end);
-                Some((id, self.bound_one(&relaxed, open.kept.as_ref().unwrap_or(&self.origin), enough)?))
+                Some((id, self.bound_one(&relaxed, self.start(open), enough)?))
             })
             .collect();
         for (id, certificate) in bounded {
@@ -85,36 +85,13 @@ impl Cases<'_> {
             before = before.min(largest);
             above.truncate(ROUND);
             let halves: Vec<(usize, bool)> = above.iter().flat_map(|(_, id)| [(*id, false), (*id, true)]).collect();
-            let mut found: Vec<Option<State<Start>>> = halves
-                .into_par_iter()
-                .map(|(id, upper)| {
-                    let above = tree.open(id)?;
-                    let network = tree.network(tree.child(id, above.knife?, upper)?)?;
-                    let work = Work { target: near, turn: 0, begun, deadline: end };
-                    let found = self.bound(&network, above, work)?;
-                    Some(match found.verdict {
-                        Verdict::Closed(certificate) => State::Closed(certificate),
-                        Verdict::Thin(named) => State::Thin(named),
-                        Verdict::Open(knife, own) => {
-                            let relaxed = Relaxed::after(self.problem, &network, end);
-                            let proved = self.bound_one(&relaxed, &found.kept, near).map(Box::new);
-                            let certificate =
-                                proved.into_iter().chain(own).min_by(|a, b| a.upper().total_cmp(&b.upper()));
-                            State::Open(Open {
-                                value: found.value,
-                                knife,
-                                certificate,
-                                kept: Some(Arc::new(found.kept)),
-                            })
-                        }
-                    })
-                })
-                .collect();
-            let mut found = found.drain(..);
+            let found: Vec<Option<State<Start>>> =
+                halves.into_par_iter().map(|half| self.half(tree, half, (near, end))).collect();
+            let mut found = found.into_iter();
             for (_, id) in above {
                 let knife = progress.tree.open(id).and_then(|open| open.knife);
-                if let (Some(knife), Some(lower), Some(upper)) = (knife, found.next().flatten(), found.next().flatten())
-                {
+                let halves = (found.next().flatten(), found.next().flatten());
+                if let (Some(knife), (Some(lower), Some(upper))) = (knife, halves) {
                     progress.tree.branch(id, knife, [lower, upper]);
                 } else {
                     progress.tree.close(id);
@@ -122,5 +99,26 @@ impl Cases<'_> {
             }
             longest = longest.max(begun.elapsed());
         }
+    }
+
+    /// One half of an open case, with a bound of it.
+    fn half(
+        &self,
+        tree: &Tree<Start>,
+        (id, upper): (usize, bool),
+        (near, end): (f64, Option<Instant>),
+    ) -> Option<State<Start>> {
+        let above = tree.open(id)?;
+        let network = tree.network(tree.child(id, above.knife?, upper)?)?;
+        let relaxed = Relaxed::after(self.problem, &network, end);
+        let found = self.solve(&relaxed, &network, self.start(above), near)?;
+        Some(match found.verdict {
+            Verdict::Closed(certificate) => State::Closed(certificate),
+            Verdict::Thin(named) => State::Thin(named),
+            Verdict::Open(knife, _) => {
+                let certificate = self.bound_one(&relaxed, &found.kept, near).map(Box::new);
+                State::Open(Open { value: found.value, knife, certificate, kept: Some(Arc::new(found.kept)) })
+            }
+        })
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn search(
     let norm = options.norm;
     let mut solution = None;
     if options.cuts {
-        (bound, solution) = cut::cut(searcher, bound, false)?;
+        (bound, solution) = cut::cut(searcher, bound, None)?;
     }
     let best = searcher.best(&bound, true);
     if bound.upper() <= best.lower * (1.0 + options.tol) || bound.upper() == 0.0 {
@@ -118,20 +118,7 @@ impl Expert for Cases<'_> {
     const ROUND: usize = 8;
 
     fn bound(&self, local: &SlopeNetwork, above: &Open<Start>, work: Work) -> Option<Found<Start>> {
-        let start = above.kept.as_ref().unwrap_or(&self.origin);
-        let mut found = Relaxed::new(self.problem, local).solve(start, work.target)?;
-        if let Verdict::Open(None, None) = found.verdict {
-            // no slope is free: a form may prove nothing where the terms of the gradient cancel, but intervals are its size, up to rounding
-            let known = certify_by_intervals(local, self.problem.norm, &self.problem.functional).map(Box::new);
-            if let Some(known) = known.filter(|known| known.upper() <= work.target) {
-                found.verdict = Verdict::Closed(known);
-            }
-        }
-        if matches!(found.verdict, Verdict::Open(..)) {
-            // a value that is not proved is no reason to try again: the case is to be split
-            found.value = found.value.max(work.target.next_up());
-        }
-        Some(found)
+        self.solve(&Relaxed::new(self.problem, local), local, self.start(above), work.target)
     }
 
     fn ending(&self) -> f64 {
@@ -139,12 +126,35 @@ impl Expert for Cases<'_> {
     }
 
     fn end(&self, local: &SlopeNetwork, open: &Open<Start>, enough: f64) -> Option<Certificate> {
-        let start = open.kept.as_ref().unwrap_or(&self.origin);
-        self.bound_one(&Relaxed::new(self.problem, local), start, enough)
+        self.bound_one(&Relaxed::new(self.problem, local), self.start(open), enough)
     }
 
     fn last(&self, local: &SlopeNetwork, open: &Open<Start>, lower: f64) -> Option<Certificate> {
         let relaxed = Relaxed::new(self.problem, local);
         relaxed.bound(&relaxed.converge(open.kept.as_ref()?)?.kept, lower)
+    }
+}
+
+impl Cases<'_> {
+    /// Where work on a case, or on those below it, starts.
+    fn start<'b>(&'b self, open: &'b Open<Start>) -> &'b Start {
+        open.kept.as_ref().unwrap_or(&self.origin)
+    }
+
+    /// A case with a bound of `target`, or what it is to be split by.
+    fn solve(&self, relaxed: &Relaxed<'_>, local: &SlopeNetwork, start: &Start, target: f64) -> Option<Found<Start>> {
+        let mut found = relaxed.solve(start, target)?;
+        if let Verdict::Open(None, None) = found.verdict {
+            // no slope is free: a form may prove nothing where the terms of the gradient cancel, but intervals are its size, up to rounding
+            let known = certify_by_intervals(local, self.problem.norm, &self.problem.functional).map(Box::new);
+            if let Some(known) = known.filter(|known| known.upper() <= target) {
+                found.verdict = Verdict::Closed(known);
+            }
+        }
+        if matches!(found.verdict, Verdict::Open(..)) {
+            // a value that is not proved is no reason to try again: the case is to be split
+            found.value = found.value.max(target.next_up());
+        }
+        Some(found)
     }
 }
